@@ -1,0 +1,31 @@
+//! replyd carries website chats on by email: it is the MX for `reply+<hex>@…`, keeps every mail, files each
+//! one into its conversation, and serves conversations over HTTP.
+//!
+//! The tree is the path of a mail. `docs/ARCHITECTURE.md` maps it; `tests/architecture.rs` holds the layer
+//! table: a module imports only from strictly lower layers, and the pure modules do no I/O and read no clock.
+
+// Layer 0
+pub mod clock;
+pub mod limits;
+pub mod retry;
+// Layer 1, pure
+pub mod mail;
+// Layer 2; `smtp` and `conversation` are pure
+pub mod config;
+pub mod conversation;
+pub mod smtp;
+// Layer 3, ports
+pub mod dns;
+pub mod net;
+pub mod store;
+// Layer 4
+pub mod sender_auth;
+// Layer 5, stages: they meet only in the store
+pub mod filing;
+pub mod inbound;
+// Layer 6
+pub mod http;
+// Layer 7
+pub mod daemon;
+// Layer 8
+pub mod cli;

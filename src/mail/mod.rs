@@ -1,0 +1,8 @@
+//! A mail as bytes and as what a person wrote: addresses, ids, parts, quotes, automatic-mail signals, bounces. Pure.
+
+pub mod address;
+pub mod automatic;
+pub mod dsn;
+pub mod msg_id;
+pub mod parsed;
+pub mod quoted;

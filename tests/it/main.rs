@@ -1,0 +1,1 @@
+//! Integration tests, one binary: each module is one behaviour, over real sockets and a real store.
