@@ -40,7 +40,7 @@ impl Engine {
         T: Send + 'static,
         F: FnOnce(&Writing<'_>) -> Result<T, StoreError> + Send + 'static,
     {
-        let (unit, answer) = Work::new(octets, run);
+        let (unit, answer) = Work::asked(octets, run);
         self.shared.counting.waiting.fetch_add(1, Ordering::Relaxed);
         if let Err(error) = self.orders.try_send(Order::Unit(unit)) {
             self.shared.counting.waiting.fetch_sub(1, Ordering::Relaxed);

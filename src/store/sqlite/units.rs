@@ -54,7 +54,7 @@ where
     F: FnOnce(&Writing<'_>) -> Result<T, StoreError> + Send + 'static,
 {
     /// The unit and where its answer arrives.
-    pub fn new(octets: usize, run: F) -> (Box<dyn Unit>, oneshot::Receiver<Result<T, StoreError>>) {
+    pub fn asked(octets: usize, run: F) -> (Box<dyn Unit>, oneshot::Receiver<Result<T, StoreError>>) {
         let (asked, answer) = oneshot::channel();
         (Box::new(Work { octets, run: Some(run), made: None, asked }), answer)
     }
