@@ -83,10 +83,10 @@ struct Selection {
 }
 
 /// One stretch of the body in the forms it was sent in.
-#[derive(Debug, Clone, Copy, Default)]
+#[derive(Debug, Clone, Default)]
 struct Piece {
-    plain: Option<usize>,
-    html: Option<usize>,
+    plain: Vec<usize>,
+    html: Vec<usize>,
 }
 
 impl Selection {
@@ -107,28 +107,25 @@ impl Selection {
             Body::Multipart if part.media_type == "multipart/related" => self.related(mail, children, index),
             Body::Multipart => children.of_part(index).iter().for_each(|&child| self.visit(mail, children, child)),
             Body::Text(_) if is_body(part) => self.pieces.push(match part.media_type.as_str() {
-                "text/html" => Piece { html: Some(index), plain: None },
-                _ => Piece { plain: Some(index), html: None },
+                "text/html" => Piece { html: vec![index], plain: Vec::new() },
+                _ => Piece { plain: vec![index], html: Vec::new() },
             }),
             Body::Text(_) | Body::Message | Body::Binary(_) => self.attachments.push(index),
         }
     }
 
-    /// RFC 2046 §5.1.4: the same content in several forms, the best last. All text forms together are one piece.
+    /// RFC 2046 §5.1.4: the same content in several forms. One form may come in several stretches (Apple Mail puts
+    /// HTML between images), so all plain texts are one form and all HTML the other.
     fn alternative(&mut self, mail: &ParsedMail, children: &Children, index: usize) {
         let mut inner = Selection::default();
         for &child in children.of_part(index) {
             inner.visit(mail, children, child);
         }
         self.attachments.append(&mut inner.attachments);
-        let mut plains = inner.pieces.iter().filter_map(|piece| piece.plain);
-        let htmls = inner.pieces.iter().filter_map(|piece| piece.html);
-        let piece = Piece { plain: plains.next(), html: htmls.last() };
-        // Apple Mail puts several HTML stretches between images into one form: none of them is dropped.
-        if inner.pieces.len() > 2 || plains.next().is_some() {
-            self.pieces.append(&mut inner.pieces);
-        } else if piece.plain.is_some() || piece.html.is_some() {
-            self.pieces.push(piece);
+        let plain: Vec<usize> = inner.pieces.iter().flat_map(|piece| piece.plain.iter().copied()).collect();
+        let html: Vec<usize> = inner.pieces.iter().flat_map(|piece| piece.html.iter().copied()).collect();
+        if !plain.is_empty() || !html.is_empty() {
+            self.pieces.push(Piece { plain, html });
         }
     }
 
@@ -148,27 +145,32 @@ impl Selection {
     }
 
     fn has_plain(&self) -> bool {
-        self.pieces.iter().any(|piece| piece.plain.is_some())
+        self.pieces.iter().any(|piece| !piece.plain.is_empty())
     }
 
     fn text(&self, mail: &ParsedMail) -> String {
-        let pieces = self.pieces.iter().filter_map(|piece| {
-            let plain = piece.plain.and_then(|index| mail.parts.get(index)).and_then(plain_text);
-            let html =
-                || piece.html.and_then(|index| mail.parts.get(index)?.text()).map(|html| text_of_html(html).into());
-            plain.or_else(html)
-        });
-        join(pieces)
+        join(self.pieces.iter().map(|piece| match piece.plain.as_slice() {
+            [] => text_of_html(&piece.html(mail)).into(),
+            plain => joined(plain.iter().filter_map(|&index| plain_text(mail.parts.get(index)?))),
+        }))
     }
 
     /// `None` if no piece was sent as HTML; else every piece, so that the HTML shows no less than the text.
     fn html(&self, mail: &ParsedMail) -> Option<String> {
-        self.pieces.iter().find(|piece| piece.html.is_some())?;
-        Some(join(self.pieces.iter().filter_map(|piece| {
-            let html = piece.html.and_then(|index| mail.parts.get(index)?.text()).map(Cow::Borrowed);
-            let plain = || piece.plain.and_then(|index| mail.parts.get(index)).and_then(plain_text);
-            html.or_else(|| plain().map(|text| format!("<pre>{}</pre>", escape(&text)).into()))
+        self.pieces.iter().find(|piece| !piece.html.is_empty())?;
+        Some(join(self.pieces.iter().map(|piece| match piece.plain.as_slice() {
+            plain if piece.html.is_empty() => {
+                let text = joined(plain.iter().filter_map(|&index| plain_text(mail.parts.get(index)?)));
+                format!("<pre>{}</pre>", escape(&text)).into()
+            }
+            _ => piece.html(mail),
         })))
+    }
+}
+
+impl Piece {
+    fn html<'m>(&self, mail: &'m ParsedMail) -> Cow<'m, str> {
+        joined(self.html.iter().filter_map(|&index| mail.parts.get(index)?.text().map(Cow::Borrowed)))
     }
 }
 
@@ -194,7 +196,8 @@ impl Children {
 /// Whether a text part is something to read rather than a file. The root is: there is nothing else to read.
 fn is_body(part: &Part) -> bool {
     let is_attachment = part.disposition.as_deref() == Some("attachment");
-    let readable = matches!(part.media_type.as_str(), "text/plain" | "text/html");
+    let readable =
+        matches!(part.media_type.as_str(), "text/plain" | "text/html") || part.media_type.starts_with("multipart/");
     !is_attachment && (part.parent.is_none() || readable && part.file_name.is_none())
 }
 
@@ -209,16 +212,18 @@ fn plain_text(part: &Part) -> Option<Cow<'_, str>> {
 }
 
 fn join<'a>(pieces: impl Iterator<Item = Cow<'a, str>>) -> String {
-    let mut joined = String::new();
+    joined(pieces).into_owned()
+}
+
+/// The pieces one below the other; a single one, the usual case, is not copied.
+fn joined<'a>(mut pieces: impl Iterator<Item = Cow<'a, str>>) -> Cow<'a, str> {
+    let mut joined = pieces.next().unwrap_or_default();
     for piece in pieces {
-        if joined.is_empty() {
-            joined = piece.into_owned();
-            continue;
+        let text = joined.to_mut();
+        if !text.is_empty() && !text.ends_with('\n') {
+            text.push('\n');
         }
-        if !joined.ends_with('\n') {
-            joined.push('\n');
-        }
-        joined.push_str(&piece);
+        text.push_str(&piece);
     }
     joined
 }

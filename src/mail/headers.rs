@@ -86,13 +86,13 @@ pub fn skip_preamble(octets: &[u8], defects: &mut Defects) -> usize {
     } else {
         at = 0;
     }
-    match line(octets, at) {
-        Some(first) if first.starts_with(b"From ") || first.starts_with(b">From ") => {
-            defects.add("mbox_from_line");
-            at + first.len()
-        }
-        _ => at,
+    let is_mbox =
+        |first: &&[u8]| (first.starts_with(b"From ") || first.starts_with(b">From ")) && split(first).is_none();
+    if let Some(first) = line(octets, at).filter(is_mbox) {
+        defects.add("mbox_from_line");
+        at += first.len();
     }
+    at
 }
 
 /// The line at `at`, its end included; `None` behind the last octet.

@@ -103,7 +103,9 @@ impl Walker<'_> {
                 }
                 Shape::Leaf => {
                     let next = next_delimiter(octets, body, &open);
-                    self.leaf(part, content(octets, body, next.as_ref()), place);
+                    let content = content(octets, body, next.as_ref());
+                    let content = if next.is_none() { without_glued_delimiter(content, &open) } else { content };
+                    self.leaf(part, content, place);
                     next
                 }
             };
@@ -266,6 +268,16 @@ fn content<'a>(octets: &'a [u8], body: usize, next: Option<&Delimiter>) -> &'a [
     octets.get(body..end).unwrap_or_default()
 }
 
+/// The last part without a closing delimiter that was glued to its last line by a sender who forgot the line end.
+fn without_glued_delimiter<'a>(content: &'a [u8], open: &[Open]) -> &'a [u8] {
+    let trimmed = content.trim_ascii_end();
+    let glued = open
+        .iter()
+        .rev()
+        .find_map(|open| trimmed.strip_suffix(b"--")?.strip_suffix(open.boundary.as_slice())?.strip_suffix(b"--"));
+    glued.unwrap_or(content)
+}
+
 fn before_line(octets: &[u8], body: usize, line: usize) -> usize {
     let before = octets.get(body..line).unwrap_or_default();
     let before = before.strip_suffix(b"\n").map_or(before, |rest| rest.strip_suffix(b"\r").unwrap_or(rest));
@@ -345,13 +357,13 @@ impl Part {
         }
         let default_type = if in_digest { "message/rfc822" } else { "text/plain" };
         let (media_type, parameters) = content_type.map(parameters::parse).unwrap_or_default();
-        let media_type = media_type_or(media_type, default_type);
         let (disposition, disposition_parameters) =
             structured("content-disposition").0.map(parameters::parse).unwrap_or_default();
         let named = |list: &[(String, String)], name: &str| {
             list.iter().find(|(n, value)| n == name && !value.trim().is_empty()).map(|(_, value)| value.clone())
         };
         let file_name = named(&disposition_parameters, "filename").or_else(|| named(&parameters, "name"));
+        let media_type = media_type_or(media_type, default_type, file_name.is_some());
         let content_id = structured("content-id").0.map(|id| id.trim_matches(['<', '>', ' ']).to_owned());
         let body = match media_type.as_str() {
             kind if kind.starts_with("multipart/") => Body::Multipart,
@@ -391,16 +403,14 @@ impl Part {
     }
 }
 
-/// RFC 2045 §5.2: what is no `type/subtype` is plain text.
-fn media_type_or(media_type: String, default: &str) -> String {
-    let fine = media_type.split_once('/').is_some_and(|(kind, subtype)| {
-        let token = |text: &str| !text.is_empty() && text.bytes().all(|octet| octet.is_ascii_graphic());
-        token(kind.trim()) && token(subtype.trim())
-    });
-    match fine {
-        true => media_type.split_whitespace().collect(),
-        false if media_type == "multipart" => "multipart/mixed".to_owned(),
-        false if media_type.is_empty() || media_type == "text" => default.to_owned(),
-        false => "text/plain".to_owned(),
+/// RFC 2045 §5.2: what is no `type/subtype` is plain text, unless it comes as a file.
+fn media_type_or(media_type: String, default: &str, named: bool) -> String {
+    let token = |text: &str| !text.is_empty() && text.bytes().all(|octet| octet.is_ascii_graphic());
+    match media_type.split_once('/') {
+        Some((kind, subtype)) if token(kind) && token(subtype) => media_type,
+        _ if media_type == "multipart" => "multipart/mixed".to_owned(),
+        _ if media_type.is_empty() => default.to_owned(),
+        _ if named && media_type != "text" => "application/octet-stream".to_owned(),
+        _ => "text/plain".to_owned(),
     }
 }
