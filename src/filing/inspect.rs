@@ -4,6 +4,7 @@ use crate::clock::UnixMs;
 use crate::mail::automatic::Class;
 use crate::mail::content::{self, Attachment};
 use crate::mail::dsn::Bounce;
+use crate::mail::html;
 use crate::mail::msg_id::MsgId;
 use crate::mail::parsed::{Mailbox, ParsedMail};
 use serde::Serialize;
@@ -63,7 +64,7 @@ pub fn inspect(raw: &[u8]) -> Inspection {
         reply_to: mail.mailboxes("reply-to"),
         reply_tokens: reply_tokens(&mail),
         text: content.text,
-        html: content.html,
+        html: content.html.as_deref().and_then(html::sanitise),
         visible_text: content.visible,
         quoted_text: content.quoted,
         signature: content.signature,

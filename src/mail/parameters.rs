@@ -17,7 +17,7 @@ pub fn parse(field: &str) -> (String, Vec<(String, String)>) {
     let (value, forgotten) = first.trim().split_once(char::is_whitespace).unwrap_or((first.trim(), ""));
     let value = value.to_ascii_lowercase();
     let mut raw: Vec<(Name, String)> = Vec::new();
-    for piece in std::iter::once(forgotten.to_owned()).chain(pieces).take(PARAMETERS_MAX) {
+    for piece in std::iter::once(forgotten.to_owned()).chain(pieces).take(PARAMETERS_MAX + 1) {
         if let Some((name, value)) = piece.split_once('=') {
             raw.push((Name::parse(name.trim()), unquote(value.trim()).into_owned()));
         }
