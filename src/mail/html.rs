@@ -1,0 +1,1 @@
+//! Untrusted HTML made safe to show.
