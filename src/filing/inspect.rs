@@ -1,9 +1,9 @@
 //! What replyd makes of one raw mail, as the JSON of `replyd inspect` and as lines for a person.
 
 use crate::clock::UnixMs;
-use crate::mail::automatic::Class;
+use crate::mail::automatic::{Class, Classification, classify};
 use crate::mail::content::{self, Attachment};
-use crate::mail::dsn::Bounce;
+use crate::mail::dsn::{self, Bounce};
 use crate::mail::msg_id::MsgId;
 use crate::mail::parsed::{Mailbox, ParsedMail};
 use serde::Serialize;
@@ -50,7 +50,8 @@ pub struct AttachmentShown {
 pub fn inspect(raw: &[u8]) -> Inspection {
     let mail = ParsedMail::parse(raw);
     let content = content::read(&mail, &[]);
-    let (class, class_reason) = classify(&mail);
+    let bounce = dsn::read(&mail);
+    let Classification { class, reason: class_reason } = classify(&mail, bounce.as_ref(), None, &[]);
     Inspection {
         message_id: mail.message_id(),
         in_reply_to: mail.in_reply_to(),
@@ -70,7 +71,7 @@ pub fn inspect(raw: &[u8]) -> Inspection {
         attachments: content.attachments.into_iter().map(AttachmentShown::from).collect(),
         class,
         class_reason,
-        bounce: None,
+        bounce,
         defects: content.defects,
     }
 }
@@ -80,10 +81,6 @@ impl From<Attachment> for AttachmentShown {
         let Attachment { name, media_type, size, inline, content_id, sha256, part_index: _ } = attachment;
         AttachmentShown { name, media_type, size, inline, content_id, sha256 }
     }
-}
-
-fn classify(_mail: &ParsedMail) -> (Class, String) {
-    (Class::Human, "no sign of a machine".to_owned())
 }
 
 /// The sender's clock is only shown: order is by the time of receipt.

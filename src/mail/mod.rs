@@ -18,3 +18,4 @@ pub mod parsed;
 pub mod quoted;
 pub mod structure;
 pub mod transfer;
+mod vacation;

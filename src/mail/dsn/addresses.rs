@@ -90,9 +90,15 @@ fn bare(text: &str) -> Option<String> {
     };
     let inner = inner.trim().trim_matches(|c: char| "<>'[](),;".contains(c) || c.is_whitespace());
     let inner = ["smtp:", "mailto:", "rfc822;", "rfc822:"].iter().fold(inner, |left, label| {
-        left.get(..label.len()).filter(|head| head.eq_ignore_ascii_case(label)).map_or(left, |_| left.get(label.len()..).unwrap_or_default())
+        left.get(..label.len())
+            .filter(|head| head.eq_ignore_ascii_case(label))
+            .map_or(left, |_| left.get(label.len()..).unwrap_or_default())
     });
-    let word = if inner.starts_with('"') { inner } else { inner.split_whitespace().find(|word| word.contains('@')).unwrap_or(inner) };
+    let word = if inner.starts_with('"') {
+        inner
+    } else {
+        inner.split_whitespace().find(|word| word.contains('@')).unwrap_or(inner)
+    };
     let clean: String = word.chars().filter(|c| !c.is_control()).take(LOCAL_OCTETS_MAX + DOMAIN_OCTETS_MAX).collect();
     let clean = clean.trim_matches(|c: char| "<>'".contains(c)).trim_end_matches('.');
     (!clean.is_empty()).then(|| clean.to_owned())

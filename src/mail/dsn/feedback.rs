@@ -7,9 +7,9 @@ use crate::mail::parsed::{Body, ParsedMail};
 /// A complaint, if the mail is one.
 pub(super) fn read(mail: &ParsedMail) -> Option<Bounce> {
     let reports = narrative::outer(mail);
-    let report = reports.into_iter().find(|index| {
-        mail.parts.get(*index).is_some_and(|part| part.media_type == "message/feedback-report")
-    });
+    let report = reports
+        .into_iter()
+        .find(|index| mail.parts.get(*index).is_some_and(|part| part.media_type == "message/feedback-report"));
     let root_says = mail.parts.first().is_some_and(|root| {
         root.parameter("report-type").is_some_and(|kind| kind.eq_ignore_ascii_case("feedback-report"))
     });
@@ -24,7 +24,8 @@ pub(super) fn read(mail: &ParsedMail) -> Option<Bounce> {
 
 /// Hotmail's complaints name themselves in the subject and enclose the mail.
 fn is_older_form(mail: &ParsedMail) -> bool {
-    let by_subject = mail.subject().is_some_and(|subject| subject.to_ascii_lowercase().starts_with("complaint about message from"));
+    let by_subject =
+        mail.subject().is_some_and(|subject| subject.to_ascii_lowercase().starts_with("complaint about message from"));
     by_subject && mail.parts.iter().any(|part| part.body == Body::Message)
 }
 

@@ -65,10 +65,14 @@ fn ranked(text: &str) -> Vec<Place<'_>> {
     for line in text.split_inclusive('\n') {
         let mut behind_another = false;
         for sighting in addresses::sightings(line) {
-            let rank = rank(line, &sighting, last_word).map(|rank| if behind_another { rank.max(Rank::Replied) } else { rank });
-            let place = |rank| Place { rank, key: sighting.address.to_lowercase(), start: start + sighting.start, line };
+            let rank = rank(line, &sighting, last_word)
+                .map(|rank| if behind_another { rank.max(Rank::Replied) } else { rank });
+            let place =
+                |rank| Place { rank, key: sighting.address.to_lowercase(), start: start + sighting.start, line };
             places.extend(rank.map(place));
-            behind_another |= !line.get(sighting.end..).is_some_and(|rest| rest.trim_start_matches(['>', '"', ' ']).starts_with([',', ';']));
+            behind_another |= !line
+                .get(sighting.end..)
+                .is_some_and(|rest| rest.trim_start_matches(['>', '"', ' ']).starts_with([',', ';']));
         }
         if places.len() >= PLACES_MAX {
             break;
@@ -87,8 +91,10 @@ fn rank(line: &str, sighting: &Sighting<'_>, last_word: &str) -> Option<Rank> {
     }
     let rest = line.get(sighting.end..).unwrap_or_default().trim_start_matches(['>', '"', ')', ']', ',']).trim();
     if label.is_empty() {
-        let in_sentence = ["from", "contact", "by", "sender", "e-mail", "email", "at"].contains(&last_word.to_ascii_lowercase().as_str());
-        let about_sender = in_sentence || rest.ends_with("wrote:") || rest.to_ascii_lowercase().starts_with("sender ok");
+        let in_sentence = ["from", "contact", "by", "sender", "e-mail", "email", "at"]
+            .contains(&last_word.to_ascii_lowercase().as_str());
+        let about_sender =
+            in_sentence || rest.ends_with("wrote:") || rest.to_ascii_lowercase().starts_with("sender ok");
         return Some(if about_sender { Rank::Mentioned } else { Rank::Listed });
     }
     let name = label.trim_end_matches([':', ' ', '=']);
@@ -113,7 +119,8 @@ fn label(before: &str) -> String {
     }
     let lower = before.get(from..).unwrap_or_default().to_lowercase();
     let mut label = lower.trim_matches(is_decoration);
-    while let Some(shorter) = ["smtp:", "mailto:", "rfc822;", "rfc822"].iter().find_map(|kind| label.strip_suffix(kind)) {
+    while let Some(shorter) = ["smtp:", "mailto:", "rfc822;", "rfc822"].iter().find_map(|kind| label.strip_suffix(kind))
+    {
         label = shorter.trim_end_matches(is_decoration);
     }
     label.to_owned()
@@ -125,7 +132,8 @@ fn is_decoration(c: char) -> bool {
 
 /// `550 <a@b>... User unknown`: a three-digit reply code before the address.
 fn has_reply_code(label: &str) -> bool {
-    let is_code = |word: &str| word.len() == 3 && word.starts_with(['4', '5']) && word.bytes().all(|b| b.is_ascii_digit());
+    let is_code =
+        |word: &str| word.len() == 3 && word.starts_with(['4', '5']) && word.bytes().all(|b| b.is_ascii_digit());
     label.split(|c: char| !c.is_ascii_alphanumeric()).any(is_code)
 }
 
@@ -147,7 +155,20 @@ fn best<'p, 'a>(places: &'p [Place<'a>], wanted: impl Fn(&str) -> bool) -> Vec<&
 /// Addresses that help texts name.
 fn is_role(address: &str) -> bool {
     let local = address.split('@').next().unwrap_or_default();
-    ["postmaster", "mailer-daemon", "abuse", "support", "helpdesk", "hostmaster", "admin", "webmaster", "root", "info", "noc"].contains(&local)
+    [
+        "postmaster",
+        "mailer-daemon",
+        "abuse",
+        "support",
+        "helpdesk",
+        "hostmaster",
+        "admin",
+        "webmaster",
+        "root",
+        "info",
+        "noc",
+    ]
+    .contains(&local)
 }
 
 /// Gives each recipient the code and the words that stand with it; a lone one those of the whole text.
@@ -169,17 +190,33 @@ fn described(text: &str, places: &[Place<'_>], recipients: Vec<BouncedRecipient>
 /// For each address the text that speaks of it: a server's reply that names it, else what stands below it.
 fn words_by_address<'a>(text: &'a str, places: &'a [Place<'a>]) -> HashMap<&'a str, &'a str> {
     let mut words: HashMap<&str, (&str, bool)> = HashMap::new();
-    for (index, place) in places.iter().enumerate() {
-        let next = places.get(index + 1..).into_iter().flatten().find(|next| next.rank == Rank::Listed && next.key != place.key);
-        let end = next.map_or(text.len(), |next| next.start);
+    for (place, end) in places.iter().zip(ends(text, places)) {
         let said = if place.rank == Rank::Replied { place.line } else { section(text, place.start, end) };
-        let is_reply = status::of_text(said).is_some() && (place.rank == Rank::Replied || status::of_reply(said).is_some());
+        let is_reply =
+            status::of_text(said).is_some() && (place.rank == Rank::Replied || status::of_reply(said).is_some());
         let known = words.entry(place.key.as_str()).or_insert((said, is_reply));
         if is_reply && !known.1 {
             *known = (said, true);
         }
     }
     words.into_iter().map(|(address, (said, _))| (address, said)).collect()
+}
+
+/// For each place where the next listed recipient but itself begins; one walk from the end.
+fn ends(text: &str, places: &[Place<'_>]) -> Vec<usize> {
+    let mut ends = Vec::with_capacity(places.len());
+    let (mut next, mut other): (Option<&Place<'_>>, Option<&Place<'_>>) = (None, None);
+    for place in places.iter().rev() {
+        let differs = next.is_some_and(|next| next.key != place.key);
+        let end = if differs { next } else { other };
+        ends.push(end.map_or(text.len(), |end| end.start));
+        if place.rank == Rank::Listed {
+            other = if differs { next } else { other };
+            next = Some(place);
+        }
+    }
+    ends.reverse();
+    ends
 }
 
 /// From an address to the next heading, at most 2 KiB.
@@ -189,29 +226,119 @@ fn section(text: &str, start: usize, end: usize) -> &str {
         end -= 1;
     }
     let section = text.get(start..end).unwrap_or_default();
-    section.find("\n   -----").or_else(|| section.find("\n  -----")).or_else(|| section.find("\n-----")).and_then(|heading| section.get(..heading)).unwrap_or(section)
+    section
+        .find("\n   -----")
+        .or_else(|| section.find("\n  -----"))
+        .or_else(|| section.find("\n-----"))
+        .and_then(|heading| section.get(..heading))
+        .unwrap_or(section)
 }
 
 /// Beginnings of lines that name the sender or an id.
 const SENDERS: &[&str] = &[
-    "from", "sender", "reply-to", "return-path", "original sender", "message-id", "in-reply-to", "references", "envelope-from",
-    "x-postfix-sender", "x-sender", "original-mail-from", "id:", "message id", "absender", "expéditeur", "de:", "von:", "e-mail from",
+    "from",
+    "sender",
+    "reply-to",
+    "return-path",
+    "original sender",
+    "message-id",
+    "in-reply-to",
+    "references",
+    "envelope-from",
+    "x-postfix-sender",
+    "x-sender",
+    "original-mail-from",
+    "id:",
+    "message id",
+    "absender",
+    "expéditeur",
+    "de:",
+    "von:",
+    "e-mail from",
 ];
 
 /// Labels of failed recipients, colon aside.
 const LABELS: &[&str] = &[
-    "recipient", "recipients", "recipient(s)", "final-recipient", "original-recipient", "failed recipient", "recipient address", "error-for",
-    "unknown user", "user unknown", "user not listed", "invalid recipient", "unknown recipient", "expanded from", "generated from", "originally addressed to",
-    "mailbox exceeds allowed size", "mailbox is full", "attempts", "permanent errors", "delivered to", "deliver to", "deliver message to", "deliver mail to", "target mail address", "failed address",
-    "delivering your mail to", "delivery to", "undeliverable to", "addressed to email address", "failed to", "empfänger", "empfaenger", "destinataire", "destinatario", "destinatário", "ontvanger", "получатель", "宛先", "收件人", "受信者", "送信先",
-    "not delivered for", "could not reach", "invalid address", "unknown address", "email address", "mail address", "rejected",
+    "recipient",
+    "recipients",
+    "recipient(s)",
+    "final-recipient",
+    "original-recipient",
+    "failed recipient",
+    "recipient address",
+    "error-for",
+    "unknown user",
+    "user unknown",
+    "user not listed",
+    "invalid recipient",
+    "unknown recipient",
+    "expanded from",
+    "generated from",
+    "originally addressed to",
+    "mailbox exceeds allowed size",
+    "mailbox is full",
+    "attempts",
+    "permanent errors",
+    "delivered to",
+    "deliver to",
+    "deliver message to",
+    "deliver mail to",
+    "target mail address",
+    "failed address",
+    "delivering your mail to",
+    "delivery to",
+    "undeliverable to",
+    "addressed to email address",
+    "failed to",
+    "empfänger",
+    "empfaenger",
+    "destinataire",
+    "destinatario",
+    "destinatário",
+    "ontvanger",
+    "получатель",
+    "宛先",
+    "收件人",
+    "受信者",
+    "送信先",
+    "not delivered for",
+    "could not reach",
+    "invalid address",
+    "unknown address",
+    "email address",
+    "mail address",
+    "rejected",
 ];
 
 /// Words before a failed recipient in a sentence.
-const INTRODUCING: &[&str] = &["to", "for", "user", "users", "an", "für", "a", "à", "para", "aan", "per", "til", "till", "do", "recipient", "mailbox", "account", "failed", "is", "unknown", "listed", "rejected"];
+const INTRODUCING: &[&str] = &[
+    "to",
+    "for",
+    "user",
+    "users",
+    "an",
+    "für",
+    "a",
+    "à",
+    "para",
+    "aan",
+    "per",
+    "til",
+    "till",
+    "do",
+    "recipient",
+    "mailbox",
+    "account",
+    "failed",
+    "is",
+    "unknown",
+    "listed",
+    "rejected",
+];
 
 /// Stems of such words.
-const STEMS: &[&str] = &["recipient", "address", "destinat", "empfänger", "adress", "dirección", "indirizzo", "endereço"];
+const STEMS: &[&str] =
+    &["recipient", "address", "destinat", "empfänger", "adress", "dirección", "indirizzo", "endereço"];
 
 #[cfg(test)]
 mod tests {
@@ -240,9 +367,15 @@ mod tests {
     #[test]
     fn recipients_in_sentences_and_labels_are_found() {
         check("Your message to <a@x.example> was rejected, ask postmaster@x.example", &[("a@x.example", None)]);
-        check("Your message\n  To: team@x.example\n  From: me@own.example\ndid not reach:\na@x.example on Thu\n", &[("a@x.example", None)]);
+        check(
+            "Your message\n  To: team@x.example\n  From: me@own.example\ndid not reach:\na@x.example on Thu\n",
+            &[("a@x.example", None)],
+        );
         check("  Recipient: [SMTP:a@x.example]\n  Reason: 550 unknown", &[("a@x.example", None)]);
-        check("contact support@x.example\n>>> RCPT TO:<a@x.example>\n<<< 550 5.7.1 no\n", &[("a@x.example", Some("5.7.1"))]);
+        check(
+            "contact support@x.example\n>>> RCPT TO:<a@x.example>\n<<< 550 5.7.1 no\n",
+            &[("a@x.example", Some("5.7.1"))],
+        );
         check("nothing here", &[]);
     }
 

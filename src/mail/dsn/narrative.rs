@@ -18,7 +18,8 @@ pub(super) fn outer(mail: &ParsedMail) -> Vec<usize> {
     let mut outer = Vec::new();
     for (index, part) in mail.parts.iter().enumerate() {
         let inside = part.parent.filter(|parent| *parent < index).is_some_and(|parent| {
-            enclosed.get(parent).copied().unwrap_or(true) || mail.parts.get(parent).is_some_and(|p| p.body == Body::Message)
+            enclosed.get(parent).copied().unwrap_or(true)
+                || mail.parts.get(parent).is_some_and(|p| p.body == Body::Message)
         });
         if let Some(flag) = enclosed.get_mut(index) {
             *flag = inside;
@@ -35,7 +36,9 @@ pub(super) fn of(mail: &ParsedMail) -> Narrative {
     let outer = outer(mail);
     let texts = |wanted: &str| -> String {
         let parts = outer.iter().filter_map(|index| mail.parts.get(*index)).filter(|part| part.media_type == wanted);
-        parts.filter_map(|part| part.text()).fold(String::new(), |all, text| if all.len() > NARRATIVE_OCTETS_MAX { all } else { all + text + "\n" })
+        parts
+            .filter_map(|part| part.text())
+            .fold(String::new(), |all, text| if all.len() > NARRATIVE_OCTETS_MAX { all } else { all + text + "\n" })
     };
     let plain = texts("text/plain");
     if !plain.trim().is_empty() {
@@ -47,7 +50,9 @@ pub(super) fn of(mail: &ParsedMail) -> Narrative {
     }
     let rest = outer.iter().filter_map(|index| mail.parts.get(*index)).find_map(|part| match &part.body {
         Body::Text(text) => Some(text.clone()),
-        Body::Binary(bytes) => Some(String::from_utf8_lossy(bytes.get(..NARRATIVE_OCTETS_MAX).unwrap_or(bytes)).into_owned()),
+        Body::Binary(bytes) => {
+            Some(String::from_utf8_lossy(bytes.get(..NARRATIVE_OCTETS_MAX).unwrap_or(bytes)).into_owned())
+        }
         Body::Multipart | Body::Message => None,
     });
     rest.map_or_else(Narrative::default, |text| split(&text))
@@ -90,24 +95,75 @@ fn begins_returned_mail(line: &str) -> bool {
 }
 
 /// First fields of a returned header.
-const HEADERS: &[&str] = &["received: ", "received:from", "return-path: <", "return-path:<", "x-originating-ip:", "begin forwarded message"];
+const HEADERS: &[&str] =
+    &["received: ", "received:from", "return-path: <", "return-path:<", "x-originating-ip:", "begin forwarded message"];
 
 /// Headings that are the whole line, decoration aside.
 const HEADINGS: &[&str] = &[
-    "original message", "returned message", "returned mail", "undelivered message", "unsent message", "original mail",
-    "message header", "message headers", "mail header", "original header", "original headers", "forwarded message", "bounced e-mail",
-    "message contents", "original message headers", "original message header", "ursprüngliche nachricht", "originalnachricht", "message d'origine", "mensaje original",
-    "mensagem original", "messaggio originale", "исходное сообщение", "оригинальное сообщение", "元のメッセージ",
+    "original message",
+    "returned message",
+    "returned mail",
+    "undelivered message",
+    "unsent message",
+    "original mail",
+    "message header",
+    "message headers",
+    "mail header",
+    "original header",
+    "original headers",
+    "forwarded message",
+    "bounced e-mail",
+    "message contents",
+    "original message headers",
+    "original message header",
+    "ursprüngliche nachricht",
+    "originalnachricht",
+    "message d'origine",
+    "mensaje original",
+    "mensagem original",
+    "messaggio originale",
+    "исходное сообщение",
+    "оригинальное сообщение",
+    "元のメッセージ",
 ];
 
 /// Phrases that announce it.
 const FOLLOWS: &[&str] = &[
-    "copy of the message", "copy of your message", "copy of the original message", "copy of the mail", "copy of the header",
-    "message follows", "message header follows", "message headers follow", "headers follow", "header follows", "text follows", "mail follows",
-    "message is following", "message below", "top 20 lines of the message", "lines of the message", "header of the original message",
-    "headers of the original", "original message headers", "original mail as follows", "summary of the undelivered message", "message reads (in part)",
-    "returned message", "returned mail", "kopie der nachricht", "kopie der ursprünglichen", "copie du message", "copia del mensaje", "copia del messaggio", "cópia da mensagem",
-    "копия сообщения", "копия письма", "原信件", "原邮件", "原郵件",
+    "copy of the message",
+    "copy of your message",
+    "copy of the original message",
+    "copy of the mail",
+    "copy of the header",
+    "message follows",
+    "message header follows",
+    "message headers follow",
+    "headers follow",
+    "header follows",
+    "text follows",
+    "mail follows",
+    "message is following",
+    "message below",
+    "top 20 lines of the message",
+    "lines of the message",
+    "header of the original message",
+    "headers of the original",
+    "original message headers",
+    "original mail as follows",
+    "summary of the undelivered message",
+    "message reads (in part)",
+    "returned message",
+    "returned mail",
+    "kopie der nachricht",
+    "kopie der ursprünglichen",
+    "copie du message",
+    "copia del mensaje",
+    "copia del messaggio",
+    "cópia da mensagem",
+    "копия сообщения",
+    "копия письма",
+    "原信件",
+    "原邮件",
+    "原郵件",
 ];
 
 /// HTML as lines of text: tags dropped, blocks ended by a new line, the entities that addresses meet.
@@ -154,7 +210,10 @@ mod tests {
         let check = |text: &str, own: &str| assert_eq!(split(text).text, own, "{text}");
         check("failed: a@b.example\n--- Below this line is a copy of the message.\nTo: x\n", "failed: a@b.example\n");
         check("failed\r\r----- Original message -----\rTo: x\r", "failed\n\n");
-        check("The original message was received at Thu\nfrom x\n", "The original message was received at Thu\nfrom x\n");
+        check(
+            "The original message was received at Thu\nfrom x\n",
+            "The original message was received at Thu\nfrom x\n",
+        );
         check("no\nReceived: from a by b\n", "no\n");
         check("Message headers follow\n", "Message headers follow\n");
         check("Message headers follow.\n", "");

@@ -21,9 +21,15 @@ fn enclosed(mail: &ParsedMail) -> Option<String> {
             let value = mail.parts.get(child)?.field("message-id")?;
             id(value)
         }),
-        (_, "text/rfc822-headers" | "message/rfc822-headers" | "message/rfc822" | "message/global-headers" | "message/global" | "text/rfc822") => {
-            in_text(&report::text_of(mail, index), &["message-id"])
-        }
+        (
+            _,
+            "text/rfc822-headers"
+            | "message/rfc822-headers"
+            | "message/rfc822"
+            | "message/global-headers"
+            | "message/global"
+            | "text/rfc822",
+        ) => in_text(&report::text_of(mail, index), &["message-id"]),
         _ => None,
     })
 }
@@ -34,7 +40,9 @@ fn named(mail: &ParsedMail) -> Option<String> {
     let in_header = names.iter().find_map(|name| mail.field(name).and_then(id));
     in_header.or_else(|| {
         let reports = mail.parts.iter().enumerate().filter(|(_, part)| part.media_type.starts_with("message/"));
-        reports.filter(|(_, part)| part.body != Body::Message).find_map(|(index, _)| in_text(&report::text_of(mail, index), &names))
+        reports
+            .filter(|(_, part)| part.body != Body::Message)
+            .find_map(|(index, _)| in_text(&report::text_of(mail, index), &names))
     })
 }
 

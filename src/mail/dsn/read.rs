@@ -36,7 +36,8 @@ fn has_machine_part(mail: &ParsedMail) -> bool {
 /// RFC 3464. A report in a mail that is neither `multipart/report` nor from delivery software was forwarded by a person.
 fn of_report(mail: &ParsedMail, suspicion: Option<&Suspicion>) -> Option<Bounce> {
     let outer = narrative::outer(mail);
-    let is_root_report = mail.parts.first().is_some_and(|root| root.media_type == "multipart/report" || report::is_report(root));
+    let is_root_report =
+        mail.parts.first().is_some_and(|root| root.media_type == "multipart/report" || report::is_report(root));
     if !is_root_report && suspicion.is_none() {
         return None;
     }
@@ -59,7 +60,8 @@ fn of_report(mail: &ParsedMail, suspicion: Option<&Suspicion>) -> Option<Bounce>
 
 /// The gravest action decides; without one the class of the codes, then the words.
 fn kind_of(found: &[BouncedRecipient], suspicion: Option<&Suspicion>, narrative: &Narrative) -> BounceKind {
-    let any = |actions: &[&str]| found.iter().any(|r| r.action.as_deref().is_some_and(|action| actions.contains(&action)));
+    let any =
+        |actions: &[&str]| found.iter().any(|r| r.action.as_deref().is_some_and(|action| actions.contains(&action)));
     let class = |class: char| found.iter().any(|r| r.status.as_deref().is_some_and(|status| status.starts_with(class)));
     if any(&["failed"]) {
         BounceKind::Failure
@@ -125,7 +127,10 @@ fn of_words(mail: &ParsedMail, suspicion: &Suspicion) -> Option<Bounce> {
     let found = if suspicion.listed.is_empty() {
         recipients(mail, &narrative)
     } else {
-        let listed = suspicion.listed.iter().map(|recipient| BouncedRecipient { recipient: recipient.clone(), ..BouncedRecipient::default() });
+        let listed = suspicion
+            .listed
+            .iter()
+            .map(|recipient| BouncedRecipient { recipient: recipient.clone(), ..BouncedRecipient::default() });
         Found { rank: Some(Rank::Listed), recipients: free_form::completed(&narrative.text, listed.collect()) }
     };
     if !is_bounce(mail, suspicion, &narrative, &found) {
@@ -160,7 +165,8 @@ fn recipients(mail: &ParsedMail, narrative: &Narrative) -> Found {
 fn returned_to(mail: &ParsedMail, returned: &str) -> Option<String> {
     let enclosed = mail.parts.iter().enumerate().filter(|(_, part)| part.body == Body::Message);
     let header = enclosed.flat_map(|(index, _)| mail.children(index)).find_map(|child| mail.parts.get(child));
-    let in_part = header.and_then(|header| header.field("x-envelope-to").or_else(|| header.field("to"))).map(str::to_owned);
+    let in_part =
+        header.and_then(|header| header.field("x-envelope-to").or_else(|| header.field("to"))).map(str::to_owned);
     let in_text = || report::field_lines(returned).take(200).find(|(name, _)| name == "to").map(|(_, value)| value);
     let to = in_part.or_else(in_text)?;
     let mut named = addresses::sightings(&to).map(|s| s.address.to_lowercase());
@@ -180,7 +186,13 @@ fn is_bounce(mail: &ParsedMail, suspicion: &Suspicion, narrative: &Narrative, fo
         Sender::Daemon => subject || words,
         Sender::Postmaster => words && (subject || named || returned) || subject && returned,
         Sender::NoReply => words && named && returned,
-        Sender::Other => subject && words && named && (returned || suspicion.machine || is_bare(mail)) && !is_greeting(&narrative.text),
+        Sender::Other => {
+            subject
+                && words
+                && named
+                && (returned || suspicion.machine || is_bare(mail))
+                && !is_greeting(&narrative.text)
+        }
     }
 }
 
@@ -193,5 +205,26 @@ fn is_bare(mail: &ParsedMail) -> bool {
 fn is_greeting(text: &str) -> bool {
     let first: String = text.trim_start().chars().take(40).collect::<String>().to_lowercase();
     let word = first.split(|c: char| !c.is_alphanumeric()).next().unwrap_or_default();
-    ["hi", "hello", "hey", "dear", "hallo", "guten", "moin", "bonjour", "salut", "hola", "ciao", "buongiorno", "olá", "good", "i", "we", "can", "please", "why"].contains(&word)
+    [
+        "hi",
+        "hello",
+        "hey",
+        "dear",
+        "hallo",
+        "guten",
+        "moin",
+        "bonjour",
+        "salut",
+        "hola",
+        "ciao",
+        "buongiorno",
+        "olá",
+        "good",
+        "i",
+        "we",
+        "can",
+        "please",
+        "why",
+    ]
+    .contains(&word)
 }

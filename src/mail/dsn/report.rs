@@ -35,7 +35,9 @@ pub(super) fn text_of(mail: &ParsedMail, index: usize) -> String {
     match &part.body {
         Body::Text(text) => text.clone(),
         Body::Binary(bytes) => String::from_utf8_lossy(bytes).into_owned(),
-        Body::Message | Body::Multipart => mail.children(index).filter_map(|child| mail.parts.get(child)).map(shown).collect(),
+        Body::Message | Body::Multipart => {
+            mail.children(index).filter_map(|child| mail.parts.get(child)).map(shown).collect()
+        }
     }
 }
 
@@ -103,7 +105,8 @@ impl Group {
         let [original, last, actual] =
             [self.original, self.last, self.actual].map(|value| value.as_deref().and_then(addresses::of_field));
         let known = [&original, &last, &actual].into_iter().flatten();
-        let recipient = known.clone().find(|address| addresses::is_mailed_to(address)).or_else(|| known.clone().next())?;
+        let recipient =
+            known.clone().find(|address| addresses::is_mailed_to(address)).or_else(|| known.clone().next())?;
         let words = self.diagnostic.as_deref().map(|value| value.split_once(';').map_or(value, |(_, words)| words));
         Some(BouncedRecipient {
             status: status::weighed(self.status.as_deref().and_then(status::of_field), self.diagnostic.as_deref()),
@@ -135,7 +138,8 @@ pub(super) fn field_lines(text: &str) -> impl Iterator<Item = (String, String)> 
         end -= 1;
     }
     // Bare CR ends a line in mail of the field; the empty lines this makes of CRLF are skipped below.
-    let mut lines = text.get(..end).unwrap_or_default().split(['\n', '\r']).filter(|line| !line.trim().is_empty()).peekable();
+    let mut lines =
+        text.get(..end).unwrap_or_default().split(['\n', '\r']).filter(|line| !line.trim().is_empty()).peekable();
     std::iter::from_fn(move || {
         loop {
             let line = lines.next()?;
@@ -164,7 +168,14 @@ fn is_report_field(line: &str) -> bool {
     field(line).is_some_and(|(name, _)| {
         matches!(
             name.as_str(),
-            "original-recipient" | "final-recipient" | "x-actual-recipient" | "action" | "status" | "diagnostic-code" | "remote-mta" | "reporting-mta"
+            "original-recipient"
+                | "final-recipient"
+                | "x-actual-recipient"
+                | "action"
+                | "status"
+                | "diagnostic-code"
+                | "remote-mta"
+                | "reporting-mta"
         )
     })
 }
@@ -208,11 +219,16 @@ mod tests {
 
     #[test]
     fn hostile_reports_stay_bounded() {
-        let many: String = (0..100_000).map(|n| format!("Final-Recipient: rfc822; u{n}@x.example\nStatus: 5.999999.1\n\n")).collect();
+        let many: String =
+            (0..100_000).map(|n| format!("Final-Recipient: rfc822; u{n}@x.example\nStatus: 5.999999.1\n\n")).collect();
         let found = recipients(&many);
         assert_eq!(found.len(), RECIPIENTS_MAX);
         assert!(found.iter().all(|r| r.status.is_none()));
-        let huge = format!("Final-Recipient: rfc822; a@x.example\nDiagnostic-Code: smtp; {}\x1b[31m{}", "x".repeat(1000), "\n y".repeat(1_000_000));
+        let huge = format!(
+            "Final-Recipient: rfc822; a@x.example\nDiagnostic-Code: smtp; {}\x1b[31m{}",
+            "x".repeat(1000),
+            "\n y".repeat(1_000_000)
+        );
         let words = recipients(&huge)[0].diagnostic.clone().unwrap();
         assert!(words.len() <= super::super::bounce::DIAGNOSTIC_OCTETS_MAX && !words.contains('\x1b'));
     }

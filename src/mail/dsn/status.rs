@@ -102,7 +102,8 @@ fn digits(bytes: &[u8], start: usize) -> Option<usize> {
 }
 
 fn follows_reply_code(before: &[u8]) -> bool {
-    let end = before.iter().rposition(|b| !matches!(b, b' ' | b'\t' | b'-' | b'#' | b':' | b'\'' | b'(' | b'<' | b'\n'));
+    let end =
+        before.iter().rposition(|b| !matches!(b, b' ' | b'\t' | b'-' | b'#' | b':' | b'\'' | b'(' | b'<' | b'\n'));
     let Some(digits) = end.and_then(|end| before.get(end.checked_sub(2)?..=end)) else { return false };
     let free = before.len() == 3
         || end.and_then(|end| before.get(end.checked_sub(3)?)).is_none_or(|b| !b.is_ascii_alphanumeric() && *b != b'.');
@@ -118,7 +119,10 @@ fn is_introduced(before: &[u8]) -> bool {
     let tail = before.get(before.len().saturating_sub(24)..).unwrap_or_default();
     let tail = String::from_utf8_lossy(tail).to_ascii_lowercase();
     let line = tail.rsplit(['\n', '\r']).next().unwrap_or_default().trim_end_matches([' ', '\t', ':', '-']);
-    line.is_empty() || ["code", "error", "status", "dsn", "smtp;", "said", "reason", "ndr", ";", ":"].iter().any(|word| line.ends_with(word))
+    line.is_empty()
+        || ["code", "error", "status", "dsn", "smtp;", "said", "reason", "ndr", ";", ":"]
+            .iter()
+            .any(|word| line.ends_with(word))
 }
 
 #[cfg(test)]

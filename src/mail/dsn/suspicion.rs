@@ -46,7 +46,13 @@ pub(super) fn of(mail: &ParsedMail) -> Option<Suspicion> {
         Sender::NoReply => encloses || subject.is_some(),
         Sender::Other => subject.is_some(),
     };
-    (suspicious || !listed.is_empty()).then(|| Suspicion { sender, subject, listed, machine: is_by_machine(mail), encloses })
+    (suspicious || !listed.is_empty()).then(|| Suspicion {
+        sender,
+        subject,
+        listed,
+        machine: is_by_machine(mail),
+        encloses,
+    })
 }
 
 fn sender(from: &str) -> Sender {
@@ -67,7 +73,8 @@ fn sender(from: &str) -> Sender {
 fn subject(subject: &str, sender: Sender) -> Option<String> {
     let subject = subject.chars().take(300).collect::<String>().to_lowercase();
     let personal = ["re:", "aw:", "sv:", "fw:", "fwd:", "wg:", "tr:", "rv:", "antw:", "odp:", "回复", "答复"];
-    let prefixed = personal.iter().any(|prefix| subject.trim_start().starts_with(prefix)) || subject.trim_end().ends_with('?');
+    let prefixed =
+        personal.iter().any(|prefix| subject.trim_start().starts_with(prefix)) || subject.trim_end().ends_with('?');
     let ours = matches!(sender, Sender::Daemon | Sender::Postmaster) || !prefixed;
     (ours && phrases::any(&subject, phrases::SUBJECTS)).then_some(subject)
 }
@@ -75,5 +82,7 @@ fn subject(subject: &str, sender: Sender) -> Option<String> {
 fn is_by_machine(mail: &ParsedMail) -> bool {
     mail.field("return-path").is_some_and(|path| path.trim() == "<>")
         || mail.field("auto-submitted").is_some_and(|value| !value.trim().to_ascii_lowercase().starts_with("no"))
-        || mail.field("precedence").is_some_and(|value| matches!(value.trim().to_ascii_lowercase().as_str(), "bulk" | "junk"))
+        || mail
+            .field("precedence")
+            .is_some_and(|value| matches!(value.trim().to_ascii_lowercase().as_str(), "bulk" | "junk"))
 }
