@@ -67,6 +67,9 @@ pub(super) fn of_field(value: &str) -> Option<String> {
         None => (String::new(), value),
     };
     let address = bare(address)?;
+    if !address.contains('@') && kind == "unknown" {
+        return Some(address.to_lowercase());
+    }
     let address = match kind.as_str() {
         "utf-8" => from_utf8_form(&address),
         _ => from_xtext(&address),

@@ -85,7 +85,8 @@ fn ranked(text: &str) -> Vec<Place<'_>> {
 
 /// What an address's line, up to it, makes of it; `None` if it is the sender's.
 fn rank(line: &str, sighting: &Sighting<'_>, last_word: &str) -> Option<Rank> {
-    let label = label(line.get(..sighting.start)?);
+    let before = line.get(..sighting.start)?;
+    let label = label(before);
     if SENDERS.iter().any(|sender| label.starts_with(sender)) || label.contains("mail from") {
         return None;
     }
@@ -98,7 +99,12 @@ fn rank(line: &str, sighting: &Sighting<'_>, last_word: &str) -> Option<Rank> {
         return Some(if about_sender { Rank::Mentioned } else { Rank::Listed });
     }
     let name = label.trim_end_matches([':', ' ', '=']);
-    Some(if LABELS.iter().any(|listed| name.ends_with(listed)) && name.len() < 60 {
+    // Exchange types its recipients: `[SMTP:a@b]`, `c=US;a= ;dda:SMTP=a@b;`.
+    let typed = before.len() >= 5
+        && before
+            .get(before.len() - 5..)
+            .is_some_and(|kind| kind.eq_ignore_ascii_case("smtp=") || kind.eq_ignore_ascii_case("smtp:"));
+    Some(if typed || LABELS.iter().any(|listed| name.ends_with(listed)) && name.len() < 60 {
         Rank::Listed
     } else if name.ends_with("rcpt to") || has_reply_code(&label) {
         Rank::Replied

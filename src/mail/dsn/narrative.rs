@@ -90,8 +90,10 @@ fn begins_returned_mail(line: &str) -> bool {
     if HEADINGS.contains(&words) {
         return true;
     }
-    let set_off = lower.starts_with(['-', '|', '*', '=', '_', '#']) || lower.ends_with([':', '-', '.', '*', '=', '_']);
-    set_off && FOLLOWS.iter().any(|phrase| lower.contains(phrase)) && !lower.contains("transcript")
+    let set_off = lower.starts_with(['-', '|', '*', '=', '_', '#']) && !lower.contains("transcript");
+    let announced = lower.ends_with([':', '-', '.', '*', '=', '_']) || lower.len() < 40;
+    set_off && FOLLOWS.iter().any(|phrase| lower.contains(phrase))
+        || announced && ANNOUNCEMENTS.iter().any(|phrase| lower.contains(phrase))
 }
 
 /// First fields of a returned header.
@@ -127,43 +129,56 @@ const HEADINGS: &[&str] = &[
     "元のメッセージ",
 ];
 
-/// Phrases that announce it.
+/// Phrases that announce it in a line set off by dashes.
 const FOLLOWS: &[&str] = &[
-    "copy of the message",
-    "copy of your message",
-    "copy of the original message",
-    "copy of the mail",
-    "copy of the header",
+    "copy of",
     "message follows",
-    "message header follows",
-    "message headers follow",
+    "message header follow",
     "headers follow",
     "header follows",
     "text follows",
     "mail follows",
-    "message is following",
+    "is following",
     "message below",
-    "top 20 lines of the message",
     "lines of the message",
-    "header of the original message",
-    "headers of the original",
-    "original message headers",
-    "original mail as follows",
-    "summary of the undelivered message",
-    "message reads (in part)",
+    "original message",
     "returned message",
     "returned mail",
-    "kopie der nachricht",
-    "kopie der ursprünglichen",
+    "unsent message",
+    "kopie der",
     "copie du message",
-    "copia del mensaje",
-    "copia del messaggio",
-    "cópia da mensagem",
-    "копия сообщения",
-    "копия письма",
+    "copia del",
+    "cópia da",
+    "копия",
     "原信件",
     "原邮件",
     "原郵件",
+];
+
+/// Phrases that announce it in a sentence.
+const ANNOUNCEMENTS: &[&str] = &[
+    "this is a copy of",
+    "here is a copy of",
+    "included is a copy of",
+    "below is a copy of",
+    "this line is a copy of",
+    "copy of the original message below",
+    "message follows",
+    "headers follow",
+    "header follows",
+    "original mail as follows",
+    "header of the original message is following",
+    "original message headers",
+    "original message header",
+    "top 20 lines of the message",
+    "message reads (in part)",
+    "summary of the undelivered message",
+    "kopie der nachricht folgt",
+    "es folgt eine kopie",
+    "voici une copie",
+    "esta es una copia",
+    "ниже этой линии",
+    "ниже приведена копия",
 ];
 
 /// HTML as lines of text: tags dropped, blocks ended by a new line, the entities that addresses meet.
@@ -215,7 +230,11 @@ mod tests {
             "The original message was received at Thu\nfrom x\n",
         );
         check("no\nReceived: from a by b\n", "no\n");
-        check("Message headers follow\n", "Message headers follow\n");
+        check(
+            "delete your text from the attached returned message.\n",
+            "delete your text from the attached returned message.\n",
+        );
+        check("These did not receive a copy of your message:\n", "These did not receive a copy of your message:\n");
         check("Message headers follow.\n", "");
     }
 

@@ -10,8 +10,8 @@ use std::collections::HashSet;
 
 /// Reads a mail as a bounce. What costs time is done only where the header makes a bounce likely.
 pub fn read(mail: &ParsedMail) -> Option<Bounce> {
-    if mail.parts.is_empty() {
-        return None;
+    if mail.fields().is_empty() {
+        return without_header(mail);
     }
     let suspicion = suspicion::of(mail);
     if suspicion.is_none() && !has_machine_part(mail) {
@@ -21,6 +21,14 @@ pub fn read(mail: &ParsedMail) -> Option<Bounce> {
         let suspicion = suspicion?;
         of_words(mail, &suspicion)
     })
+}
+
+/// Some software leaves an empty line before its header. Only a bounce's facts are read behind it: who wrote a mail
+/// is asked of its true header alone.
+fn without_header(mail: &ParsedMail) -> Option<Bounce> {
+    let text = mail.parts.first()?.text()?.trim_start();
+    let inner = ParsedMail::parse(text.as_bytes());
+    if inner.fields().is_empty() { None } else { read(&inner) }
 }
 
 /// Parts of a type that only reports have.
@@ -44,8 +52,8 @@ fn of_report(mail: &ParsedMail, suspicion: Option<&Suspicion>) -> Option<Bounce>
     let narrative = narrative::of(mail);
     let parts = outer.into_iter().filter(|index| mail.parts.get(*index).is_some_and(report::is_report));
     let mut found: Vec<BouncedRecipient> = parts.flat_map(|index| report::of_part(mail, index)).collect();
-    if found.is_empty() && report::is_in(&narrative.text) {
-        found = report::recipients(&narrative.text);
+    if found.is_empty() {
+        found = in_text(&narrative.text);
     }
     if found.is_empty() {
         return None;
@@ -56,6 +64,11 @@ fn of_report(mail: &ParsedMail, suspicion: Option<&Suspicion>) -> Option<Bounce>
     }
     let found = free_form::completed(&narrative.text, found);
     Some(Bounce::new(kind, found, original::message_id(mail, &narrative.returned)))
+}
+
+/// A report whose part lost its type or its boundary.
+fn in_text(text: &str) -> Vec<BouncedRecipient> {
+    if report::is_in(text) { report::recipients(text) } else { Vec::new() }
 }
 
 /// The gravest action decides; without one the class of the codes, then the words.
@@ -152,6 +165,10 @@ fn recipients(mail: &ParsedMail, narrative: &Narrative) -> Found {
     if found.rank.is_some_and(|rank| rank < Rank::Addressed) {
         return found;
     }
+    let passed_on = passed_on(mail, &narrative.returned);
+    if !passed_on.is_empty() {
+        return Found { rank: Some(Rank::Replied), recipients: passed_on };
+    }
     match returned_to(mail, &narrative.returned) {
         Some(recipient) => {
             let to = vec![BouncedRecipient { recipient, ..BouncedRecipient::default() }];
@@ -159,6 +176,12 @@ fn recipients(mail: &ParsedMail, narrative: &Narrative) -> Found {
         }
         None => found,
     }
+}
+
+/// The recipients of a report that a gateway wrapped into words of its own, which name nobody.
+fn passed_on(mail: &ParsedMail, returned: &str) -> Vec<BouncedRecipient> {
+    let report = mail.parts.iter().position(report::is_report);
+    report.map_or_else(|| in_text(returned), |index| report::of_part(mail, index))
 }
 
 /// The only recipient in the returned mail's `To`.

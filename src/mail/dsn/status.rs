@@ -16,12 +16,24 @@ pub(super) fn of_field(value: &str) -> Option<String> {
 
 /// The code a server gave beside its reply code: `550 5.1.1`, `550-5.1.1`, `550 #5.1.1`.
 pub(super) fn of_reply(text: &str) -> Option<&str> {
-    codes(text).find(|code| follows_reply_code(code.before)).map(|code| code.code)
+    first(codes(text).filter(|code| follows_reply_code(code.before)))
 }
 
 /// Any code in a text, one beside a reply code before all others.
 pub(super) fn of_text(text: &str) -> Option<&str> {
-    of_reply(text).or_else(|| codes(text).find(|code| is_introduced(code.before)).map(|code| code.code))
+    of_reply(text).or_else(|| first(codes(text).filter(|code| is_introduced(code.before))))
+}
+
+/// The first code of a failure: a transcript is full of `250 2.1.0`.
+fn first<'a>(codes: impl Iterator<Item = Code<'a>>) -> Option<&'a str> {
+    let mut success = None;
+    for code in codes {
+        if !code.code.starts_with('2') {
+            return Some(code.code);
+        }
+        success = success.or(Some(code.code));
+    }
+    success
 }
 
 /// What holds when field and diagnostic differ: the remote server's own code is nearer to the cause than what
@@ -118,11 +130,10 @@ fn is_introduced(before: &[u8]) -> bool {
     }
     let tail = before.get(before.len().saturating_sub(24)..).unwrap_or_default();
     let tail = String::from_utf8_lossy(tail).to_ascii_lowercase();
-    let line = tail.rsplit(['\n', '\r']).next().unwrap_or_default().trim_end_matches([' ', '\t', ':', '-']);
+    let line = tail.rsplit(['\n', '\r']).next().unwrap_or_default().trim_end_matches([' ', '\t', '-']);
     line.is_empty()
-        || ["code", "error", "status", "dsn", "smtp;", "said", "reason", "ndr", ";", ":"]
-            .iter()
-            .any(|word| line.ends_with(word))
+        || line.ends_with([':', ';'])
+        || ["code", "error", "status", "dsn", "said", "reason", "ndr"].iter().any(|word| line.ends_with(word))
 }
 
 #[cfg(test)]
