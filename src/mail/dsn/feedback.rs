@@ -19,7 +19,7 @@ pub(super) fn read(mail: &ParsedMail) -> Option<Bounce> {
     let text = report.map(|index| report::text_of(mail, index)).unwrap_or_default();
     let complained = complained_of(&text).into_iter().chain(returned_to(mail));
     let recipients = complained.take(1).flat_map(|addresses| addresses.into_iter().map(complaint)).collect();
-    Some(Bounce::new(BounceKind::Feedback, recipients, original::message_id(mail, "")))
+    Some(Bounce::new(BounceKind::Feedback, recipients, original::message_id(mail, &narrative::Narrative::default())))
 }
 
 /// Hotmail's complaints name themselves in the subject and enclose the mail.

@@ -187,10 +187,17 @@ fn described(text: &str, places: &[Place<'_>], recipients: Vec<BouncedRecipient>
             let code = said.and_then(status::of_text).or_else(|| whole.and_then(status::of_text));
             known.status = code.map(str::to_owned).or(known.status);
         }
-        known.diagnostic = known.diagnostic.or_else(|| said.or(whole).and_then(diagnostic));
+        known.diagnostic = known.diagnostic.or_else(|| said.or(whole).map(behind_address).and_then(diagnostic));
         known
     };
     recipients.into_iter().map(describe).collect()
+}
+
+/// The words behind the address that a section begins with.
+fn behind_address(said: &str) -> &str {
+    let address = addresses::sightings(said).next().filter(|sighting| sighting.start == 0);
+    let words = address.and_then(|sighting| said.get(sighting.end..)).unwrap_or(said);
+    words.trim_start_matches(['>', '"', ')', ']', ':', ',', ';', '.', ' ', '\t', '\n'])
 }
 
 /// For each address the text that speaks of it: a server's reply that names it, else what stands below it.

@@ -108,6 +108,7 @@ const HEADINGS: &[&str] = &[
     "undelivered message",
     "unsent message",
     "original mail",
+    "original mail info",
     "message header",
     "message headers",
     "mail header",

@@ -1,5 +1,6 @@
 //! Which mail a bounce is about: the Message-ID of what it returns.
 
+use super::narrative::Narrative;
 use super::report;
 use crate::mail::msg_id::MsgId;
 use crate::mail::parsed::{Body, ParsedMail};
@@ -8,18 +9,20 @@ use crate::mail::parsed::{Body, ParsedMail};
 const SEARCHED_OCTETS_MAX: usize = 64 * 1024;
 
 /// The id in an enclosed mail, in returned header text, or in a field that names it.
-pub(super) fn message_id(mail: &ParsedMail, returned: &str) -> Option<String> {
+pub(super) fn message_id(mail: &ParsedMail, narrative: &Narrative) -> Option<String> {
     enclosed(mail)
-        .or_else(|| in_text(returned, &["message-id"]))
+        .or_else(|| in_text(&narrative.returned, &["message-id"]))
         .or_else(|| named(mail))
+        .or_else(|| in_text(&narrative.text, &["message-id", "original-message-id"]))
         .or_else(|| mail.in_reply_to().pop().or_else(|| mail.references().pop()).map(|id| id.to_string()))
 }
 
 fn enclosed(mail: &ParsedMail) -> Option<String> {
     mail.parts.iter().enumerate().find_map(|(index, part)| match (&part.body, part.media_type.as_str()) {
         (Body::Message, kind) if !kind.ends_with("delivery-status") => mail.children(index).find_map(|child| {
-            let value = mail.parts.get(child)?.field("message-id")?;
-            id(value)
+            let header = mail.parts.get(child)?;
+            // A header torn by a line that is none goes on in the body.
+            header.field("message-id").and_then(id).or_else(|| in_text(header.text()?, &["message-id"]))
         }),
         (
             _,
@@ -36,8 +39,8 @@ fn enclosed(mail: &ParsedMail) -> Option<String> {
 
 /// A report that returns nothing may still name the mail.
 fn named(mail: &ParsedMail) -> Option<String> {
-    let names = ["original-message-id", "x-original-message-id"];
-    let in_header = names.iter().find_map(|name| mail.field(name).and_then(id));
+    let names = ["original-message-id", "x-original-message-id", "message-id"];
+    let in_header = names.iter().take(2).find_map(|name| mail.field(name).and_then(id));
     in_header.or_else(|| {
         let reports = mail.parts.iter().enumerate().filter(|(_, part)| part.media_type.starts_with("message/"));
         reports

@@ -63,7 +63,7 @@ fn of_report(mail: &ParsedMail, suspicion: Option<&Suspicion>) -> Option<Bounce>
         found.retain(|recipient| !matches!(recipient.action.as_deref(), Some("delivered" | "relayed" | "expanded")));
     }
     let found = free_form::completed(&narrative.text, found);
-    Some(Bounce::new(kind, found, original::message_id(mail, &narrative.returned)))
+    Some(Bounce::new(kind, found, original::message_id(mail, &narrative)))
 }
 
 /// A report whose part lost its type or its boundary.
@@ -128,7 +128,7 @@ fn of_rejection(mail: &ParsedMail) -> Option<Bounce> {
         return None;
     }
     let found = free_form::completed(&narrative.text, report::recipients(&text));
-    Some(Bounce::new(BounceKind::Failure, found, original::message_id(mail, &narrative.returned)))
+    Some(Bounce::new(BounceKind::Failure, found, original::message_id(mail, &narrative)))
 }
 
 /// The non-standard forms.
@@ -150,7 +150,7 @@ fn of_words(mail: &ParsedMail, suspicion: &Suspicion) -> Option<Bounce> {
         return None;
     }
     let kind = kind_of_words(Some(suspicion), &narrative.text);
-    Some(Bounce::new(kind, found.recipients, original::message_id(mail, &narrative.returned)))
+    Some(Bounce::new(kind, found.recipients, original::message_id(mail, &narrative)))
 }
 
 /// The recipients of the words; where they name none for sure, whom the returned mail was sent to.

@@ -55,24 +55,19 @@ pub(super) fn is_generic(code: &str) -> bool {
 }
 
 /// Whether trying this recipient again is pointless: the address is at fault, not its mailbox's fill, a policy,
-/// a filter, a route or the mail.
+/// a filter, a route or the mail. In doubt it is not: a customer wrongly given up is never written to again.
 pub(super) fn is_hard(recipient: &BouncedRecipient) -> bool {
-    if !matches!(recipient.action.as_deref(), None | Some("failed")) {
-        return false;
-    }
-    let words = recipient.diagnostic.as_deref().unwrap_or_default().to_ascii_lowercase();
     let status = recipient.status.as_deref().unwrap_or("5.0.0");
-    if status.starts_with('4') || status.starts_with('2') {
+    if !matches!(recipient.action.as_deref(), None | Some("failed")) || !status.starts_with('5') {
         return false;
     }
-    match status.split_once('.').map_or("", |(_, detail)| detail) {
-        "1.1" | "1.2" | "1.3" | "1.6" | "1.10" | "2.1" | "4.4" => !phrases::any(&words, phrases::MAILBOX_FULL),
-        "2.2" => false,
-        detail if detail.starts_with("1.") && detail != "1.7" && detail != "1.8" => {
-            !phrases::any(&words, phrases::SOFT)
-        }
-        "0.0" | "2.0" | "3.0" | "5.0" => !phrases::any(&words, phrases::SOFT),
-        _ => phrases::any(&words, phrases::UNKNOWN_USER),
+    let words = recipient.diagnostic.as_deref().unwrap_or_default().to_lowercase();
+    let unknown = phrases::any(&words, phrases::UNKNOWN_USER);
+    let soft = phrases::any(&words, phrases::SOFT);
+    match status {
+        "5.1.1" | "5.1.2" | "5.1.3" | "5.1.6" | "5.1.10" | "5.2.1" | "5.4.4" | "5.7.27" => unknown || !soft,
+        "5.1.7" | "5.1.8" | "5.2.2" | "5.2.3" | "5.3.4" | "5.4.7" => false,
+        _ => unknown && !soft,
     }
 }
 

@@ -33,7 +33,7 @@ pub(super) struct Suspicion {
 /// The header's signs, if there are any.
 pub(super) fn of(mail: &ParsedMail) -> Option<Suspicion> {
     let sender = sender(mail.field("from").unwrap_or_default());
-    let subject = subject(mail.subject().unwrap_or_default(), sender);
+    let subject = subject(mail, sender);
     let listed: Vec<String> = mail
         .all("x-failed-recipients")
         .flat_map(addresses::sightings)
@@ -68,15 +68,22 @@ fn sender(from: &str) -> Sender {
     }
 }
 
-/// A person's answer to a bounce, or a forward of one, keeps its subject behind a prefix; only delivery software's
-/// own mail may carry one.
-fn subject(subject: &str, sender: Sender) -> Option<String> {
-    let subject = subject.chars().take(300).collect::<String>().to_lowercase();
-    let personal = ["re:", "aw:", "sv:", "fw:", "fwd:", "wg:", "tr:", "rv:", "antw:", "odp:", "回复", "答复"];
-    let prefixed =
-        personal.iter().any(|prefix| subject.trim_start().starts_with(prefix)) || subject.trim_end().ends_with('?');
-    let ours = matches!(sender, Sender::Daemon | Sender::Postmaster) || !prefixed;
-    (ours && phrases::any(&subject, phrases::SUBJECTS)).then_some(subject)
+/// A person's answer to a bounce, or a forward of one, keeps its subject behind a prefix; what is neither delivery
+/// software's nor free of one must at least stand outside a thread.
+fn subject(mail: &ParsedMail, sender: Sender) -> Option<String> {
+    let subject = mail.subject()?.chars().take(300).collect::<String>().to_lowercase();
+    let subject = subject.trim();
+    let ours = matches!(sender, Sender::Daemon | Sender::Postmaster) || !is_personal(mail, subject);
+    (ours && phrases::any(subject, phrases::SUBJECTS)).then(|| subject.to_owned())
+}
+
+fn is_personal(mail: &ParsedMail, subject: &str) -> bool {
+    let begins = |prefixes: &[&str]| prefixes.iter().any(|prefix| subject.starts_with(prefix));
+    let answered = begins(&["re:", "aw:", "sv:", "antw:", "odp:", "回复", "答复"]);
+    let in_thread = mail.field("in-reply-to").is_some() || mail.field("references").is_some();
+    // `Re: <the bounced subject> : delivery failed` is a gateway's; `Re: delivery failed` a person's.
+    let of_gateway = answered && !in_thread && subject.matches(':').count() > 1;
+    subject.ends_with('?') || begins(&["fw:", "fwd:", "wg:", "tr:", "rv:"]) || answered && !of_gateway
 }
 
 fn is_by_machine(mail: &ParsedMail) -> bool {
