@@ -173,7 +173,10 @@ impl Writer {
             Err(_) if connection.is_autocommit() => {}
             Err(_) => drop(connection.execute_batch("ROLLBACK")),
         }
-        if accepted_mail.get() && outcome.is_ok() {
+        if outcome.is_ok() {
+            self.shared.committed.send_modify(|count| *count += 1);
+        }
+        if outcome.is_ok() && accepted_mail.get() {
             self.shared.accepted_mail.send_modify(|count| *count += 1);
         }
         outcome
