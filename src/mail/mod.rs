@@ -3,6 +3,8 @@
 pub mod address;
 pub mod automatic;
 pub mod dsn;
+pub mod html_text;
+mod html_token;
 pub mod msg_id;
 pub mod parsed;
 pub mod quoted;
