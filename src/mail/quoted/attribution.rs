@@ -65,7 +65,9 @@ pub fn shared_line(line: &str) -> Option<usize> {
 
 /// What a whole attribution looks like; None if `key` is none.
 fn certainty(key: &str) -> Option<Certainty> {
+    let edges = key.len();
     let key = key.trim_start_matches(EDGES);
+    let edges = edges - key.len();
     let dashed = key.ends_with("--");
     let body = key.trim_end_matches(EDGES).trim_end_matches("wrote:>").trim_end();
     let colon = body.ends_with([':', '：']);
@@ -73,6 +75,9 @@ fn certainty(key: &str) -> Option<Certainty> {
     let evidence = Evidence::of(body);
     let starts = has_starter(key) || has_early_digit(key);
     let verb = last_verb(body);
+    if verb && dashed && edges >= 3 {
+        return Some(Certainty::Sure);
+    }
     if verb && (colon || dashed || (evidence.address && evidence.clock)) && (starts || is_name_and_address(body)) {
         return evidence.certainty();
     }
@@ -88,11 +93,14 @@ fn certainty(key: &str) -> Option<Certainty> {
     bare.then_some(Certainty::Sure)
 }
 
-/// A line in an unknown language that only a quotation right below it proves: a date with a time, then a colon.
+/// A line in an unknown language that only a quotation right below it proves: it tells when and who, and leads on.
 pub fn proved_by_quote(key: &str) -> bool {
-    let body = key.trim_end_matches([' ', '>']);
-    let evidence = Evidence::of(body);
-    body.ends_with([':', '：']) && (evidence.clock || evidence.address) && evidence.date
+    let evidence = Evidence::of(key);
+    let colon = key.trim_end_matches([' ', '>', '"']).ends_with([':', '：']);
+    let dated = evidence.date && has_early_digit(key);
+    let told = colon && (evidence.clock || evidence.address) || evidence.address && key.ends_with('>');
+    let forms_no_sentence = word_count(key) <= SPAN_WORDS_MAX;
+    dated && told && forms_no_sentence
 }
 
 struct Evidence {
@@ -115,6 +123,7 @@ impl Evidence {
 }
 
 fn may_start(key: &str) -> bool {
+    let dashed = key.starts_with("--") && key.ends_with("--");
     let key = key.trim_start_matches(EDGES);
     has_starter(key)
         || has_early_digit(key)
@@ -191,4 +200,5 @@ const EDGES: [char; 9] = ['-', ' ', '"', '“', '>', '_', '|', '=', '\''];
 const SPAN_LINES_MAX: usize = 5;
 const SPAN_BYTES_MAX: usize = 700;
 const SHARED_BYTES_MAX: usize = 600;
+const SPAN_WORDS_MAX: usize = 25;
 const EARLY_CHARS: usize = 18;

@@ -127,13 +127,19 @@ fn after_heading(lines: &[Line<'_>], next: usize, heading: Heading, written: boo
     }
 }
 
-/// One to three lines, the last ending in a colon, right above a quotation, with a date: an attribution in a language
-/// nobody taught us.
+/// One to three lines with a date right above a quotation: an attribution in a language nobody taught us.
 fn unknown_introduction(lines: &[Line<'_>], at: usize) -> Option<usize> {
-    let end = (at..at + 3).find(|index| lines.get(*index).is_none_or(|line| line.key.ends_with([':', '：'])))?;
-    let joined: Vec<&str> = lines.get(at..=end)?.iter().map(|line| line.key.as_str()).collect();
-    let alone = at == 0 || lines.get(at - 1).is_some_and(Line::is_blank);
-    (alone && attribution::proved_by_quote(&joined.join(" ")) && leads_to_quotation(lines, end + 1)).then_some(end + 1)
+    let ends = |line: &&Line<'_>| {
+        line.is_blank() || line.is_quoted() || line.key.ends_with([':', '：']) || line.key.ends_with('>')
+    };
+    let last = lines.iter().skip(at).take(3).position(|line| ends(&line))?;
+    let proved = |from: usize| {
+        let joined: Vec<&str> = lines.iter().take(at + last + 1).skip(from).map(|line| line.key.as_str()).collect();
+        attribution::proved_by_quote(&joined.join(" "))
+    };
+    let next = at + last + 1;
+    let alone = (at + 1..next).any(proved);
+    (proved(at) && !alone && leads_to_quotation(lines, next)).then_some(next)
 }
 
 /// Whether the next written line is quoted.
@@ -148,7 +154,7 @@ fn run_end(lines: &[Line<'_>], from: usize, belongs: impl Fn(&Line<'_>) -> bool)
     run.filter(|(_, line)| belongs(line)).last().map_or(from + 1, |(index, _)| index + 1)
 }
 
-/// The end of a quotation: a link that a client broke into the next line belongs to it.
+/// The end of a quotation: a line that some relay wrapped belongs to it though its mark is lost.
 fn quotation_end(lines: &[Line<'_>], from: usize) -> usize {
     let mut end = from;
     let mut blank = 0;
@@ -158,18 +164,25 @@ fn quotation_end(lines: &[Line<'_>], from: usize) -> usize {
             blank = 0;
         } else if line.is_blank() {
             blank += 1;
-        } else if blank > 0 || !is_broken_link(lines, index) {
+        } else if blank > 0 || !is_wrapped(lines, index) {
             break;
         }
     }
     end
 }
 
-fn is_broken_link(lines: &[Line<'_>], index: usize) -> bool {
+fn is_wrapped(lines: &[Line<'_>], index: usize) -> bool {
     let Some(above) = index.checked_sub(1).and_then(|above| lines.get(above)) else { return false };
-    let breaks = above.key.rsplit(' ').next().is_some_and(|word| word.contains("://"));
-    let whole = lines.get(index).is_some_and(|line| !line.key.contains(' '));
-    breaks && whole && lines.get(index + 1).is_some_and(Line::is_quoted)
+    let Some(line) = lines.get(index) else { return false };
+    let below = lines.get(index + 1);
+    let in_link = above.key.rsplit(' ').next().is_some_and(|word| word.contains("://"));
+    if in_link && !line.key.contains(' ') && below.is_some_and(Line::is_quoted) {
+        return true;
+    }
+    // Answers are not begun in lower case under a full line that ends in the middle of a sentence.
+    let full = above.text.chars().count() >= FULL_LINE_CHARS && !above.key.ends_with(['.', '?', '!', ':', '…']);
+    let goes_on = line.text.trim_start().starts_with(char::is_lowercase);
+    full && goes_on && below.is_none_or(|line| line.is_quoted() || line.is_blank())
 }
 
 /// A container with an attribution is a reply's; a container without one, or with a forwarded mail, may be all there is.
@@ -307,6 +320,9 @@ fn text_at(lines: &[Line<'_>], places: &[Place], wanted: Place) -> String {
     }
     text
 }
+
+/// Relays wrap longer lines than this one.
+const FULL_LINE_CHARS: usize = 60;
 
 /// Empty lines looked over between an attribution and what it introduces.
 const BLANK_LINES_MAX: usize = 12;

@@ -689,7 +689,6 @@ pub const DEVICE_STARTS: &[&str] = &[
 
 /// How a device or an app signs, at the end of the line.
 pub const DEVICE_ENDS: &[&str] = &[
-    "via mobile",
     "küldve",
     "gönderildi",
     "から送信",
