@@ -31,7 +31,7 @@ pub enum Role {
     },
     /// A client's container of earlier mail.
     History,
-    /// From here to the end of the mail stands earlier mail.
+    /// The first line of earlier mail that goes on to the end of the mail.
     HistoryToEnd,
     Signature,
 }
@@ -84,7 +84,8 @@ struct Walk {
     /// Elements opened beyond `OPEN_ELEMENTS_MAX`.
     excess: usize,
     preformatted: usize,
-    to_end: bool,
+    /// The next written line is the first of earlier mail.
+    opens_history: bool,
     link: Option<(String, usize)>,
     /// Tells `text` to start with a space if anything follows on the line.
     space: bool,
@@ -100,7 +101,7 @@ impl Default for Walk {
             open_of: HashMap::new(),
             excess: 0,
             preformatted: 0,
-            to_end: false,
+            opens_history: false,
             link: None,
             space: false,
         }
@@ -123,7 +124,7 @@ impl Walk {
         let role = (self.role)(tag);
         if role == Role::HistoryToEnd {
             self.end_line();
-            self.to_end = true;
+            self.opens_history = true;
         }
         if let Some(name) = STACKED.iter().find(|stacked| **stacked == name) {
             self.push(name, role);
@@ -283,7 +284,8 @@ impl Walk {
     fn push_line(&mut self, depth: usize, cited: bool, role: Role) {
         let text = std::mem::take(&mut self.line);
         let text = if self.preformatted > 0 { text.trim_end() } else { text.trim() };
-        let role = if self.to_end { Role::HistoryToEnd } else { role };
+        let opens = !text.is_empty() && std::mem::take(&mut self.opens_history);
+        let role = if opens { Role::HistoryToEnd } else { role };
         self.lines.push(HtmlLine { text: text.to_owned(), depth, cited, role });
         if let Some((_, from)) = &mut self.link {
             *from = 0;

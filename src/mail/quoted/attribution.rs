@@ -52,15 +52,39 @@ fn is_wrapped_address(joined: &str, line: &Line<'_>) -> bool {
     line.depth == 1 && joined.matches('<').count() > joined.matches('>').count()
 }
 
-/// Where an attribution begins that follows words on the same line: "Yes.--- On Wed, …, bob@example.com wrote:".
+/// Where to cut a line that an attribution shares with other words.
 pub fn shared_line(line: &str) -> Option<usize> {
-    let dashes = line.get(..SHARED_BYTES_MAX.min(line.len())).unwrap_or(line).rfind("--")?;
+    words_before(line).or_else(|| words_after(line))
+}
+
+/// "Yes.--- On Wed, …, bob@example.com wrote:": where the attribution begins.
+fn words_before(line: &str) -> Option<usize> {
+    let dashes = head(line).rfind("--")?;
     let start = line[..dashes].trim_end_matches('-').len();
     if line[..start].trim_matches([' ', '>', '-']).is_empty() {
         return None;
     }
-    let key = key_of(line[dashes..].trim_start_matches(['-', ' ']));
-    (has_starter(&key) && certainty(&key) == Some(Certainty::Sure)).then_some(start)
+    is_sure(line[dashes..].trim_start_matches(['-', ' '])).then_some(start)
+}
+
+/// "On Wed, …, bob@example.com wrote:  What we wrote": where the quoted words begin. The gap, or a quote mark, is what
+/// phones leave of the line break; after a single space the person may be quoting in the middle of a sentence.
+fn words_after(line: &str) -> Option<usize> {
+    let head = head(line);
+    let gaps = ["wrote:  ", "wrote:>"].iter().find_map(|gap| head.find(gap))?;
+    let end = gaps + "wrote:".len();
+    (is_sure(&line[..end]) && !line[end..].trim().is_empty()).then_some(end)
+}
+
+/// The beginning of a line, as far as attributions reach.
+fn head(line: &str) -> &str {
+    let end = (0..=SHARED_BYTES_MAX.min(line.len())).rev().find(|end| line.is_char_boundary(*end));
+    &line[..end.unwrap_or(0)]
+}
+
+fn is_sure(text: &str) -> bool {
+    let key = key_of(text);
+    has_starter(&key) && certainty(&key) == Some(Certainty::Sure)
 }
 
 /// What a whole attribution looks like; None if `key` is none.
@@ -72,9 +96,12 @@ fn certainty(key: &str) -> Option<Certainty> {
     let body = key.trim_end_matches(EDGES).trim_end_matches("wrote:>").trim_end();
     let colon = body.ends_with([':', '：']);
     let body = body.trim_end_matches([':', '：', ' ']);
+    let verb = last_verb(body);
+    if !colon && !verb {
+        return None;
+    }
     let evidence = Evidence::of(body);
     let starts = has_starter(key) || has_early_digit(key);
-    let verb = last_verb(body);
     if verb && dashed && edges >= 3 {
         return Some(Certainty::Sure);
     }
@@ -97,7 +124,7 @@ fn certainty(key: &str) -> Option<Certainty> {
 pub fn proved_by_quote(key: &str) -> bool {
     let evidence = Evidence::of(key);
     let colon = key.trim_end_matches([' ', '>', '"']).ends_with([':', '：']);
-    let dated = evidence.date && has_early_digit(key);
+    let dated = (evidence.date || evidence.clock) && has_early_digit(key);
     let told = colon && (evidence.clock || evidence.address) || evidence.address && key.ends_with('>');
     let forms_no_sentence = word_count(key) <= SPAN_WORDS_MAX;
     dated && told && forms_no_sentence
@@ -125,10 +152,8 @@ impl Evidence {
 fn may_start(key: &str) -> bool {
     let dashed = key.starts_with("--") && key.ends_with("--");
     let key = key.trim_start_matches(EDGES);
-    has_starter(key)
-        || has_early_digit(key)
-        || key.contains('@')
-        || (key.contains("schrieb") && key.chars().any(char::is_numeric))
+    let named = key.contains("schrieb") && key.chars().any(char::is_numeric);
+    dashed || named || has_starter(key) || has_early_digit(key) || key.contains('@')
 }
 
 /// "On …", "Le …", "Am …": a small word, then anything but a plain sentence.
@@ -148,7 +173,8 @@ fn has_early_digit(key: &str) -> bool {
 
 /// "Ann Other <ann@example.com> wrote": a name or an address, and nothing else, before the verb.
 fn is_name_and_address(body: &str) -> bool {
-    body.contains('@') && word_count(body) <= 10
+    let early = body.split(' ').take(6).any(|word| word.contains('@'));
+    early && word_count(body) <= 14
 }
 
 /// Whether `body` ends in a verb of writing that stands as a word of its own, or follows `>` or quotes directly.

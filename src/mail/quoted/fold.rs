@@ -318,7 +318,7 @@ fn text_at(lines: &[Line<'_>], places: &[Place], wanted: Place) -> String {
         blank = 0;
         text.push_str(line.text.trim_end());
     }
-    text
+    text.trim().to_owned()
 }
 
 /// Relays wrap longer lines than this one.

@@ -53,6 +53,11 @@ fn role(tag: &Tag<'_>) -> Role {
             Role::HistoryToEnd
         };
     }
+    // Outlook draws a line above the header fields it copies; their names are in the sender's language.
+    let style = tag.attribute("style");
+    if tag.name == "div" && style.contains("border-top:solid") && style.contains("padding:3.0pt 0") {
+        return Role::HistoryToEnd;
+    }
     if named(HISTORIES) || tag.name == "includetail" { Role::History } else { Role::Plain }
 }
 

@@ -91,7 +91,8 @@ pub fn key_of(text: &str) -> String {
             key.push(' ');
         }
         space = false;
-        key.extend(character.to_lowercase());
+        // A Turkish capital İ becomes i and a combining dot, which no table spells out.
+        key.extend(character.to_lowercase().filter(|lower| *lower != '\u{307}'));
     }
     if key.is_empty() && text.contains("**") { text.trim().to_owned() } else { key }
 }
