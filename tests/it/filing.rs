@@ -178,7 +178,7 @@ async fn a_reply_to_the_token_is_the_contacts_message_without_its_quotes() {
     let house = House::new();
     let ann = house.conversation(Some("Ann@X.example"), None).await;
     house.store().update_conversation(ann.id, Some(Status::Resolved), None, None).await.unwrap();
-    let body = "It drips.\r\n\r\nOn Monday, Acme wrote:\r\n> Does the teapot pour well?\r\n";
+    let body = "It drips.\r\n\r\nOn Mon, 2 Nov 2026 at 10:00, Acme <support@acme.example> wrote:\r\n> Does the teapot pour well?\r\n";
     let entry =
         house.offer(&mail("Ann <ann@x.example>", "Message-ID: <a1@x.example>\r\n", body), &reply_address(&ann)).await;
     assert_eq!((entry.outcome, entry.conversation_id), (Outcome::Filed, Some(ann.id)), "{entry:?}");
@@ -285,7 +285,7 @@ async fn a_bounce_is_an_activity_of_its_conversation_or_a_fact_of_the_ledger() {
     let entry = house.offer(report, &reply_address(&ann)).await;
     let message = house.message(&entry).await;
     assert_eq!((message.direction, message.author.kind), (Direction::Activity, AuthorKind::System));
-    assert_eq!(message.text, "Delivery to ann@x.example failed: 5.1.1");
+    assert_eq!(message.text, "Delivery to ann@x.example failed: 5.1.1 (It failed.)");
     assert!(house.store().conversation(ann.id).await.unwrap().participants.is_empty());
     let stray = house.offer(report, "support@acme.example").await;
     assert_eq!((stray.outcome, stray.conversation_id), (Outcome::Filed, None));
