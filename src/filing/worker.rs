@@ -23,6 +23,9 @@ use tokio::task::{JoinHandle, JoinSet};
 use tokio::time::{Instant, sleep_until};
 use tokio_util::sync::CancellationToken;
 
+/// Reads octets, whatever they are.
+pub type Parse = dyn Fn(&[u8]) -> ParsedMail + Send + Sync;
+
 /// What filing works with.
 #[derive(Clone)]
 pub struct Services {
@@ -30,7 +33,7 @@ pub struct Services {
     pub config: Arc<ArcSwap<Config>>,
     pub clock: Clock,
     /// `ParsedMail::parse`; tests put one in that panics or hangs.
-    pub parse: Arc<dyn Fn(&[u8]) -> ParsedMail + Send + Sync>,
+    pub parse: Arc<Parse>,
 }
 
 impl Services {
