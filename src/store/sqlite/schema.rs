@@ -89,3 +89,34 @@ CREATE TABLE api_tokens (
 CREATE TABLE progress (name TEXT PRIMARY KEY, value INTEGER NOT NULL) STRICT, WITHOUT ROWID;
 CREATE TABLE probe (id INTEGER PRIMARY KEY, octets BLOB NOT NULL) STRICT;
 ";
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn memory() -> Connection {
+        Connection::open_in_memory().expect("SQLite opens a database in memory")
+    }
+
+    #[test]
+    fn migrating_twice_changes_nothing() {
+        let mut connection = memory();
+        migrate(&mut connection).expect("a new database");
+        migrate(&mut connection).expect("the newest version");
+        let version: usize = connection.query_row("PRAGMA user_version", [], |row| row.get(0)).expect("a pragma");
+        assert_eq!(version, MIGRATIONS.len());
+    }
+
+    #[test]
+    fn a_newer_or_foreign_database_is_refused() {
+        for (pragmas, expected) in [
+            ("PRAGMA user_version = 9999", "run the newer replyd"),
+            ("PRAGMA user_version = 1; PRAGMA application_id = 7", "not a database of replyd"),
+        ] {
+            let mut connection = memory();
+            connection.execute_batch(pragmas).expect("pragmas");
+            let refused = migrate(&mut connection).map_err(|error| error.to_string());
+            assert!(refused.as_ref().is_err_and(|reason| reason.contains(expected)), "{refused:?}");
+        }
+    }
+}
