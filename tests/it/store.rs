@@ -281,6 +281,28 @@ async fn a_failed_sync_is_an_error_for_all_of_its_batch_and_the_store_mends_itse
 }
 
 #[tokio::test]
+async fn a_lock_of_another_process_is_busy_until_it_ends() {
+    let dir = tempfile::tempdir().unwrap();
+    let (store, _) = open(dir.path());
+    let shell = rusqlite::Connection::open(dir.path().join("replyd.db")).unwrap();
+    shell.execute_batch("BEGIN IMMEDIATE").unwrap();
+    let refused = store.accept(mail("1", &["a@r.example"])).await;
+    assert!(matches!(refused, Err(StoreError::Busy(_))), "{refused:?}");
+    assert!(store.token_state(replyd::conversation::reply_token::ReplyToken([7; 16])).await.is_ok(), "reading goes on");
+    shell.execute_batch("ROLLBACK").unwrap();
+    store.accept(mail("1", &["a@r.example"])).await.unwrap();
+    assert!(store.health().is_ok());
+}
+
+#[test]
+fn a_damaged_database_is_not_opened_and_the_error_names_the_way_out() {
+    let dir = tempfile::tempdir().unwrap();
+    std::fs::write(dir.path().join("replyd.db"), "no database".repeat(1000)).unwrap();
+    let refused = Store::open(dir.path(), Clock::fixed(NOW)).unwrap_err().to_string();
+    assert!(refused.contains("restore a backup"), "{refused}");
+}
+
+#[tokio::test]
 async fn a_conversation_has_a_token_that_lives_until_it_is_revoked() {
     let dir = tempfile::tempdir().unwrap();
     let (store, _) = open(dir.path());
