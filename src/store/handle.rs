@@ -114,7 +114,7 @@ impl Store {
 
     /// Entries with outcome `accepted`, oldest first, later than `after`.
     pub async fn unfiled(&self, after: Option<Id>, limit: usize) -> Result<Vec<LedgerEntry>, StoreError> {
-        self.engine.readers.read(move |connection| ledger::unfiled(connection, after, limit)).await
+        self.engine.readers.look_up(move |connection| ledger::unfiled(connection, after, limit)).await
     }
 
     /// The octets of a raw mail.
