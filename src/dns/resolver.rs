@@ -157,8 +157,7 @@ impl Resolver {
     ) -> Result<Vec<T>, DnsFailure> {
         let name = absolute(name).ok_or(DnsFailure::NoName)?;
         let lookup: Lookup = self.inner.lookup(name, kind).await.map_err(failure)?;
-        let found: Vec<T> =
-            lookup.answers().iter().filter_map(|record| read(&record.data)).take(ANSWERS_MAX).collect();
+        let found: Vec<T> = lookup.answers().iter().filter_map(|record| read(&record.data)).take(ANSWERS_MAX).collect();
         if found.is_empty() { Err(DnsFailure::NoRecord) } else { Ok(found) }
     }
 }
