@@ -48,8 +48,6 @@ impl DnsFailure {
 /// Why a resolver cannot be made.
 #[derive(Debug, thiserror::Error)]
 pub enum ResolverError {
-    #[error("dns.servers: {0:?} is no address: write \"192.0.2.53\", \"192.0.2.53:5353\" or \"[2001:db8::53]:5353\"")]
-    Server(String),
     #[error("the system's resolver configuration cannot be read: {0}; set dns.servers")]
     System(String),
     #[error("the resolver cannot be made: {0}")]
@@ -81,18 +79,22 @@ impl std::fmt::Debug for Resolver {
 
 impl Resolver {
     /// A resolver that asks these servers, or the system's if there are none.
-    pub fn new(servers: &[String]) -> Result<Resolver, ResolverError> {
+    pub fn new(servers: &[SocketAddr]) -> Result<Resolver, ResolverError> {
         Resolver::with_patience(servers, Duration::from_secs(2), 2)
     }
 
     /// As [`Resolver::new`], waiting this long for each of so many attempts.
-    pub fn with_patience(servers: &[String], timeout: Duration, attempts: usize) -> Result<Resolver, ResolverError> {
+    pub fn with_patience(
+        servers: &[SocketAddr],
+        timeout: Duration,
+        attempts: usize,
+    ) -> Result<Resolver, ResolverError> {
         let name_servers = if servers.is_empty() {
             let (system, _) =
                 hickory_resolver::system_conf::read_system_conf().map_err(|e| ResolverError::System(e.to_string()))?;
             system.name_servers().to_vec()
         } else {
-            servers.iter().map(|text| name_server(text)).collect::<Result<_, _>>()?
+            servers.iter().map(name_server).collect()
         };
         let inner = TokioResolver::builder_with_config(
             ResolverConfig::from_name_servers(name_servers),
@@ -177,18 +179,14 @@ fn options(timeout: Duration, attempts: usize) -> ResolverOpts {
     options
 }
 
-fn name_server(text: &str) -> Result<NameServerConfig, ResolverError> {
-    let address = text
-        .parse::<SocketAddr>()
-        .or_else(|_| text.parse::<IpAddr>().map(|ip| SocketAddr::new(ip, 53)))
-        .map_err(|_| ResolverError::Server(text.to_owned()))?;
+fn name_server(address: &SocketAddr) -> NameServerConfig {
     let connection = |protocol| {
         let mut connection = ConnectionConfig::new(protocol);
         connection.port = address.port();
         connection
     };
     let connections = vec![connection(ProtocolConfig::Udp), connection(ProtocolConfig::Tcp)];
-    Ok(NameServerConfig::new(address.ip(), true, connections))
+    NameServerConfig::new(address.ip(), true, connections)
 }
 
 /// Any octets may stand in a label: SPF macros bring what a peer wrote. Only lengths and empty labels make a text
@@ -223,16 +221,6 @@ fn failure(error: NetError) -> DnsFailure {
 mod tests {
     use super::*;
     use crate::dns::{Zone, ZoneServer};
-
-    #[test]
-    fn servers_are_addresses_with_or_without_port() {
-        for good in ["192.0.2.53", "192.0.2.53:5353", "2001:db8::53", "[2001:db8::53]:5353"] {
-            assert!(name_server(good).is_ok(), "{good}");
-        }
-        for bad in ["", "dns.example", "192.0.2.53:", "192.0.2.53:99999"] {
-            assert!(name_server(bad).is_err(), "{bad}");
-        }
-    }
 
     #[tokio::test]
     async fn answers_and_failures_of_every_kind() {

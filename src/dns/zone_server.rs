@@ -38,7 +38,7 @@ impl ZoneServer {
 
     /// A resolver that asks only this server, impatiently: what is not answered here never will be.
     pub fn resolver(&self) -> Result<Resolver, ResolverError> {
-        Resolver::with_patience(&[self.address.to_string()], Duration::from_millis(250), 1)
+        Resolver::with_patience(&[self.address], Duration::from_millis(250), 1)
     }
 }
 

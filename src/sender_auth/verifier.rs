@@ -10,6 +10,7 @@ use super::signature::BodyHashes;
 use super::spf::SpfOutcome;
 use super::verdict::{Evidence, judge};
 use super::{arc, dkim, dmarc, iprev, spf};
+use crate::clock::Clock;
 use crate::dns::{Questions, Resolver};
 use crate::limits::Limits;
 use std::future::Future;
@@ -30,6 +31,8 @@ pub struct Check<'a> {
     pub raw: &'a [u8],
     /// Seconds since the Unix epoch.
     pub now: i64,
+    /// Domains whose ARC seal excuses a DMARC failure; usually none.
+    pub trusted_sealers: &'a [String],
 }
 
 /// Authenticates mails; one for the process.
@@ -37,14 +40,12 @@ pub struct Check<'a> {
 pub struct Verifier {
     resolver: Resolver,
     limits: Arc<Limits>,
-    trusted_sealers: Arc<[String]>,
+    clock: Clock,
 }
 
 impl Verifier {
-    /// `trusted_sealers`: domains whose ARC seal excuses a DMARC failure; usually none.
-    pub fn new(resolver: Resolver, limits: Arc<Limits>, trusted_sealers: &[String]) -> Verifier {
-        let trusted_sealers = trusted_sealers.iter().map(|domain| domain.to_ascii_lowercase()).collect();
-        Verifier { resolver, limits, trusted_sealers }
+    pub fn new(resolver: Resolver, limits: Arc<Limits>, clock: Clock) -> Verifier {
+        Verifier { resolver, limits, clock }
     }
 
     /// Never fails: what cannot be found out is a result too.
@@ -54,7 +55,7 @@ impl Verifier {
         let questions = Questions::new(&self.resolver, self.limits.dns_questions_max);
         let bounds = Bounds {
             signatures_max: self.limits.signatures_max,
-            deadline: Instant::now() + self.limits.authentication_timeout,
+            deadline: Instant::from_std(self.clock.monotonic()) + self.limits.authentication_timeout,
             now: u64::try_from(check.now).unwrap_or(0),
         };
         let run = Run { check: &check, mail: &mail, author: &author, questions: &questions, bounds: &bounds };
@@ -62,7 +63,7 @@ impl Verifier {
             tokio::join!(run.spf(), run.iprev(), run.signatures(), run.published());
         let aligned = run.align(&spf, &dkim, &published).await;
         let dmarc = aligned.dmarc(author.domain(), &published);
-        let trusted_sealer = arc_sealer.as_deref().filter(|sealer| self.trusts(sealer));
+        let trusted_sealer = arc_sealer.as_deref().filter(|sealer| run.trusts(sealer));
         let (verdict, basis) = judge(&Evidence {
             author: &author,
             signed_by: aligned.signed_by.as_deref(),
@@ -78,10 +79,6 @@ impl Verifier {
         };
         let SpfOutcome { result: spf, domain: spf_domain } = spf;
         AuthResults { spf, spf_domain, dkim, dmarc, arc, arc_sealer, iprev, client_name, verdict, basis, author }
-    }
-
-    fn trusts(&self, sealer: &str) -> bool {
-        self.trusted_sealers.iter().any(|trusted| trusted == sealer)
     }
 }
 
@@ -104,6 +101,10 @@ struct Aligned {
 }
 
 impl Run<'_> {
+    fn trusts(&self, sealer: &str) -> bool {
+        self.check.trusted_sealers.iter().any(|trusted| trusted.eq_ignore_ascii_case(sealer))
+    }
+
     async fn in_time<T>(&self, work: impl Future<Output = T>) -> Option<T> {
         timeout_at(self.bounds.deadline, work).await.ok()
     }
