@@ -25,7 +25,11 @@ impl Field {
         self.encoded.as_deref().unwrap_or(&self.value)
     }
 
-    fn read(name: &[u8], value: &[u8], defects: &mut Defects) -> Field {
+    /// Reads a name and what stands behind its colon.
+    pub fn read(name: &[u8], value: &[u8], defects: &mut Defects) -> Field {
+        if value.contains(&0) {
+            defects.add("nul_in_header");
+        }
         let unfolded = unfold(value.trim_ascii(), defects);
         let text = charset::decode(&unfolded, None).0;
         let structured = encoded_word::one_line(&text);
@@ -55,7 +59,7 @@ pub fn read(octets: &[u8], start: usize, ends: impl Fn(&[u8]) -> bool, defects: 
         let end = at + folded_length(octets, at, first);
         match split(first) {
             Some((name, colon)) => {
-                note_name(name, first, colon, defects);
+                note_name(name, colon, defects);
                 if fields.len() < FIELDS_MAX {
                     let value = octets.get(at + colon + 1..end).unwrap_or_default();
                     fields.push(Field::read(name, value, defects));
@@ -102,12 +106,13 @@ pub fn line(octets: &[u8], at: usize) -> Option<&[u8]> {
     rest.get(..end)
 }
 
-fn is_blank(line: &[u8]) -> bool {
+/// A line that ends the header.
+pub fn is_blank(line: &[u8]) -> bool {
     matches!(line, b"\n" | b"\r\n" | b"\r")
 }
 
 /// Octets of the line at `at` and the lines folded to it (RFC 5322 §2.2.3).
-fn folded_length(octets: &[u8], at: usize, first: &[u8]) -> usize {
+pub fn folded_length(octets: &[u8], at: usize, first: &[u8]) -> usize {
     let mut length = first.len();
     while let Some(next) = line(octets, at + length) {
         if !next.starts_with(b" ") && !next.starts_with(b"\t") {
@@ -119,27 +124,24 @@ fn folded_length(octets: &[u8], at: usize, first: &[u8]) -> usize {
 }
 
 /// The field name and where its colon stands.
-fn split(line: &[u8]) -> Option<(&[u8], usize)> {
+pub fn split(line: &[u8]) -> Option<(&[u8], usize)> {
     let colon = line.iter().position(|&octet| octet == b':')?;
     let name = line.get(..colon)?.trim_ascii_end();
     let fine = !name.is_empty() && name.iter().all(|&octet| octet.is_ascii_graphic() || octet >= 0x80);
     (fine && !line.starts_with(b" ") && !line.starts_with(b"\t")).then_some((name, colon))
 }
 
-fn note_name(name: &[u8], line: &[u8], colon: usize, defects: &mut Defects) {
+fn note_name(name: &[u8], colon: usize, defects: &mut Defects) {
     if name.len() != colon {
         defects.add("space_before_colon");
     }
     if !name.is_ascii() {
         defects.add("header_name_not_ascii");
     }
-    if line.contains(&0) {
-        defects.add("nul_in_header");
-    }
 }
 
 /// Whether a field or the end of the header follows.
-fn goes_on(octets: &[u8], at: usize) -> bool {
+pub fn goes_on(octets: &[u8], at: usize) -> bool {
     line(octets, at).is_some_and(|next| is_blank(next) || split(next).is_some())
 }
 
