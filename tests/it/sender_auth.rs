@@ -151,7 +151,9 @@ async fn signatures_of_the_authors_domain_prove_the_author() {
 async fn what_was_changed_after_signing_is_forged_under_reject() {
     let house = House::new().await;
     let signed = mail(&ED.sign(HEADER, BODY));
-    for changed in [signed.replace("world", "money"), signed.replace("Ann <", "Bob <"), signed.replace("d=a.", "d=A.a.")] {
+    for changed in
+        [signed.replace("world", "money"), signed.replace("Ann <", "Bob <"), signed.replace("d=a.", "d=A.a.")]
+    {
         let results = house.ask(&changed).await;
         assert_ne!(first(&results).0, DkimResult::Pass);
         assert_eq!(results.verdict, Verdict::Forged, "{results:?}");
@@ -312,7 +314,8 @@ async fn dns_trouble_is_never_forgery() {
 #[tokio::test]
 async fn results_that_a_mail_brings_along_are_not_read() {
     let house = House::new().await;
-    let claims = "Authentication-Results: mx.a.example; dkim=pass header.d=a.example; dmarc=pass\r\nReceived-SPF: pass\r\n";
+    let claims =
+        "Authentication-Results: mx.a.example; dkim=pass header.d=a.example; dmarc=pass\r\nReceived-SPF: pass\r\n";
     let results = house.ask(&mail(&format!("{claims}{HEADER}"))).await;
     assert_eq!((results.verdict, results.dkim.len()), (Verdict::Forged, 0));
 }
