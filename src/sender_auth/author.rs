@@ -27,7 +27,7 @@ impl Author {
             (Some(field), None) if field.value.iter().any(|octet| is_control(*octet)) => Author::Unclear,
             (Some(field), None) => {
                 let field = Field::read(field.name, field.value, &mut Defects::default());
-                Author::read(field.structured()).as_shown(field.structured())
+                Author::read(field.structured()).if_shown(field.structured())
             }
         }
     }
@@ -40,7 +40,7 @@ impl Author {
     }
 
     /// The reader of headers is lenient and shows something for any field; an author it shows otherwise is none.
-    fn as_shown(self, value: &str) -> Author {
+    fn if_shown(self, value: &str) -> Author {
         let mut shown = Vec::new();
         mailboxes::parse(value, &mut shown);
         match (&self, shown.as_slice()) {
