@@ -109,6 +109,7 @@ fn header_sign(mail: &ParsedMail) -> Option<String> {
             10 if name.eq_ignore_ascii_case("precedence") => is_auto_reply(value),
             12 if name.eq_ignore_ascii_case("x-precedence") => is_auto_reply(value),
             12 if name.eq_ignore_ascii_case("delivered-to") => value.to_ascii_lowercase().starts_with("autoresponder"),
+            14 if name.eq_ignore_ascii_case("x-apple-action") => value.eq_ignore_ascii_case("vacation"),
             4.. if names_automation(name) => !is_no(value),
             _ => false,
         };

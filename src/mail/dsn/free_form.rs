@@ -52,11 +52,12 @@ struct Place<'a> {
     /// Lower case.
     key: String,
     start: usize,
-    line: &'a str,
+    /// Its line, cut to what a reply needs.
+    reply: &'a str,
 }
 
 /// Sightings looked at: a few for each recipient kept.
-const PLACES_MAX: usize = RECIPIENTS_MAX * 8;
+const PLACES_MAX: usize = RECIPIENTS_MAX * 4;
 
 fn ranked(text: &str) -> Vec<Place<'_>> {
     let mut places = Vec::new();
@@ -64,11 +65,15 @@ fn ranked(text: &str) -> Vec<Place<'_>> {
     let mut last_word = "";
     for line in text.split_inclusive('\n') {
         let mut behind_another = false;
-        for sighting in addresses::sightings(line) {
+        for sighting in addresses::sightings(line).take(PLACES_MAX) {
             let rank = rank(line, &sighting, last_word)
                 .map(|rank| if behind_another { rank.max(Rank::Replied) } else { rank });
-            let place =
-                |rank| Place { rank, key: sighting.address.to_lowercase(), start: start + sighting.start, line };
+            let place = |rank| Place {
+                rank,
+                key: sighting.address.to_lowercase(),
+                start: start + sighting.start,
+                reply: reply(line, sighting.start),
+            };
             places.extend(rank.map(place));
             behind_another |= !line
                 .get(sighting.end..)
@@ -81,6 +86,18 @@ fn ranked(text: &str) -> Vec<Place<'_>> {
         last_word = line.split_whitespace().next_back().unwrap_or_default();
     }
     places
+}
+
+/// A line around an address: a line of 100,000 addresses is not searched for a code once for each.
+fn reply(line: &str, at: usize) -> &str {
+    let (mut start, mut end) = (at.saturating_sub(256), line.len().min(at + 1024));
+    while !line.is_char_boundary(start) {
+        start += 1;
+    }
+    while !line.is_char_boundary(end) {
+        end -= 1;
+    }
+    line.get(start..end).unwrap_or_default()
 }
 
 /// What an address's line, up to it, makes of it; `None` if it is the sender's.
@@ -204,7 +221,7 @@ fn behind_address(said: &str) -> &str {
 fn words_by_address<'a>(text: &'a str, places: &'a [Place<'a>]) -> HashMap<&'a str, &'a str> {
     let mut words: HashMap<&str, (&str, bool)> = HashMap::new();
     for (place, end) in places.iter().zip(ends(text, places)) {
-        let said = if place.rank == Rank::Replied { place.line } else { section(text, place.start, end) };
+        let said = if place.rank == Rank::Replied { place.reply } else { section(text, place.start, end) };
         let is_reply =
             status::of_text(said).is_some() && (place.rank == Rank::Replied || status::of_reply(said).is_some());
         let known = words.entry(place.key.as_str()).or_insert((said, is_reply));
@@ -248,110 +265,40 @@ fn section(text: &str, start: usize, end: usize) -> &str {
 }
 
 /// Beginnings of lines that name the sender or an id.
+#[rustfmt::skip]
 const SENDERS: &[&str] = &[
-    "from",
-    "sender",
-    "reply-to",
-    "return-path",
-    "original sender",
-    "message-id",
-    "in-reply-to",
-    "references",
-    "envelope-from",
-    "x-postfix-sender",
-    "x-sender",
-    "original-mail-from",
-    "id:",
-    "message id",
-    "absender",
-    "expéditeur",
-    "de:",
-    "von:",
-    "e-mail from",
+    "from", "sender", "reply-to", "return-path", "original sender", "message-id", "in-reply-to", "references",
+    "envelope-from", "x-postfix-sender", "x-sender", "original-mail-from", "id:", "message id", "absender",
+    "expéditeur", "de:", "von:", "e-mail from",
 ];
 
 /// Labels of failed recipients, colon aside.
+#[rustfmt::skip]
 const LABELS: &[&str] = &[
-    "recipient",
-    "recipients",
-    "recipient(s)",
-    "final-recipient",
-    "original-recipient",
-    "failed recipient",
-    "recipient address",
-    "error-for",
-    "unknown user",
-    "user unknown",
-    "user not listed",
-    "invalid recipient",
-    "unknown recipient",
-    "expanded from",
-    "generated from",
-    "originally addressed to",
-    "mailbox exceeds allowed size",
-    "mailbox is full",
-    "attempts",
-    "permanent errors",
-    "delivered to",
-    "deliver to",
-    "deliver message to",
-    "deliver mail to",
-    "target mail address",
-    "failed address",
-    "delivering your mail to",
-    "delivery to",
-    "undeliverable to",
-    "addressed to email address",
-    "failed to",
-    "empfänger",
-    "empfaenger",
-    "destinataire",
-    "destinatario",
-    "destinatário",
-    "ontvanger",
-    "получатель",
-    "宛先",
-    "收件人",
-    "受信者",
-    "送信先",
-    "not delivered for",
-    "could not reach",
-    "invalid address",
-    "unknown address",
-    "email address",
-    "mail address",
+    "recipient", "recipients", "recipient(s)", "final-recipient", "original-recipient", "failed recipient",
+    "recipient address", "error-for", "unknown user", "user unknown", "user not listed", "invalid recipient",
+    "unknown recipient", "expanded from", "generated from", "originally addressed to",
+    "mailbox exceeds allowed size", "mailbox is full", "attempts", "permanent errors", "delivered to", "deliver to",
+    "deliver message to", "deliver mail to", "target mail address", "failed address", "delivering your mail to",
+    "delivery to", "undeliverable to", "addressed to email address", "failed to", "empfänger", "empfaenger",
+    "destinataire", "destinatario", "destinatário", "ontvanger", "получатель", "宛先", "收件人", "受信者", "送信先",
+    "not delivered for", "could not reach", "invalid address", "unknown address", "email address", "mail address",
     "rejected",
 ];
 
 /// Words before a failed recipient in a sentence.
+#[rustfmt::skip]
 const INTRODUCING: &[&str] = &[
-    "to",
-    "for",
-    "user",
-    "users",
-    "an",
-    "für",
-    "a",
-    "à",
-    "para",
-    "aan",
-    "per",
-    "til",
-    "till",
-    "do",
-    "recipient",
-    "mailbox",
-    "account",
-    "failed",
-    "is",
-    "unknown",
-    "listed",
-    "rejected",
+    "to", "for", "user", "users", "an", "für", "a", "à", "para", "aan", "per", "til", "till", "do", "recipient",
+    "mailbox", "account", "failed", "is", "unknown", "listed", "rejected",
 ];
 
 /// Stems of such words.
+#[rustfmt::skip]
 const STEMS: &[&str] =
-    &["recipient", "address", "destinat", "empfänger", "adress", "dirección", "indirizzo", "endereço"];
+    &[
+    "recipient", "address", "destinat", "empfänger", "adress", "dirección", "indirizzo", "endereço",
+];
 
 #[cfg(test)]
 mod tests {

@@ -5,6 +5,8 @@
 
 mod addresses;
 mod bounce;
+#[cfg(test)]
+mod families;
 mod feedback;
 mod free_form;
 mod narrative;

@@ -207,7 +207,7 @@ fn is_bounce(mail: &ParsedMail, suspicion: &Suspicion, narrative: &Narrative, fo
     let returned = suspicion.encloses || !narrative.returned.is_empty();
     match suspicion.sender {
         Sender::Daemon => subject || words,
-        Sender::Postmaster => words && (subject || named || returned) || subject && returned,
+        Sender::Postmaster => words && (subject || named || returned) || subject && (named || returned),
         Sender::NoReply => words && named && returned,
         Sender::Other => {
             subject
