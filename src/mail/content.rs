@@ -5,6 +5,7 @@
 
 use super::file_name;
 use super::flowed::{self, BreakSpace};
+use super::html_text;
 use super::parameters::percent_decode;
 use super::parsed::{Body, ParsedMail, Part};
 use super::quoted::{self, SplitInput};
@@ -49,7 +50,7 @@ pub fn read(mail: &ParsedMail, known: &[String]) -> Content {
     let plain = selection.has_plain().then(|| selection.text(mail));
     let html = selection.html(mail);
     let split = quoted::split(SplitInput { text: plain.as_deref(), html: html.as_deref(), known });
-    let text = plain.or_else(|| html.as_deref().map(text_of_html)).unwrap_or_default();
+    let text = plain.or_else(|| html.as_deref().map(html_text::text_of)).unwrap_or_default();
     let attachments = attachments(mail, &selection.attachments, html.as_deref());
     let mut content = Content {
         text,
@@ -68,11 +69,6 @@ pub fn read(mail: &ParsedMail, known: &[String]) -> Content {
 
 fn is_blank(content: &Content) -> bool {
     [&content.visible, &content.quoted, &content.signature].iter().all(|text| text.trim().is_empty())
-}
-
-/// HTML as text.
-fn text_of_html(html: &str) -> String {
-    mail_parser::decoders::html::html_to_text(html)
 }
 
 /// Which parts are what.
@@ -150,7 +146,7 @@ impl Selection {
 
     fn text(&self, mail: &ParsedMail) -> String {
         join(self.pieces.iter().map(|piece| match piece.plain.as_slice() {
-            [] => text_of_html(&piece.html(mail)).into(),
+            [] => html_text::text_of(&piece.html(mail)).into(),
             plain => joined(plain.iter().filter_map(|&index| plain_text(mail.parts.get(index)?))),
         }))
     }
