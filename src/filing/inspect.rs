@@ -1,9 +1,11 @@
 //! What replyd makes of one raw mail, as the JSON of `replyd inspect` and as lines for a person.
 
 use crate::clock::UnixMs;
+use crate::conversation::reply_token::ReplyToken;
 use crate::mail::automatic::{Class, Classification, classify};
 use crate::mail::content::{self, Attachment};
 use crate::mail::dsn::{self, Bounce};
+use crate::mail::html;
 use crate::mail::msg_id::MsgId;
 use crate::mail::parsed::{Mailbox, ParsedMail};
 use serde::Serialize;
@@ -57,14 +59,14 @@ pub fn inspect(raw: &[u8]) -> Inspection {
         in_reply_to: mail.in_reply_to(),
         references: mail.references(),
         subject: mail.subject().map(str::to_owned),
-        date: mail.field("date").and_then(date),
+        date: mail.date().map(UnixMs::rfc3339),
         from: mail.mailboxes("from"),
         to: mail.mailboxes("to"),
         cc: mail.mailboxes("cc"),
         reply_to: mail.mailboxes("reply-to"),
         reply_tokens: reply_tokens(&mail),
         text: content.text,
-        html: content.html,
+        html: content.html.as_deref().and_then(html::sanitise),
         visible_text: content.visible,
         quoted_text: content.quoted,
         signature: content.signature,
@@ -83,32 +85,16 @@ impl From<Attachment> for AttachmentShown {
     }
 }
 
-/// The sender's clock is only shown: order is by the time of receipt.
-fn date(value: &str) -> Option<String> {
-    let date = mail_parser::DateTime::parse_rfc822(value).filter(mail_parser::DateTime::is_valid)?;
-    let seconds = (1970..=9999).contains(&date.year).then(|| date.to_timestamp())?;
-    Some(UnixMs(seconds.checked_mul(1000)?).rfc3339())
-}
-
 /// Tokens of all reply addresses the mail names, in the order of the fields.
 fn reply_tokens(mail: &ParsedMail) -> Vec<String> {
     let mut tokens: Vec<String> = Vec::new();
     for mailbox in RECIPIENT_FIELDS.iter().flat_map(|name| mail.mailboxes(name)) {
-        let token = mailbox.address().and_then(|address| reply_token(address.local()));
+        let token = mailbox.address().and_then(|address| ReplyToken::of(&address)).map(|token| token.to_string());
         if let Some(token) = token.filter(|token| !tokens.contains(token)) {
             tokens.push(token);
         }
     }
     tokens
-}
-
-/// `reply` + one of `+ . - =` + 128 bits in hex, hyphens as in a UUID allowed, any case.
-fn reply_token(local: &str) -> Option<String> {
-    let lower = local.to_ascii_lowercase();
-    let rest = lower.strip_prefix("reply")?.strip_prefix(['+', '.', '-', '='])?;
-    let uuid = rest.len() == 36 && [8, 13, 18, 23].iter().all(|&at| rest.as_bytes().get(at) == Some(&b'-'));
-    let hex: String = if uuid { rest.replace('-', "") } else { rest.to_owned() };
-    (hex.len() == 32 && hex.bytes().all(|octet| octet.is_ascii_hexdigit())).then_some(hex)
 }
 
 const RECIPIENT_FIELDS: [&str; 8] =

@@ -5,6 +5,7 @@
 
 use super::file_name;
 use super::flowed::{self, BreakSpace};
+use super::html_text;
 use super::parameters::percent_decode;
 use super::parsed::{Body, ParsedMail, Part};
 use super::quoted::{self, SplitInput};
@@ -49,7 +50,7 @@ pub fn read(mail: &ParsedMail, known: &[String]) -> Content {
     let plain = selection.has_plain().then(|| selection.text(mail));
     let html = selection.html(mail);
     let split = quoted::split(SplitInput { text: plain.as_deref(), html: html.as_deref(), known });
-    let text = plain.or_else(|| html.as_deref().map(text_of_html)).unwrap_or_default();
+    let text = plain.or_else(|| html.as_deref().map(html_text::text_of)).unwrap_or_default();
     let attachments = attachments(mail, &selection.attachments, html.as_deref());
     let mut content = Content {
         text,
@@ -70,11 +71,6 @@ fn is_blank(content: &Content) -> bool {
     [&content.visible, &content.quoted, &content.signature].iter().all(|text| text.trim().is_empty())
 }
 
-/// HTML as text.
-fn text_of_html(html: &str) -> String {
-    mail_parser::decoders::html::html_to_text(html)
-}
-
 /// Which parts are what.
 #[derive(Debug, Default)]
 struct Selection {
@@ -83,10 +79,10 @@ struct Selection {
 }
 
 /// One stretch of the body in the forms it was sent in.
-#[derive(Debug, Clone, Copy, Default)]
+#[derive(Debug, Clone, Default)]
 struct Piece {
-    plain: Option<usize>,
-    html: Option<usize>,
+    plain: Vec<usize>,
+    html: Vec<usize>,
 }
 
 impl Selection {
@@ -107,28 +103,25 @@ impl Selection {
             Body::Multipart if part.media_type == "multipart/related" => self.related(mail, children, index),
             Body::Multipart => children.of_part(index).iter().for_each(|&child| self.visit(mail, children, child)),
             Body::Text(_) if is_body(part) => self.pieces.push(match part.media_type.as_str() {
-                "text/html" => Piece { html: Some(index), plain: None },
-                _ => Piece { plain: Some(index), html: None },
+                "text/html" => Piece { html: vec![index], plain: Vec::new() },
+                _ => Piece { plain: vec![index], html: Vec::new() },
             }),
             Body::Text(_) | Body::Message | Body::Binary(_) => self.attachments.push(index),
         }
     }
 
-    /// RFC 2046 §5.1.4: the same content in several forms, the best last. All text forms together are one piece.
+    /// RFC 2046 §5.1.4: the same content in several forms. One form may come in several stretches (Apple Mail puts
+    /// HTML between images), so all plain texts are one form and all HTML the other.
     fn alternative(&mut self, mail: &ParsedMail, children: &Children, index: usize) {
         let mut inner = Selection::default();
         for &child in children.of_part(index) {
             inner.visit(mail, children, child);
         }
         self.attachments.append(&mut inner.attachments);
-        let mut plains = inner.pieces.iter().filter_map(|piece| piece.plain);
-        let htmls = inner.pieces.iter().filter_map(|piece| piece.html);
-        let piece = Piece { plain: plains.next(), html: htmls.last() };
-        // Apple Mail puts several HTML stretches between images into one form: none of them is dropped.
-        if inner.pieces.len() > 2 || plains.next().is_some() {
-            self.pieces.append(&mut inner.pieces);
-        } else if piece.plain.is_some() || piece.html.is_some() {
-            self.pieces.push(piece);
+        let plain: Vec<usize> = inner.pieces.iter().flat_map(|piece| piece.plain.iter().copied()).collect();
+        let html: Vec<usize> = inner.pieces.iter().flat_map(|piece| piece.html.iter().copied()).collect();
+        if !plain.is_empty() || !html.is_empty() {
+            self.pieces.push(Piece { plain, html });
         }
     }
 
@@ -148,27 +141,32 @@ impl Selection {
     }
 
     fn has_plain(&self) -> bool {
-        self.pieces.iter().any(|piece| piece.plain.is_some())
+        self.pieces.iter().any(|piece| !piece.plain.is_empty())
     }
 
     fn text(&self, mail: &ParsedMail) -> String {
-        let pieces = self.pieces.iter().filter_map(|piece| {
-            let plain = piece.plain.and_then(|index| mail.parts.get(index)).and_then(plain_text);
-            let html =
-                || piece.html.and_then(|index| mail.parts.get(index)?.text()).map(|html| text_of_html(html).into());
-            plain.or_else(html)
-        });
-        join(pieces)
+        join(self.pieces.iter().map(|piece| match piece.plain.as_slice() {
+            [] => html_text::text_of(&piece.html(mail)).into(),
+            plain => joined(plain.iter().filter_map(|&index| plain_text(mail.parts.get(index)?))),
+        }))
     }
 
     /// `None` if no piece was sent as HTML; else every piece, so that the HTML shows no less than the text.
     fn html(&self, mail: &ParsedMail) -> Option<String> {
-        self.pieces.iter().find(|piece| piece.html.is_some())?;
-        Some(join(self.pieces.iter().filter_map(|piece| {
-            let html = piece.html.and_then(|index| mail.parts.get(index)?.text()).map(Cow::Borrowed);
-            let plain = || piece.plain.and_then(|index| mail.parts.get(index)).and_then(plain_text);
-            html.or_else(|| plain().map(|text| format!("<pre>{}</pre>", escape(&text)).into()))
+        self.pieces.iter().find(|piece| !piece.html.is_empty())?;
+        Some(join(self.pieces.iter().map(|piece| match piece.plain.as_slice() {
+            plain if piece.html.is_empty() => {
+                let text = joined(plain.iter().filter_map(|&index| plain_text(mail.parts.get(index)?)));
+                format!("<pre>{}</pre>", escape(&text)).into()
+            }
+            _ => piece.html(mail),
         })))
+    }
+}
+
+impl Piece {
+    fn html<'m>(&self, mail: &'m ParsedMail) -> Cow<'m, str> {
+        joined(self.html.iter().filter_map(|&index| mail.parts.get(index)?.text().map(Cow::Borrowed)))
     }
 }
 
@@ -194,7 +192,8 @@ impl Children {
 /// Whether a text part is something to read rather than a file. The root is: there is nothing else to read.
 fn is_body(part: &Part) -> bool {
     let is_attachment = part.disposition.as_deref() == Some("attachment");
-    let readable = matches!(part.media_type.as_str(), "text/plain" | "text/html");
+    let readable =
+        matches!(part.media_type.as_str(), "text/plain" | "text/html") || part.media_type.starts_with("multipart/");
     !is_attachment && (part.parent.is_none() || readable && part.file_name.is_none())
 }
 
@@ -209,16 +208,18 @@ fn plain_text(part: &Part) -> Option<Cow<'_, str>> {
 }
 
 fn join<'a>(pieces: impl Iterator<Item = Cow<'a, str>>) -> String {
-    let mut joined = String::new();
+    joined(pieces).into_owned()
+}
+
+/// The pieces one below the other; a single one, the usual case, is not copied.
+fn joined<'a>(mut pieces: impl Iterator<Item = Cow<'a, str>>) -> Cow<'a, str> {
+    let mut joined = pieces.next().unwrap_or_default();
     for piece in pieces {
-        if joined.is_empty() {
-            joined = piece.into_owned();
-            continue;
+        let text = joined.to_mut();
+        if !text.is_empty() && !text.ends_with('\n') {
+            text.push('\n');
         }
-        if !joined.ends_with('\n') {
-            joined.push('\n');
-        }
-        joined.push_str(&piece);
+        text.push_str(&piece);
     }
     joined
 }
@@ -273,5 +274,113 @@ impl<'a> References<'a> {
         let by_id = id.is_some_and(|id| self.ids.contains(id.as_bytes()) || self.ids.contains(&percent_decode(id)));
         let location = || part.field("content-location").map(str::trim).filter(|location| location.len() > 3);
         by_id || !self.html.is_empty() && location().is_some_and(|location| self.html.contains(location))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn read_mail(raw: &str) -> Content {
+        read(&ParsedMail::parse(raw.as_bytes()), &[])
+    }
+
+    /// `expected` is the text and, of each attachment, name, size and whether it is inline.
+    fn check(raw: &str, text: &str, expected: &[(&str, usize, bool)]) {
+        let content = read_mail(raw);
+        let attachments: Vec<(&str, usize, bool)> =
+            content.attachments.iter().map(|a| (a.name.as_str(), a.size, a.inline)).collect();
+        assert_eq!((content.text.as_str(), attachments.as_slice()), (text, expected), "{raw}");
+    }
+
+    fn multipart(kind: &str, parts: &[&str]) -> String {
+        let parts: String = parts.iter().map(|part| format!("--b{kind}\n{part}\n")).collect();
+        format!("Content-Type: multipart/{kind}; boundary=b{kind}\n\n{parts}--b{kind}--\n")
+    }
+
+    const PLAIN: &str = "Content-Type: text/plain\n\nplain";
+    const HTML: &str = "Content-Type: text/html\n\n<p>html <img src=\"cid:i%40x\"></p>";
+    const IMAGE: &str = "Content-Type: image/png\nContent-ID: <i@x>\n\nPNG";
+    const PDF: &str = "Content-Type: application/pdf\nContent-Disposition: attachment; filename=a.pdf\n\nPDF!";
+
+    #[test]
+    fn alternatives_are_one_text_and_mixed_parts_follow_each_other() {
+        let both = multipart("alternative", &[PLAIN, HTML]);
+        check(&both, "plain", &[]);
+        assert!(read_mail(&both).html.is_some_and(|html| html.contains("<p>html")));
+        check(&multipart("mixed", &[PLAIN, PDF, PLAIN]), "plain\nplain", &[("a.pdf", 4, false)]);
+        let calendar = "Content-Type: text/calendar\n\nBEGIN:VCALENDAR";
+        check(&multipart("alternative", &[PLAIN, calendar]), "plain", &[("attachment-1.ics", 15, false)]);
+    }
+
+    #[test]
+    fn html_alone_is_the_text_too() {
+        assert_eq!(read_mail(HTML).text.trim(), "html");
+        let footer = read_mail(&multipart("mixed", &[HTML, PLAIN]));
+        assert!(footer.text.contains("html") && footer.text.contains("plain"), "{footer:?}");
+        assert!(footer.html.is_some_and(|html| html.contains("<pre>plain</pre>")));
+    }
+
+    #[test]
+    fn a_picture_is_inline_only_where_the_html_shows_it() {
+        let related = multipart("related", &[HTML, IMAGE]);
+        check(&multipart("alternative", &[PLAIN, &related]), "plain", &[("attachment-1.png", 3, true)]);
+        check(&multipart("mixed", &[PLAIN, IMAGE]), "plain", &[("attachment-1.png", 3, false)]);
+        let other = "Content-Type: image/png\nContent-Disposition: inline\nContent-ID: <other@x>\n\nPNG";
+        check(
+            &multipart("alternative", &[PLAIN, &multipart("related", &[HTML, other])]),
+            "plain",
+            &[("attachment-1.png", 3, false)],
+        );
+        let located = "Content-Type: text/html\n\n<img src=\"http://h/p.png\">";
+        let image = "Content-Type: image/png\nContent-Location: http://h/p.png\n\nPNG";
+        assert!(read_mail(&multipart("related", &[located, image])).attachments[0].inline);
+    }
+
+    #[test]
+    fn files_are_attachments_whatever_they_are() {
+        let notes = "Content-Type: text/plain; name=notes.txt\n\nnotes";
+        let page = "Content-Type: text/html\nContent-Disposition: attachment\n\n<p>";
+        let mail = "Content-Type: message/rfc822\n\nSubject: s\n\nhidden";
+        let tnef = "Content-Type: application/ms-tnef; name=winmail.dat\n\nTNEF";
+        let empty = "Content-Type: application/pdf; name=empty.pdf\n\n";
+        check(
+            &multipart("mixed", &[PLAIN, notes, page, mail, tnef, empty]),
+            "plain",
+            &[
+                ("notes.txt", 5, false),
+                ("attachment-2.html", 3, false),
+                ("attachment-3.eml", 18, false),
+                ("winmail.dat", 4, false),
+                ("empty.pdf", 0, false),
+            ],
+        );
+    }
+
+    #[test]
+    fn attachments_keep_their_octets_to_the_last() {
+        let raw = multipart(
+            "mixed",
+            &["Content-Type: text/csv; charset=iso-8859-1; name=a.csv\nContent-Transfer-Encoding: base64\n\n5A0KAA=="],
+        );
+        let mail = ParsedMail::parse(raw.as_bytes());
+        let attachment = &read(&mail, &[]).attachments[0];
+        assert_eq!(mail.parts[attachment.part_index].octets(), b"\xe4\r\n\0");
+        assert_eq!(attachment.sha256, "bd23eee377f6c063b6448ff36f2a30c1b0c687525e3abdc7f771636829110b79");
+    }
+
+    #[test]
+    fn something_is_shown_of_every_mail() {
+        assert_eq!(read_mail("Subject: Please call me\n\n").visible, "Please call me");
+        assert_eq!(read_mail(&format!("Subject: The file\n{}", multipart("mixed", &[PDF]))).visible, "The file");
+        assert_eq!(read_mail("").visible, "");
+        assert_eq!(read_mail("just words").visible, "just words");
+    }
+
+    #[test]
+    fn flowed_text_is_unwrapped() {
+        check("Content-Type: text/plain; format=Flowed\n\na \nb\n", "a b\n", &[]);
+        check("Content-Type: text/plain; format=flowed; delsp=YES\n\na \nb\n", "ab\n", &[]);
+        check("Content-Type: text/plain\n\na \nb\n", "a \nb\n", &[]);
     }
 }

@@ -12,9 +12,12 @@ pub const PARAMETERS_MAX: usize = 200;
 /// The leading value in lower case, and the parameters with names in lower case.
 pub fn parse(field: &str) -> (String, Vec<(String, String)>) {
     let mut pieces = split(field).into_iter();
-    let value = pieces.next().unwrap_or_default().trim().to_ascii_lowercase();
+    let first = pieces.next().unwrap_or_default();
+    // `multipart/mixed boundary=x`: the semicolon is forgotten often enough that losing the parts is the worse reading.
+    let (value, forgotten) = first.trim().split_once(char::is_whitespace).unwrap_or((first.trim(), ""));
+    let value = value.to_ascii_lowercase();
     let mut raw: Vec<(Name, String)> = Vec::new();
-    for piece in pieces.take(PARAMETERS_MAX) {
+    for piece in std::iter::once(forgotten.to_owned()).chain(pieces).take(PARAMETERS_MAX + 1) {
         if let Some((name, value)) = piece.split_once('=') {
             raw.push((Name::parse(name.trim()), unquote(value.trim()).into_owned()));
         }
@@ -66,9 +69,10 @@ fn continuation<'a>(pieces: impl Iterator<Item = &'a (Name, String)>) -> String 
     let first_extended = ordered.first().is_some_and(|(_, extended, _)| *extended);
     let mut label = None;
     let mut octets = Vec::new();
-    for (expected, (piece, extended, value)) in ordered.into_iter().enumerate() {
-        // Some clients count from 1.
-        if piece > expected + 1 {
+    // Some clients count from 1.
+    let first = ordered.first().map_or(0, |(piece, ..)| (*piece).min(1));
+    for (expected, (piece, extended, value)) in (first..).zip(ordered) {
+        if piece != expected {
             break;
         }
         let value = match label {
@@ -200,6 +204,7 @@ mod tests {
         check("text/plain; charset=a; charset=b", "text/plain", &[("charset", "a")]);
         check("a; name=\"=?utf-8?q?=C3=A4?=.txt\"", "a", &[("name", "ä.txt")]);
         check("a; name=\"unclosed", "a", &[("name", "unclosed")]);
+        check("multipart/mixed boundary=\"b\"", "multipart/mixed", &[("boundary", "b")]);
         check("", "", &[]);
     }
 
