@@ -52,6 +52,7 @@ pub fn classify(
         own_sign(mail, own).map(|reason| (Class::AutoReply, reason)),
         header_sign(mail).map(|reason| (Class::AutoReply, reason)),
         null_path(mail, reverse_path).map(|reason| (Class::AutoReply, reason)),
+        is_receipt(mail).then(|| (Class::AutoReply, "multipart/report".to_owned())),
         vacation::sign(mail).map(|reason| (Class::AutoReply, reason)),
     ];
     let is_list = || list_sign(mail, own).map(|reason| (Class::List, reason));
@@ -166,6 +167,11 @@ fn null_path(mail: &ParsedMail, reverse_path: Option<ReversePathKind>) -> Option
     null.then(|| "null reverse-path".to_owned()).or_else(|| daemon().then(|| "From: mailer-daemon".to_owned()))
 }
 
+/// A report that is no bounce: a read receipt (RFC 8098).
+fn is_receipt(mail: &ParsedMail) -> bool {
+    mail.parts.first().is_some_and(|root| root.media_type == "multipart/report")
+}
+
 /// Mailing lists, newsletters and notifications.
 fn list_sign(mail: &ParsedMail, own: &[&str]) -> Option<String> {
     let field = |name: &'static str| mail.field(name).map(|value| (name, value));
@@ -250,6 +256,11 @@ mod tests {
         auto("From: a@x.example\nX-Loop: yes", "X-Loop: yes");
         auto("From: a@x.example\nDelivered-To: autoresponder", "Delivered-To: autoresponder");
         auto("From: a@x.example\nReturn-Path: <>", "null reverse-path");
+        auto(
+            "From: a@x.example\nContent-Type: multipart/report; report-type=disposition-notification",
+            "multipart/report",
+        );
+        auto("From: a@x.example\nX-Apple-Action: vacation", "X-Apple-Action: vacation");
         auto("From: a@x.example\nSubject: Automatic reply: order", "subject: Automatic reply");
     }
 

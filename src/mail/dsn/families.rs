@@ -131,6 +131,26 @@ fn groupware_and_gateways() {
         "Delivery has failed to these recipients or groups:\n\nann@x.example<mailto:ann@x.example>\nRemote Server returned '550 5.1.1 RecipNotFound'\n\nOriginal message headers:\n\nTo: bob@y.example\n",
         ONE,
     );
+    failure(
+        postmaster,
+        "Delivery has failed to these recipients:\n\nAnn Smith (ann@x.example)<mailto:ann@x.example>\nThe address wasn't found.\n",
+        BARE,
+    );
+    failure(
+        postmaster,
+        "This Message was undeliverable due to the following reason:\n\nunknown:\n\n     SMTP <ann@x.example>\n",
+        BARE,
+    );
+    failure(
+        "From: x@gateway.example\nSubject: Delivery failure notification",
+        "Your message\ncould not be delivered to the following recipients:\n\nAnn@x.example\n",
+        BARE,
+    );
+    failure(
+        "From: postmaster@qq.example\nSubject: 系统退信\nContent-Type: text/plain; charset=utf-8",
+        "您的邮件无法送达。\n收件人：ann@x.example\n",
+        BARE,
+    );
     failure(postmaster, "c=US;a= ;p=X;dda:SMTP=ann@x.example; on Fri\n did not reach the following recipient\n", BARE);
     failure(
         "From: postmaster@x.example\nSubject: Undeliverable message",
@@ -209,6 +229,14 @@ fn people_who_speak_of_bounces_are_people() {
     no_bounce(
         "From: Bob <bob@y.example>\nSubject: Read: order\nContent-Type: multipart/report; report-type=disposition-notification; boundary=b",
         "--b\n\nread\n--b\nContent-Type: message/disposition-notification\n\nFinal-Recipient: rfc822; bob@y.example\nDisposition: manual-action/MDN-sent-manually; displayed\n\n--b--\n",
+    );
+    no_bounce(
+        "From: Bob <bob@y.example>\nSubject: Delivery failed",
+        "My parcel could not be delivered, where is it\n\nBob\nShop Ltd\ninfo@shop.example",
+    );
+    no_bounce(
+        "From: Admin <administrator@y.example>\nSubject: Mail could not be delivered",
+        "Hello,\nour mail to ann@x.example was rejected with 550 5.1.1",
     );
     no_bounce("From: Postmaster <postmaster@y.example>\nSubject: Maintenance", "We move our servers on Monday.");
 }

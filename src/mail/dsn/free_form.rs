@@ -115,19 +115,19 @@ fn rank(line: &str, sighting: &Sighting<'_>, last_word: &str) -> Option<Rank> {
             in_sentence || rest.ends_with("wrote:") || rest.to_ascii_lowercase().starts_with("sender ok");
         return Some(if about_sender { Rank::Mentioned } else { Rank::Listed });
     }
-    let name = label.trim_end_matches([':', ' ', '=']);
+    let name = label.trim_end_matches([':', '：', ' ', '=']);
     // Exchange types its recipients: `[SMTP:a@b]`, `c=US;a= ;dda:SMTP=a@b;`.
     let typed = before.len() >= 5
         && before
             .get(before.len() - 5..)
             .is_some_and(|kind| kind.eq_ignore_ascii_case("smtp=") || kind.eq_ignore_ascii_case("smtp:"));
-    Some(if typed || LABELS.iter().any(|listed| name.ends_with(listed)) && name.len() < 60 {
+    Some(if typed || name == "smtp" || LABELS.iter().any(|listed| name.ends_with(listed)) && name.len() < 60 {
         Rank::Listed
     } else if name.ends_with("rcpt to") || has_reply_code(&label) {
         Rank::Replied
     } else if matches!(name, "to" | "cc" | "for" | "x-envelope-to" | "envelope-to") {
         Rank::Addressed
-    } else if is_introduced(name) {
+    } else if is_introduced(name) || is_name(before, rest) && !is_role(&sighting.address.to_lowercase()) {
         Rank::Named
     } else {
         Rank::Mentioned
@@ -165,6 +165,20 @@ fn is_introduced(name: &str) -> bool {
     let word = name.rsplit(char::is_whitespace).next().unwrap_or_default();
     let word = word.trim_matches(|c: char| !c.is_alphanumeric());
     INTRODUCING.contains(&word) || STEMS.iter().any(|stem| word.starts_with(stem))
+}
+
+/// `Ann Smith (ann@x.example)` alone on its line.
+fn is_name(before: &str, rest: &str) -> bool {
+    let rest = rest.trim_matches(|c: char| !c.is_alphanumeric());
+    let name = before.trim_end_matches(is_decoration);
+    let words = name.split_whitespace().map(str::to_lowercase).collect::<Vec<_>>();
+    before.trim_end().ends_with(['(', '<', '['])
+        && (rest.is_empty() || rest.starts_with("mailto:"))
+        && (1..=4).contains(&words.len())
+        && !name.contains([':', ',', '.'])
+        && !words.iter().any(|word| {
+            matches!(word.as_str(), "contact" | "please" | "mail" | "e-mail" | "email" | "see" | "by" | "at")
+        })
 }
 
 /// The first sighting of each best-ranked address that `wanted` lets through.

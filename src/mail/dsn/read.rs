@@ -146,7 +146,7 @@ fn of_words(mail: &ParsedMail, suspicion: &Suspicion) -> Option<Bounce> {
             .map(|recipient| BouncedRecipient { recipient: recipient.clone(), ..BouncedRecipient::default() });
         Found { rank: Some(Rank::Listed), recipients: free_form::completed(&narrative.text, listed.collect()) }
     };
-    if !is_bounce(mail, suspicion, &narrative, &found) {
+    if !is_bounce(suspicion, &narrative, &found) {
         return None;
     }
     let kind = kind_of_words(Some(suspicion), &narrative.text);
@@ -197,7 +197,7 @@ fn returned_to(mail: &ParsedMail, returned: &str) -> Option<String> {
 }
 
 /// Weighs who wrote against what stands there: the less the sender is a machine's, the more the words must say.
-fn is_bounce(mail: &ParsedMail, suspicion: &Suspicion, narrative: &Narrative, found: &Found) -> bool {
+fn is_bounce(suspicion: &Suspicion, narrative: &Narrative, found: &Found) -> bool {
     if !suspicion.listed.is_empty() {
         return true;
     }
@@ -205,23 +205,27 @@ fn is_bounce(mail: &ParsedMail, suspicion: &Suspicion, narrative: &Narrative, fo
     let subject = suspicion.subject.is_some();
     let named = found.rank.is_some_and(|rank| rank <= Rank::Replied);
     let returned = suspicion.encloses || !narrative.returned.is_empty();
+    let personal = !suspicion.machine && is_greeting(&narrative.text);
     match suspicion.sender {
         Sender::Daemon => subject || words,
-        Sender::Postmaster => words && (subject || named || returned) || subject && (named || returned),
-        Sender::NoReply => words && named && returned,
+        Sender::Postmaster => !personal && (words || subject) && (words && subject || named || returned),
+        Sender::NoReply => words && named && (suspicion.encloses || suspicion.machine),
         Sender::Other => {
-            subject
-                && words
-                && named
-                && (returned || suspicion.machine || is_bare(mail))
-                && !is_greeting(&narrative.text)
+            let announced = suspicion.machine || is_announced(&narrative.text, found);
+            subject && words && named && announced && !personal
         }
     }
 }
 
-/// No thread and no mail client: what a person's mail would have.
-fn is_bare(mail: &ParsedMail) -> bool {
-    ["in-reply-to", "references", "user-agent", "x-mailer"].iter().all(|name| mail.field(name).is_none())
+/// Whether a line such as "could not be delivered to:" stands right above the first recipient; an address in a
+/// person's signature has none.
+fn is_announced(text: &str, found: &Found) -> bool {
+    let Some(first) = found.recipients.first().map(|first| first.recipient.as_str()) else { return false };
+    let lower = text.chars().take(8000).collect::<String>().to_lowercase();
+    let before = lower.find(first).and_then(|at| lower.get(..at)).unwrap_or_default();
+    let above = before.trim_end_matches(|c: char| c.is_whitespace() || "<*>-\"'".contains(c));
+    let line = above.rsplit('\n').next().unwrap_or_default();
+    (line.ends_with(':') || line.ends_with(" to") || line.ends_with(" a")) && phrases::any(line, phrases::BODIES)
 }
 
 /// A person who shows us a bounce says hello first.
