@@ -109,7 +109,7 @@ fn rank(line: &str, sighting: &Sighting<'_>, last_word: &str) -> Option<Rank> {
     }
     let rest = line.get(sighting.end..).unwrap_or_default().trim_start_matches(['>', '"', ')', ']', ',']).trim();
     if label.is_empty() {
-        let in_sentence = ["from", "contact", "by", "sender", "e-mail", "email", "at"]
+        let in_sentence = ["from", "contact", "by", "sender", "e-mail", "email", "at", "if", "e.g."]
             .contains(&last_word.to_ascii_lowercase().as_str());
         let about_sender =
             in_sentence || rest.ends_with("wrote:") || rest.to_ascii_lowercase().starts_with("sender ok");
@@ -127,7 +127,9 @@ fn rank(line: &str, sighting: &Sighting<'_>, last_word: &str) -> Option<Rank> {
         Rank::Replied
     } else if matches!(name, "to" | "cc" | "for" | "x-envelope-to" | "envelope-to") {
         Rank::Addressed
-    } else if is_introduced(name) || is_name(before, rest) && !is_role(&sighting.address.to_lowercase()) {
+    } else if is_introduced(name)
+        || (is_name(before, rest) || is_value(before, rest)) && !is_role(&sighting.address.to_lowercase())
+    {
         Rank::Named
     } else {
         Rank::Mentioned
@@ -170,15 +172,19 @@ fn is_introduced(name: &str) -> bool {
 /// `Ann Smith (ann@x.example)` alone on its line.
 fn is_name(before: &str, rest: &str) -> bool {
     let rest = rest.trim_matches(|c: char| !c.is_alphanumeric());
-    let name = before.trim_end_matches(is_decoration);
-    let words = name.split_whitespace().map(str::to_lowercase).collect::<Vec<_>>();
-    before.trim_end().ends_with(['(', '<', '['])
-        && (rest.is_empty() || rest.starts_with("mailto:"))
-        && (1..=4).contains(&words.len())
-        && !name.contains([':', ',', '.'])
-        && !words.iter().any(|word| {
-            matches!(word.as_str(), "contact" | "please" | "mail" | "e-mail" | "email" | "see" | "by" | "at")
-        })
+    let alone = rest.is_empty() || rest.starts_with("mailto:");
+    // The length first: a line of 100,000 addresses is not walked once for each.
+    if !alone || before.len() > 100 || !before.trim_end().ends_with(['(', '<', '[']) || before.contains([':', ',', '.'])
+    {
+        return false;
+    }
+    let words: Vec<String> = before.trim_end_matches(is_decoration).split_whitespace().map(str::to_lowercase).collect();
+    (1..=4).contains(&words.len()) && !words.iter().any(|word| NOT_NAMES.contains(&word.as_str()))
+}
+
+/// `Invalid final delivery userid: ann@x.example`.
+fn is_value(before: &str, rest: &str) -> bool {
+    rest.is_empty() && before.trim_end_matches(is_decoration).ends_with([':', '：'])
 }
 
 /// The first sighting of each best-ranked address that `wanted` lets through.
@@ -191,21 +197,7 @@ fn best<'p, 'a>(places: &'p [Place<'a>], wanted: impl Fn(&str) -> bool) -> Vec<&
 
 /// Addresses that help texts name.
 fn is_role(address: &str) -> bool {
-    let local = address.split('@').next().unwrap_or_default();
-    [
-        "postmaster",
-        "mailer-daemon",
-        "abuse",
-        "support",
-        "helpdesk",
-        "hostmaster",
-        "admin",
-        "webmaster",
-        "root",
-        "info",
-        "noc",
-    ]
-    .contains(&local)
+    ROLES.contains(&address.split('@').next().unwrap_or_default())
 }
 
 /// Gives each recipient the code and the words that stand with it; a lone one those of the whole text.
@@ -307,6 +299,16 @@ const INTRODUCING: &[&str] = &[
     "mailbox", "account", "failed", "is", "unknown", "listed", "rejected",
 ];
 
+/// Local parts of people and desks to ask.
+#[rustfmt::skip]
+const ROLES: &[&str] = &[
+    "postmaster", "mailer-daemon", "abuse", "support", "helpdesk", "hostmaster", "admin", "webmaster", "root",
+    "info", "noc",
+];
+
+/// Words of help texts before an address in brackets.
+const NOT_NAMES: &[&str] = &["contact", "please", "mail", "e-mail", "email", "see", "by", "at"];
+
 /// Stems of such words.
 #[rustfmt::skip]
 const STEMS: &[&str] =
@@ -350,6 +352,7 @@ mod tests {
             "contact support@x.example\n>>> RCPT TO:<a@x.example>\n<<< 550 5.7.1 no\n",
             &[("a@x.example", Some("5.7.1"))],
         );
+        check("Invalid final delivery userid: a@x.example\n", &[("a@x.example", None)]);
         check("nothing here", &[]);
     }
 

@@ -174,6 +174,8 @@ fn recipients(mail: &ParsedMail, narrative: &Narrative) -> Found {
             let to = vec![BouncedRecipient { recipient, ..BouncedRecipient::default() }];
             Found { rank: Some(Rank::Addressed), recipients: free_form::completed(&narrative.text, to) }
         }
+        // An address that only occurs somewhere is too often a postmaster's or an example.
+        None if found.rank == Some(Rank::Mentioned) => Found::default(),
         None => found,
     }
 }
