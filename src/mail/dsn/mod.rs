@@ -12,6 +12,7 @@ mod free_form;
 mod narrative;
 mod original;
 mod phrases;
+mod rank;
 mod read;
 mod report;
 mod sns;

@@ -1,9 +1,10 @@
 //! The one question asked of this module: is the mail a bounce, and what does it say?
 
 use super::bounce::{Bounce, BounceKind, BouncedRecipient};
-use super::free_form::{self, Found, Rank};
+use super::free_form::{self, Found};
 use super::narrative::{self, Narrative};
-use super::suspicion::{self, Sender, Suspicion};
+use super::rank::Rank;
+use super::suspicion::{self, Suspicion};
 use super::{addresses, feedback, original, phrases, report, sns};
 use crate::mail::parsed::{Body, ParsedMail};
 use std::collections::HashSet;
@@ -146,7 +147,7 @@ fn of_words(mail: &ParsedMail, suspicion: &Suspicion) -> Option<Bounce> {
             .map(|recipient| BouncedRecipient { recipient: recipient.clone(), ..BouncedRecipient::default() });
         Found { rank: Some(Rank::Listed), recipients: free_form::completed(&narrative.text, listed.collect()) }
     };
-    if !is_bounce(suspicion, &narrative, &found) {
+    if !suspicion.is_confirmed(&narrative, &found) {
         return None;
     }
     let kind = kind_of_words(Some(suspicion), &narrative.text);
@@ -196,64 +197,4 @@ fn returned_to(mail: &ParsedMail, returned: &str) -> Option<String> {
     let to = in_part.or_else(in_text)?;
     let mut named = addresses::sightings(&to).map(|s| s.address.to_lowercase());
     named.next().filter(|_| named.next().is_none())
-}
-
-/// Weighs who wrote against what stands there: the less the sender is a machine's, the more the words must say.
-fn is_bounce(suspicion: &Suspicion, narrative: &Narrative, found: &Found) -> bool {
-    if !suspicion.listed.is_empty() {
-        return true;
-    }
-    let words = phrases::any(&narrative.text.chars().take(8000).collect::<String>().to_lowercase(), phrases::BODIES);
-    let subject = suspicion.subject.is_some();
-    let named = found.rank.is_some_and(|rank| rank <= Rank::Replied);
-    let returned = suspicion.encloses || !narrative.returned.is_empty();
-    let personal = !suspicion.machine && is_greeting(&narrative.text);
-    match suspicion.sender {
-        Sender::Daemon => subject || words,
-        Sender::Postmaster => !personal && (words || subject) && (words && subject || named || returned),
-        Sender::NoReply => words && named && (suspicion.encloses || suspicion.machine),
-        Sender::Other => {
-            let announced = suspicion.machine || is_announced(&narrative.text, found);
-            subject && words && named && announced && !personal
-        }
-    }
-}
-
-/// Whether a line such as "could not be delivered to:" stands right above the first recipient; an address in a
-/// person's signature has none.
-fn is_announced(text: &str, found: &Found) -> bool {
-    let Some(first) = found.recipients.first().map(|first| first.recipient.as_str()) else { return false };
-    let lower = text.chars().take(8000).collect::<String>().to_lowercase();
-    let before = lower.find(first).and_then(|at| lower.get(..at)).unwrap_or_default();
-    let above = before.trim_end_matches(|c: char| c.is_whitespace() || "<*>-\"'".contains(c));
-    let line = above.rsplit('\n').next().unwrap_or_default();
-    (line.ends_with(':') || line.ends_with(" to") || line.ends_with(" a")) && phrases::any(line, phrases::BODIES)
-}
-
-/// A person who shows us a bounce says hello first.
-fn is_greeting(text: &str) -> bool {
-    let first: String = text.trim_start().chars().take(40).collect::<String>().to_lowercase();
-    let word = first.split(|c: char| !c.is_alphanumeric()).next().unwrap_or_default();
-    [
-        "hi",
-        "hello",
-        "hey",
-        "dear",
-        "hallo",
-        "guten",
-        "moin",
-        "bonjour",
-        "salut",
-        "hola",
-        "ciao",
-        "buongiorno",
-        "olá",
-        "good",
-        "i",
-        "we",
-        "can",
-        "please",
-        "why",
-    ]
-    .contains(&word)
 }
