@@ -92,7 +92,22 @@ impl Selection {
         if !mail.parts.is_empty() {
             selection.visit(mail, &children, 0);
         }
+        if selection.pieces.is_empty() {
+            selection.promote_file(mail);
+        }
         selection
+    }
+
+    /// Gateways from text messages (MMS) send what the person wrote as a named part and nothing else.
+    fn promote_file(&mut self, mail: &ParsedMail) {
+        let readable = |&index: &usize| {
+            let part = mail.parts.get(index);
+            part.is_some_and(|part| is_readable(part) && part.disposition.as_deref() != Some("attachment"))
+        };
+        if let Some(at) = self.attachments.iter().position(readable) {
+            let index = self.attachments.remove(at);
+            self.pieces.push(Piece::of(mail, index));
+        }
     }
 
     /// Recursion is bounded by the depth the structure was read with.
@@ -102,10 +117,7 @@ impl Selection {
             Body::Multipart if part.media_type == "multipart/alternative" => self.alternative(mail, children, index),
             Body::Multipart if part.media_type == "multipart/related" => self.related(mail, children, index),
             Body::Multipart => children.of_part(index).iter().for_each(|&child| self.visit(mail, children, child)),
-            Body::Text(_) if is_body(part) => self.pieces.push(match part.media_type.as_str() {
-                "text/html" => Piece { html: vec![index], plain: Vec::new() },
-                _ => Piece { plain: vec![index], html: Vec::new() },
-            }),
+            Body::Text(_) if is_body(part) => self.pieces.push(Piece::of(mail, index)),
             Body::Text(_) | Body::Message | Body::Binary(_) => self.attachments.push(index),
         }
     }
@@ -118,8 +130,14 @@ impl Selection {
             inner.visit(mail, children, child);
         }
         self.attachments.append(&mut inner.attachments);
-        let plain: Vec<usize> = inner.pieces.iter().flat_map(|piece| piece.plain.iter().copied()).collect();
+        let mut plain: Vec<usize> = inner.pieces.iter().flat_map(|piece| piece.plain.iter().copied()).collect();
         let html: Vec<usize> = inner.pieces.iter().flat_map(|piece| piece.html.iter().copied()).collect();
+        let is_blank =
+            |&index: &usize| mail.parts.get(index).is_none_or(|part| part.text().unwrap_or_default().trim().is_empty());
+        // Senders that write HTML only send an empty text beside it.
+        if !html.is_empty() && plain.iter().all(is_blank) {
+            plain.clear();
+        }
         if !plain.is_empty() || !html.is_empty() {
             self.pieces.push(Piece { plain, html });
         }
@@ -165,6 +183,13 @@ impl Selection {
 }
 
 impl Piece {
+    fn of(mail: &ParsedMail, index: usize) -> Piece {
+        match mail.parts.get(index).map(|part| part.media_type.as_str()) {
+            Some("text/html") => Piece { html: vec![index], plain: Vec::new() },
+            Some(_) | None => Piece { plain: vec![index], html: Vec::new() },
+        }
+    }
+
     fn html<'m>(&self, mail: &'m ParsedMail) -> Cow<'m, str> {
         joined(self.html.iter().filter_map(|&index| mail.parts.get(index)?.text().map(Cow::Borrowed)))
     }
@@ -192,9 +217,12 @@ impl Children {
 /// Whether a text part is something to read rather than a file. The root is: there is nothing else to read.
 fn is_body(part: &Part) -> bool {
     let is_attachment = part.disposition.as_deref() == Some("attachment");
-    let readable =
-        matches!(part.media_type.as_str(), "text/plain" | "text/html") || part.media_type.starts_with("multipart/");
-    !is_attachment && (part.parent.is_none() || readable && part.file_name.is_none())
+    !is_attachment && (part.parent.is_none() || is_readable(part) && part.file_name.is_none())
+}
+
+/// A multipart that has no parts is text.
+fn is_readable(part: &Part) -> bool {
+    matches!(part.media_type.as_str(), "text/plain" | "text/html") || part.media_type.starts_with("multipart/")
 }
 
 fn plain_text(part: &Part) -> Option<Cow<'_, str>> {
@@ -319,6 +347,16 @@ mod tests {
         let footer = read_mail(&multipart("mixed", &[HTML, PLAIN]));
         assert!(footer.text.contains("html") && footer.text.contains("plain"), "{footer:?}");
         assert!(footer.html.is_some_and(|html| html.contains("<pre>plain</pre>")));
+    }
+
+    #[test]
+    fn words_are_found_where_clients_hide_them() {
+        let blank = "Content-Type: text/plain\n\n \n";
+        assert_eq!(read_mail(&multipart("alternative", &[blank, HTML])).text.trim(), "html");
+        let named = "Content-Type: text/plain; name=text_0.txt\n\nsent from a phone";
+        check(&multipart("mixed", &[IMAGE, named]), "sent from a phone", &[("attachment-1.png", 3, false)]);
+        let file = "Content-Type: text/plain\nContent-Disposition: attachment; filename=a.txt\n\nfile";
+        check(&multipart("mixed", &[file]), "", &[("a.txt", 4, false)]);
     }
 
     #[test]
