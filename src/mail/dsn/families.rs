@@ -190,6 +190,11 @@ fn providers_and_carriers() {
         BARE,
     );
     failure(
+        "From: x@isp.example\nReturn-Path: <>\nSubject: Delivery Status Notification (Failure)\nContent-Type: multipart/mixed; boundary=b",
+        "--b\n\nThis message could not be delivered due to a recipient error.\n--b\nContent-Type: text/rfc822-headers\n\nTo: ann@x.example\nMessage-ID: <1@own.example>\n--b--\n",
+        BARE,
+    );
+    failure(
         "From: no-reply@carrier.example\nSubject: Mail\nContent-Type: multipart/mixed; boundary=b",
         "--b\n\nCould not be delivered to: <ann@x.example>\nAs their mailbox is full.\n--b\nContent-Type: message/rfc822\n\nTo: ann@x.example\n\nhi\n--b--\n",
         BARE,

@@ -69,7 +69,7 @@ fn ranked(text: &str) -> Vec<Place<'_>> {
             break;
         }
         start += line.len();
-        last_word = line.split_whitespace().next_back().unwrap_or_default();
+        last_word = line.split_whitespace().next_back().unwrap_or(last_word);
     }
     places
 }

@@ -90,7 +90,10 @@ fn begins_returned_mail(line: &str) -> bool {
     if HEADINGS.contains(&words) {
         return true;
     }
-    let set_off = lower.starts_with(['-', '|', '*', '=', '_', '#']) && !lower.contains("transcript");
+    if lower.contains("transcript") {
+        return false;
+    }
+    let set_off = lower.starts_with(['-', '|', '*', '=', '_', '#']);
     let announced = lower.ends_with([':', '-', '.', '*', '=', '_']) || lower.len() < 40;
     set_off && FOLLOWS.iter().any(|phrase| lower.contains(phrase))
         || announced && ANNOUNCEMENTS.iter().any(|phrase| lower.contains(phrase))

@@ -193,8 +193,14 @@ fn returned_to(mail: &ParsedMail, returned: &str) -> Option<String> {
     let header = enclosed.flat_map(|(index, _)| mail.children(index)).find_map(|child| mail.parts.get(child));
     let in_part =
         header.and_then(|header| header.field("x-envelope-to").or_else(|| header.field("to"))).map(str::to_owned);
-    let in_text = || report::field_lines(returned).take(200).find(|(name, _)| name == "to").map(|(_, value)| value);
-    let to = in_part.or_else(in_text)?;
+    let headers = || mail.parts.iter().position(|part| part.media_type.ends_with("/rfc822-headers"));
+    let to =
+        in_part.or_else(|| to_of(&headers().map(|index| report::text_of(mail, index))?)).or_else(|| to_of(returned))?;
     let mut named = addresses::sightings(&to).map(|s| s.address.to_lowercase());
     named.next().filter(|_| named.next().is_none())
+}
+
+/// The `To` of a header that stands in a text.
+fn to_of(header: &str) -> Option<String> {
+    report::field_lines(header).take(200).find(|(name, _)| name == "to").map(|(_, value)| value)
 }

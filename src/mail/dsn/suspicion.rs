@@ -51,7 +51,8 @@ impl Suspicion {
             Sender::NoReply => words && named && (self.encloses || self.machine),
             Sender::Other => {
                 let announced = self.machine || is_announced(&narrative.text, found);
-                subject && words && named && announced && !personal
+                let enclosing = self.encloses && self.machine;
+                words && !personal && (subject && named && announced || enclosing && (subject || named))
             }
         }
     }
@@ -71,7 +72,7 @@ pub(super) fn of(mail: &ParsedMail) -> Option<Suspicion> {
     let suspicious = match sender {
         Sender::Daemon | Sender::Postmaster => true,
         Sender::NoReply => encloses || subject.is_some(),
-        Sender::Other => subject.is_some(),
+        Sender::Other => subject.is_some() || encloses && is_by_machine(mail),
     };
     (suspicious || !listed.is_empty()).then(|| Suspicion {
         sender,
