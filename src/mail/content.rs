@@ -151,7 +151,10 @@ impl Selection {
             let id = mail.parts.get(child).and_then(|part| part.content_id.as_deref());
             id.is_some() && id == start.map(|start| start.trim_matches(['<', '>']))
         };
-        let root = all.iter().find(is_start).or(all.first()).copied();
+        // RFC 2387 §3.2: the first, where none is named; senders who put a picture first mean the text all the same.
+        let may_be_root =
+            |&&child: &&usize| mail.parts.get(child).is_some_and(|part| part.is_multipart() || is_body(part));
+        let root = all.iter().find(is_start).or_else(|| all.iter().find(may_be_root)).copied();
         for &child in all {
             let refers = mail.parts.get(child).is_some_and(|part| part.content_id.is_some() && part.text().is_some());
             if Some(child) != root && refers { self.attachments.push(child) } else { self.visit(mail, children, child) }
@@ -370,6 +373,8 @@ mod tests {
             "plain",
             &[("attachment-1.png", 3, false)],
         );
+        let identified = "Content-Type: text/html\nContent-ID: <root@x>\n\n<p>html <img src=\"cid:i@x\"></p>";
+        assert!(read_mail(&multipart("related", &[IMAGE, identified])).text.contains("html"));
         let located = "Content-Type: text/html\n\n<img src=\"http://h/p.png\">";
         let image = "Content-Type: image/png\nContent-Location: http://h/p.png\n\nPNG";
         assert!(read_mail(&multipart("related", &[located, image])).attachments[0].inline);

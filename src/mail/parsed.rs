@@ -84,6 +84,21 @@ impl ParsedMail {
         found
     }
 
+    /// Who is shown as the author: the one From mailbox, if there is exactly one and it can be mailed to. Whoever
+    /// proves an author must prove this one.
+    pub fn author(&self) -> Option<Mailbox> {
+        let from = self.mailboxes("from");
+        let fields = self.all("from").count();
+        from.into_iter()
+            .next()
+            .filter(|author| author.address().is_some() && fields == 1 && !self.has_defect("multiple_from"))
+    }
+
+    /// Whether reading left this defect.
+    pub fn has_defect(&self, name: &str) -> bool {
+        self.defects.contains(&name)
+    }
+
     pub fn message_id(&self) -> Option<MsgId> {
         self.field("message-id").and_then(|value| MsgId::parse_list(value, 1).pop())
     }
