@@ -63,6 +63,13 @@ fn reports_whole_and_damaged() {
 }
 
 #[test]
+fn a_bounce_of_software_that_ends_lines_by_cr_is_read() {
+    let raw = "From: MAILER-DAEMON@x.example\rSubject: failure notice\r\r<ann@x.example>:\r550 5.1.1 no\r\n";
+    let bounce = read(&ParsedMail::parse(raw.as_bytes())).expect("a bounce");
+    assert_eq!(bounce.recipients[0].status.as_deref(), Some("5.1.1"));
+}
+
+#[test]
 fn a_bounce_of_a_bounce_speaks_of_the_outer_one() {
     let body = "--b\nContent-Type: message/delivery-status\n\nFinal-Recipient: rfc822; ann@x.example\nAction: failed\nStatus: 5.1.1\n\n\
                 --b\nContent-Type: message/rfc822\n\nSubject: Undelivered Mail\nContent-Type: multipart/report; boundary=c\n\n\
