@@ -285,7 +285,7 @@ impl Walk {
         let text = std::mem::take(&mut self.line);
         let text = if self.preformatted > 0 { text.trim_end() } else { text.trim() };
         let opens = !text.is_empty() && std::mem::take(&mut self.opens_history);
-        let role = if opens { Role::HistoryToEnd } else { role };
+        let role = if opens && role != Role::History { Role::HistoryToEnd } else { role };
         self.lines.push(HtmlLine { text: text.to_owned(), depth, cited, role });
         if let Some((_, from)) = &mut self.link {
             *from = 0;

@@ -4,7 +4,7 @@
 //! day, and ends in a verb of writing and a colon. Lines that wrapped are read together, up to `SPAN_LINES_MAX`.
 
 use super::lines::{Line, key_of};
-use super::words::{STARTERS, VERBS_LAST, VERBS_MIDDLE};
+use super::words::{INTRODUCTIONS, STARTERS, VERBS_LAST, VERBS_MIDDLE};
 
 /// How sure an attribution is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -108,12 +108,18 @@ fn certainty(key: &str) -> Option<Certainty> {
     if verb && (colon || dashed || (evidence.address && evidence.clock)) && (starts || is_name_and_address(body)) {
         return evidence.certainty();
     }
-    let middle = VERBS_MIDDLE.iter().any(|verb| body.contains(verb) || body.starts_with(verb.trim_start()));
+    let middle = has_middle_verb(body);
     if colon && middle && evidence.clock && word_count(body) <= 25 {
         return Some(Certainty::Sure);
     }
     if colon && middle && evidence.address && starts {
         return Some(Certainty::Sure);
+    }
+    if colon && has_introduction(key) && evidence.address {
+        return Some(Certainty::Sure);
+    }
+    if colon && verb && word_count(body) <= SHORT_WORDS_MAX {
+        return Some(Certainty::IfQuoteFollows);
     }
     // Without a verb: "2014-03-20 8:48 GMT+01:00 Ann <ann@example.com>:".
     let bare = colon && evidence.address && evidence.clock && body.ends_with('>') && has_early_digit(key);
@@ -149,10 +155,21 @@ impl Evidence {
     }
 }
 
+fn has_middle_verb(body: &str) -> bool {
+    VERBS_MIDDLE.iter().any(|verb| body.contains(verb) || body.starts_with(verb.trim_start()))
+}
+
+/// "Quoting Ann <ann@example.com>:".
+fn has_introduction(key: &str) -> bool {
+    INTRODUCTIONS.iter().any(|word| key.starts_with(word))
+}
+
 fn may_start(key: &str) -> bool {
     let dashed = key.starts_with("--") && key.ends_with("--");
     let key = key.trim_start_matches(EDGES);
-    let named = key.contains("schrieb") && key.chars().any(char::is_numeric);
+    let tells = key.ends_with([':', '：']) || key.contains("schrieb");
+    let named =
+        tells && (last_verb(key.trim_end_matches([':', '：', ' '])) || has_middle_verb(key) || has_introduction(key));
     dashed || named || has_starter(key) || has_early_digit(key) || key.contains('@')
 }
 
@@ -223,6 +240,7 @@ fn word_count(text: &str) -> usize {
 }
 
 const EDGES: [char; 9] = ['-', ' ', '"', '“', '>', '_', '|', '=', '\''];
+const SHORT_WORDS_MAX: usize = 6;
 const SPAN_LINES_MAX: usize = 5;
 const SPAN_BYTES_MAX: usize = 700;
 const SHARED_BYTES_MAX: usize = 600;

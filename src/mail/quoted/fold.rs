@@ -78,7 +78,7 @@ fn stretch_at(lines: &[Line<'_>], at: usize, written: bool, before: Option<&Stre
         return (Kind::Words, at + 1);
     }
     match line.role {
-        Role::HistoryToEnd => return (Kind::History { sure: written }, lines.len()),
+        Role::HistoryToEnd if written => return (Kind::History { sure: true }, lines.len()),
         Role::History => {
             return (
                 Kind::History { sure: is_surely_history(lines, at) },
@@ -86,7 +86,7 @@ fn stretch_at(lines: &[Line<'_>], at: usize, written: bool, before: Option<&Stre
             );
         }
         Role::Signature => return (Kind::Signature, run_end(lines, at, |line| line.role == Role::Signature)),
-        Role::Plain | Role::Quotation { .. } => {}
+        Role::Plain | Role::HistoryToEnd | Role::Quotation { .. } => {}
     }
     if line.is_quoted() {
         let introduced = line.known
@@ -138,8 +138,7 @@ fn unknown_introduction(lines: &[Line<'_>], at: usize) -> Option<usize> {
         attribution::proved_by_quote(&joined.join(" "))
     };
     let next = at + last + 1;
-    let alone = (at + 1..next).any(proved);
-    (proved(at) && !alone && leads_to_quotation(lines, next)).then_some(next)
+    (leads_to_quotation(lines, next) && proved(at) && !(at + 1..next).any(proved)).then_some(next)
 }
 
 /// Whether the next written line is quoted.

@@ -62,6 +62,25 @@ pub const STARTERS: &[&str] = &[
     "el día",
 ];
 
+/// Words before a name and an address, without a verb.
+pub const INTRODUCTIONS: &[&str] = &[
+    "quoting ",
+    "zitat von ",
+    "citando ",
+    "citado ",
+    "citerar ",
+    "citat från ",
+    "cytat ",
+    "citace ",
+    "quota ",
+    "lainaus ",
+    "citat ",
+    "mensaje citado por ",
+    "en réponse à ",
+    "selon ",
+    "quoted from ",
+];
+
 /// Verbs of writing that end an attribution.
 pub const VERBS_LAST: &[&str] = &[
     "wrote",
