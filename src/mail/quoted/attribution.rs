@@ -109,7 +109,7 @@ fn certainty(key: &str) -> Option<Certainty> {
         return evidence.certainty();
     }
     let middle = has_middle_verb(body);
-    if colon && middle && evidence.clock && word_count(body) <= 25 {
+    if colon && middle && evidence.clock && evidence.date && word_count(body) <= SPAN_WORDS_MAX {
         return Some(Certainty::Sure);
     }
     if colon && middle && evidence.address && starts {
@@ -126,14 +126,25 @@ fn certainty(key: &str) -> Option<Certainty> {
     bare.then_some(Certainty::Sure)
 }
 
-/// A line in an unknown language that only a quotation right below it proves: it tells when and who, and leads on.
-pub fn proved_by_quote(key: &str) -> bool {
+/// What follows a line that may introduce it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Follows {
+    /// Lines with quote marks, which people also put before what no mail said.
+    Marked,
+    /// Our own words.
+    Known,
+}
+
+/// A line in an unknown language that only what stands right below it proves: it tells when and who, and leads on.
+pub fn proved_by(key: &str, follows: Follows) -> bool {
     let evidence = Evidence::of(key);
     let colon = key.trim_end_matches([' ', '>', '"']).ends_with([':', '：']);
-    let dated = (evidence.date || evidence.clock) && has_early_digit(key);
-    let told = colon && (evidence.clock || evidence.address) || evidence.address && key.ends_with('>');
-    let forms_no_sentence = word_count(key) <= SPAN_WORDS_MAX;
-    dated && told && forms_no_sentence
+    let dated = match follows {
+        Follows::Marked => evidence.date && (evidence.clock || evidence.address),
+        Follows::Known => evidence.date || evidence.clock,
+    };
+    let leads = colon || evidence.address && key.ends_with('>');
+    dated && leads && has_early_digit(key) && word_count(key) <= SPAN_WORDS_MAX
 }
 
 struct Evidence {
@@ -148,10 +159,11 @@ impl Evidence {
     }
 
     fn certainty(&self) -> Option<Certainty> {
-        if self.address || self.clock {
+        // A person who writes "On 5 March at 14:00 I can come, as Bob wrote:" tells no year.
+        if self.address || self.clock && self.date {
             return Some(Certainty::Sure);
         }
-        self.date.then_some(Certainty::IfQuoteFollows)
+        (self.date || self.clock).then_some(Certainty::IfQuoteFollows)
     }
 }
 

@@ -12,8 +12,11 @@ pub fn split(input: SplitInput<'_>) -> Split {
     let Some(html) = input.html.filter(|html| !html.trim().is_empty()) else { return text.unwrap_or_default() };
     let (html, evidence) = of_html(html, input.known);
     let Some(text) = text else { return html };
-    let proves_more = evidence == Evidence::Container && !html.visible.is_empty() && letters(&html) < letters(&text);
-    if proves_more { html } else { text }
+    let proves_more =
+        evidence == Evidence::Container && !html.visible.is_empty() && letters(&html.visible) < letters(&text.visible);
+    // "Your program cannot show this mail": some senders' text part says nothing.
+    let all = [&text.visible, &text.quoted, &text.signature].map(|part| letters(part)).iter().sum::<usize>();
+    if proves_more || all * 2 < letters(&html.visible) { html } else { text }
 }
 
 fn of_text(text: &str, ours: &[String]) -> Split {
@@ -28,9 +31,9 @@ fn of_html(html: &str, ours: &[String]) -> (Split, Evidence) {
     (fold(&read.lines), read.evidence)
 }
 
-/// How much is left to show, white space and marks aside.
-fn letters(split: &Split) -> usize {
-    split.visible.chars().filter(|character| character.is_alphanumeric()).count()
+/// How much there is to read, white space and marks aside.
+fn letters(text: &str) -> usize {
+    text.chars().filter(|character| character.is_alphanumeric()).count()
 }
 
 #[cfg(test)]

@@ -6,6 +6,7 @@
 //! no doubt.
 
 use super::super::html_text::Role;
+use super::attribution::Follows;
 use super::heading::{self, Heading};
 use super::lines::Line;
 use super::signature::{self, Before};
@@ -133,18 +134,23 @@ fn unknown_introduction(lines: &[Line<'_>], at: usize) -> Option<usize> {
         line.is_blank() || line.is_quoted() || line.key.ends_with([':', '：']) || line.key.ends_with('>')
     };
     let last = lines.iter().skip(at).take(3).position(|line| ends(&line))?;
+    let next = at + last + 1;
+    let follows = if quotation_below(lines, next)?.known { Follows::Known } else { Follows::Marked };
     let proved = |from: usize| {
         let joined: Vec<&str> = lines.iter().take(at + last + 1).skip(from).map(|line| line.key.as_str()).collect();
-        attribution::proved_by_quote(&joined.join(" "))
+        attribution::proved_by(&joined.join(" "), follows)
     };
-    let next = at + last + 1;
-    (leads_to_quotation(lines, next) && proved(at) && !(at + 1..next).any(proved)).then_some(next)
+    (proved(at) && !(at + 1..next).any(proved)).then_some(next)
 }
 
-/// Whether the next written line is quoted.
 fn leads_to_quotation(lines: &[Line<'_>], from: usize) -> bool {
+    quotation_below(lines, from).is_some()
+}
+
+/// The next written line, if it is quoted.
+fn quotation_below<'a, 'b>(lines: &'a [Line<'b>], from: usize) -> Option<&'a Line<'b>> {
     let next = lines.iter().skip(from).take(BLANK_LINES_MAX).find(|line| !line.is_blank());
-    next.is_some_and(|line| line.is_quoted() && line.role == Role::Plain)
+    next.filter(|line| line.is_quoted() && line.role == Role::Plain)
 }
 
 /// The end of the lines that share `belongs`, with empty ones between them.
@@ -190,6 +196,15 @@ fn is_surely_history(lines: &[Line<'_>], at: usize) -> bool {
 }
 
 fn place_words(lines: &[Line<'_>], stretches: &[Stretch], places: &mut [Place]) {
+    // A mail passed on is shown whole, with its writer's signature.
+    let is_written =
+        |stretch: &&Stretch| stretch.lines.clone().any(|index| lines.get(index).is_some_and(|line| !line.is_blank()));
+    if stretches.iter().find(is_written).is_some_and(|first| first.kind == Kind::LeadingHeading) {
+        let history =
+            stretches.iter().filter(|stretch| matches!(stretch.kind, Kind::Attribution | Kind::History { .. }));
+        history.for_each(|stretch| put(places, stretch.lines.clone(), Place::Quoted));
+        return;
+    }
     let mut before = Before::Nothing;
     for stretch in stretches {
         match stretch.kind {
@@ -292,14 +307,9 @@ fn show_if_all_folded(lines: &[Line<'_>], stretches: &[Stretch], places: &mut [P
     let sure = |stretch: &Stretch| {
         matches!(stretch.kind, Kind::Attribution | Kind::History { sure: true } | Kind::Quotation { introduced: true })
     };
-    let shown = if !shows(Place::Quoted) {
-        Place::Signature
-    } else if stretches.iter().any(sure) {
-        return;
-    } else {
-        Place::Quoted
-    };
-    places.iter_mut().filter(|place| **place == shown).for_each(|place| *place = Place::Visible);
+    if !shows(Place::Quoted) || !stretches.iter().any(sure) {
+        places.fill(Place::Visible);
+    }
 }
 
 /// The lines at one place, runs of empty lines squeezed to one.

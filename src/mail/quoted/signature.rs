@@ -85,15 +85,16 @@ fn looks_like_signature(lines: &[Line<'_>], range: Range<usize>) -> bool {
     if range.len() > SIGNATURE_LINES_MAX {
         return false;
     }
-    let (mut words, mut contact) = (0, false);
+    let (mut words, mut contact, mut sentences) = (0, false, false);
     for line in lines.get(range).unwrap_or_default() {
         words += line.key.split(' ').filter(|word| !word.is_empty()).count();
         contact |= is_contact(&line.key);
+        sentences |= line.key.ends_with(['.', '!', ',', ':']) && line.key.contains(' ') && !line.is_rule();
         if words > CONTACT_WORDS_MAX || line.key.ends_with('?') {
             return false;
         }
     }
-    contact || words <= BARE_WORDS_MAX
+    contact || words <= BARE_WORDS_MAX && !sentences
 }
 
 fn is_contact(key: &str) -> bool {
@@ -176,7 +177,7 @@ fn is_farewell(key: &str) -> bool {
 
 const POSTSCRIPTS: [&str; 6] = ["ps", "p.s", "p. s", "nb", "n.b", "edit"];
 const SIGNATURE_LINES_MAX: usize = 60;
-const BARE_WORDS_MAX: usize = 25;
+const BARE_WORDS_MAX: usize = 20;
 const CONTACT_WORDS_MAX: usize = 60;
 const DEVICE_WORDS_MAX: usize = 14;
 const DEVICE_CHARS_MAX: usize = 110;

@@ -548,6 +548,12 @@ pub const MESSAGE_WORDS: &[&str] = &[
     "sporočilo",
     "appointment",
     "pesan",
+    "original e-mail",
+    "original email",
+    "původní e-mail",
+    "correo original",
+    "e-mail original",
+    "email originale",
 ];
 
 /// "Forwarded" in the same headings.
