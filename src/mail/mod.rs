@@ -3,6 +3,7 @@
 pub mod address;
 pub mod automatic;
 pub mod dsn;
+mod html_lines;
 pub mod html_text;
 mod html_token;
 pub mod msg_id;

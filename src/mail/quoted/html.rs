@@ -3,7 +3,7 @@
 //! Containers prove more than words do, but clients let people write into them: answers between the quotations of one
 //! Gmail reply stand inside its `gmail_quote`.
 
-use super::super::html_text::{HtmlLine, Role, lines_of};
+use super::super::html_lines::{HtmlLine, Role, lines_of};
 use super::super::html_token::Tag;
 use super::attribution;
 use super::lines::{self, Line};

@@ -1,7 +1,7 @@
 //! A body as lines that carry what the rules ask about: quote depth, the client container they stand in, and a key to
 //! match by. Decides nothing.
 
-use super::super::html_text::{HtmlLine, Role};
+use super::super::html_lines::{HtmlLine, Role};
 use std::borrow::Cow;
 
 /// One line of a body.

@@ -5,7 +5,7 @@
 //! that prose also uses (a drawn line) is folded only if it looks like a signature.
 
 use super::lines::Line;
-use super::words::{DEVICE_ENDS, DEVICE_STARTS, DISCLAIMERS, FAREWELLS};
+use super::words::{DEVICE_ENDS, DEVICE_STARTS, DEVICES, DISCLAIMERS, FAREWELLS};
 use std::ops::Range;
 
 /// What to do with the lines of a stretch the person wrote. The ranges do not overlap; what is in none stays visible.
@@ -109,11 +109,9 @@ fn is_device(key: &str) -> bool {
     if words > DEVICE_WORDS_MAX || key.chars().count() > DEVICE_CHARS_MAX || key.ends_with(['?', ':', ',']) {
         return false;
     }
-    let start = DEVICE_STARTS.iter().any(|start| key.starts_with(start));
-    start
-        || words <= 8
-            && DEVICE_ENDS.iter().any(|end| key.ends_with(end))
-            && key.chars().next().is_some_and(|first| first != '-')
+    let signs = DEVICE_STARTS.iter().any(|start| key.starts_with(start))
+        || words <= DEVICE_END_WORDS_MAX && DEVICE_ENDS.iter().any(|end| key.ends_with(end));
+    signs && DEVICES.iter().any(|device| key.contains(device))
 }
 
 /// The device's mark may run over the lines right below it.
@@ -180,6 +178,7 @@ const SIGNATURE_LINES_MAX: usize = 60;
 const BARE_WORDS_MAX: usize = 20;
 const CONTACT_WORDS_MAX: usize = 60;
 const DEVICE_WORDS_MAX: usize = 14;
+const DEVICE_END_WORDS_MAX: usize = 8;
 const DEVICE_CHARS_MAX: usize = 110;
 const HISTORY_LINES_MIN: usize = 2;
 const FAREWELL_LINES_MAX: usize = 16;
