@@ -1,0 +1,138 @@
+//! The config as the program needs it: parsed, checked, secrets read. Only this form leaves the module.
+
+use crate::conversation::model::Channel;
+use crate::limits::Limits;
+use std::net::{IpAddr, SocketAddr};
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::time::Duration;
+
+#[derive(Debug, Clone)]
+pub struct Config {
+    pub server: Server,
+    pub smtp: Smtp,
+    pub http: Http,
+    pub tls: Vec<Certificate>,
+    pub dns: Dns,
+    pub limits: Arc<Limits>,
+    pub accounts: Vec<Account>,
+}
+
+#[derive(Debug, Clone)]
+pub struct Server {
+    /// Greeting, `Received`, right side of Message-IDs.
+    pub hostname: String,
+    pub data_dir: PathBuf,
+}
+
+/// Where a listener listens.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub enum Endpoint {
+    Tcp(SocketAddr),
+    Unix(PathBuf),
+}
+
+#[derive(Debug, Clone, Default)]
+pub struct Smtp {
+    pub listen: Vec<Endpoint>,
+    pub listen_tls: Vec<Endpoint>,
+    pub listen_lmtp: Vec<Endpoint>,
+    /// Networks whose connections must begin with a PROXY header.
+    pub proxy_from: Vec<Network>,
+    /// Networks that may use XCLIENT.
+    pub xclient_from: Vec<Network>,
+}
+
+/// An address block in CIDR notation.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Network {
+    pub address: IpAddr,
+    pub prefix: u8,
+}
+
+#[derive(Debug, Clone)]
+pub struct Http {
+    pub listen: Vec<SocketAddr>,
+    pub public_url: String,
+}
+
+/// A certificate for STARTTLS and implicit TLS; the first one is the default for unknown names.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Certificate {
+    pub certificate: PathBuf,
+    pub key: PathBuf,
+}
+
+#[derive(Debug, Clone, Default)]
+pub struct Dns {
+    /// Empty: the system's.
+    pub servers: Vec<SocketAddr>,
+}
+
+#[derive(Debug, Clone)]
+pub struct Account {
+    pub name: String,
+    /// Canonical.
+    pub inbound_domain: String,
+    /// What becomes of a mail whose verdict is `forged` under a published `p=reject`.
+    pub forged: ForgedPolicy,
+    /// Sealers whose ARC results count as evidence.
+    pub trusted_arc_sealers: Vec<String>,
+    pub inboxes: Vec<Inbox>,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum ForgedPolicy {
+    /// 550 5.7.26 while SMTP is open.
+    Reject,
+    /// Kept and marked.
+    Keep,
+}
+
+#[derive(Debug, Clone)]
+pub struct Inbox {
+    pub name: String,
+    pub channel: Channel,
+    /// Canonical key of the address.
+    pub address: Option<String>,
+    pub offline_delay: Duration,
+    pub unseen_delay: Duration,
+    pub resume_url: String,
+}
+
+impl Network {
+    /// Whether the block holds this address; an IPv4-mapped IPv6 address counts as IPv4.
+    pub fn contains(&self, ip: IpAddr) -> bool {
+        let bits = |ip: IpAddr| match ip.to_canonical() {
+            IpAddr::V4(v4) => (32u32, u128::from(u32::from(v4))),
+            IpAddr::V6(v6) => (128, u128::from(v6)),
+        };
+        let ((width, own), (other_width, other)) = (bits(self.address), bits(ip));
+        let shift = width.saturating_sub(u32::from(self.prefix));
+        width == other_width && own.checked_shr(shift).unwrap_or(0) == other.checked_shr(shift).unwrap_or(0)
+    }
+}
+
+/// Whose a recipient domain or address is.
+impl Config {
+    /// The account that takes replies at this domain, or has an inbox there.
+    pub fn account_of_domain(&self, domain: &str) -> Option<&Account> {
+        let holds = |account: &&Account| {
+            account.inbound_domain == domain
+                || account
+                    .inboxes
+                    .iter()
+                    .filter_map(|inbox| inbox.address.as_deref())
+                    .any(|address| address.rsplit_once('@').is_some_and(|(_, own)| own == domain))
+        };
+        self.accounts.iter().find(holds)
+    }
+
+    /// The inbox with this address (its canonical key), and its account.
+    pub fn inbox_of_address(&self, key: &str) -> Option<(&Account, &Inbox)> {
+        self.accounts
+            .iter()
+            .flat_map(|account| account.inboxes.iter().map(move |inbox| (account, inbox)))
+            .find(|(_, inbox)| inbox.address.as_deref() == Some(key))
+    }
+}

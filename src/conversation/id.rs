@@ -1,0 +1,57 @@
+//! Ids of everything stored: opaque to the outside, ordered by creation inside.
+
+use data_encoding::BASE32_NOPAD;
+use std::fmt;
+use std::str::FromStr;
+
+/// 41 bits of milliseconds and 22 of randomness, made strictly increasing by the store, which issues them.
+/// Outside it is 13 letters and digits; it is a name, never a capability.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct Id(pub i64);
+
+/// The text is not an id.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[error("not an id: 13 letters and digits are expected")]
+pub struct IdError;
+
+impl fmt::Display for Id {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&BASE32_NOPAD.encode(&self.0.to_be_bytes()).to_lowercase())
+    }
+}
+
+impl FromStr for Id {
+    type Err = IdError;
+    fn from_str(text: &str) -> Result<Id, IdError> {
+        let octets = BASE32_NOPAD.decode(text.to_uppercase().as_bytes()).map_err(|_| IdError)?;
+        octets.try_into().map(|octets| Id(i64::from_be_bytes(octets))).map_err(|_| IdError)
+    }
+}
+
+impl serde::Serialize for Id {
+    fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.collect_str(self)
+    }
+}
+
+impl<'de> serde::Deserialize<'de> for Id {
+    fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> Result<Id, D::Error> {
+        String::deserialize(deserializer)?.parse().map_err(serde::de::Error::custom)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn ids_round_trip_and_refuse_what_they_did_not_print() {
+        for id in [Id(0), Id(1), Id(i64::MAX), Id(7_466_000_000_000_123)] {
+            assert_eq!(id.to_string().parse(), Ok(id));
+            assert_eq!(id.to_string().len(), 13);
+        }
+        for text in ["", "x", "../../etc/passwd", "0000000000000", "aaaaaaaaaaaaaaaaaaaaaaaa"] {
+            assert_eq!(text.parse::<Id>(), Err(IdError), "{text}");
+        }
+    }
+}

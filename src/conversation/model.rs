@@ -1,0 +1,179 @@
+//! Conversation, message, contact and participant as everything above the store sees them.
+//! The JSON of the API is made of these words; `docs/ARCHITECTURE.md` defines each.
+
+use super::id::Id;
+use super::reply_token::ReplyToken;
+use crate::clock::UnixMs;
+use crate::mail::automatic::Class;
+use serde::{Deserialize, Serialize};
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Status {
+    Open,
+    Resolved,
+    Snoozed,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Channel {
+    Widget,
+    Email,
+    Api,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Direction {
+    Incoming,
+    Outgoing,
+    Note,
+    Activity,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum AuthorKind {
+    Contact,
+    Agent,
+    Participant,
+    System,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Via {
+    Widget,
+    Email,
+    Api,
+    Desk,
+}
+
+/// The door by which a mail came.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Ingress {
+    Smtp,
+    Lmtp,
+    Relay,
+    Mailgun,
+    Mandrill,
+    Postmark,
+    Sendgrid,
+    Pipe,
+}
+
+/// Where a mail offered to us stands. `Accepted` is the only state that is not final.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Outcome {
+    Accepted,
+    Filed,
+    Rejected,
+    Deferred,
+    Duplicate,
+    Failed,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Author {
+    pub kind: AuthorKind,
+    pub name: Option<String>,
+    pub email: Option<String>,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Contact {
+    pub id: Id,
+    pub name: Option<String>,
+    pub email: Option<String>,
+    pub identifier: Option<String>,
+}
+
+/// Anyone else on the mail; never taken for the contact.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Participant {
+    pub name: Option<String>,
+    pub email: String,
+    pub since: UnixMs,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Conversation {
+    pub id: Id,
+    pub account: String,
+    pub inbox: String,
+    pub channel: Channel,
+    pub status: Status,
+    pub subject: Option<String>,
+    pub assignee: Option<String>,
+    pub contact: Contact,
+    pub participants: Vec<Participant>,
+    /// The contact's token.
+    pub reply_token: ReplyToken,
+    pub created_at: UnixMs,
+    pub last_message_at: Option<UnixMs>,
+    /// Outgoing messages the contact has not seen.
+    pub unseen_by_contact: u32,
+}
+
+#[derive(Debug, Clone, PartialEq)]
+pub struct Message {
+    pub id: Id,
+    pub conversation_id: Id,
+    pub direction: Direction,
+    pub author: Author,
+    pub via: Via,
+    /// What the person wrote, trimmed.
+    pub text: String,
+    /// As the mail or API gave it; sanitised whenever it is shown (never here: sanitising is off the acceptance path).
+    pub html: Option<String>,
+    pub quoted: String,
+    pub signature: String,
+    pub attachments: Vec<Attachment>,
+    pub created_at: UnixMs,
+    pub seen_at: Option<UnixMs>,
+    pub email: Option<Email>,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Attachment {
+    pub id: Id,
+    /// Cleaned: safe to show and to write into a header.
+    pub name: String,
+    #[serde(rename = "type")]
+    pub media_type: String,
+    pub size: u64,
+    pub inline: bool,
+    pub content_id: Option<String>,
+    /// Lower case hex.
+    pub sha256: String,
+    /// Index of the part in the parsed raw mail: attachments are read from there, not kept twice.
+    pub part: u32,
+}
+
+/// What a message that came or went by mail knows of that mail.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Email {
+    pub message_id: Option<String>,
+    pub in_reply_to: Vec<String>,
+    pub references: Vec<String>,
+    /// Header mailboxes as `Name <address>` or the bare address.
+    pub from: Vec<String>,
+    pub reply_to: Vec<String>,
+    pub to: Vec<String>,
+    pub cc: Vec<String>,
+    pub subject: Option<String>,
+    /// Empty for the null reverse-path.
+    pub envelope_from: String,
+    pub envelope_to: String,
+    pub class: Class,
+    pub class_reason: String,
+    /// `AuthResults` of `sender_auth` as JSON.
+    pub auth: serde_json::Value,
+    pub ingress: Ingress,
+    pub raw_id: Id,
+    /// What was wrong with the mail, in short names.
+    pub defects: Vec<String>,
+}

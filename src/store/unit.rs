@@ -1,0 +1,114 @@
+//! The units of work that the store commits: what each takes and what it answers.
+
+use super::mail_file::MailOctets;
+use crate::clock::UnixMs;
+use crate::conversation::id::Id;
+use crate::conversation::model::{Attachment, Author, Channel, Direction, Email, Ingress, Via};
+use crate::conversation::reply_token::ReplyToken;
+use std::net::IpAddr;
+
+/// A mail to take responsibility for: durable when `Store::accept` returns.
+#[derive(Debug)]
+pub struct Acceptance {
+    pub ingress: Ingress,
+    pub session: String,
+    pub remote_ip: Option<IpAddr>,
+    pub helo: Option<String>,
+    pub tls: Option<String>,
+    /// Empty for the null reverse-path.
+    pub envelope_from: String,
+    /// Canonical recipient addresses with their accounts; one ledger entry each.
+    pub recipients: Vec<(String, String)>,
+    pub octets: MailOctets,
+    pub sha256: [u8; 32],
+    pub message_id: Option<String>,
+    /// `AuthResults` of `sender_auth`.
+    pub auth: serde_json::Value,
+    /// The reply that will be given, e.g. `250 2.0.0 …`.
+    pub reply: String,
+}
+
+/// What became of one recipient of an acceptance.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct AcceptedEntry {
+    pub ledger_id: Id,
+    pub recipient: String,
+    /// The same octets for the same recipient were accepted before: nothing is filed twice.
+    pub duplicate: bool,
+}
+
+/// What RCPT learns of a token.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum TokenState {
+    Unknown,
+    Live { account: String, conversation_id: Id },
+    Revoked { account: String },
+    Expired { account: String },
+}
+
+/// A conversation to begin, by API or by a mail to an inbox address.
+#[derive(Debug, Clone)]
+pub struct NewConversation {
+    pub account: String,
+    pub inbox: String,
+    pub channel: Channel,
+    pub contact_name: Option<String>,
+    pub contact_email: Option<String>,
+    pub contact_identifier: Option<String>,
+    pub subject: Option<String>,
+    pub messages: Vec<NewMessage>,
+}
+
+/// A message to append.
+#[derive(Debug, Clone)]
+pub struct NewMessage {
+    pub direction: Direction,
+    pub author: Author,
+    pub via: Via,
+    pub text: String,
+    pub html: Option<String>,
+    pub quoted: String,
+    pub signature: String,
+    /// Their `id` is ignored: the store issues it.
+    pub attachments: Vec<Attachment>,
+    pub email: Option<Email>,
+    pub idempotency_key: Option<String>,
+}
+
+/// Where an accepted mail belongs.
+#[derive(Debug, Clone)]
+pub enum Destination {
+    /// Append to this conversation; an author that is no contact of it joins as participant.
+    Existing(Id),
+    /// Begin one in this inbox.
+    New { inbox: String, channel: Channel, subject: Option<String> },
+    /// A bounce or complaint that belongs to no conversation: kept as a fact in the ledger only.
+    Nowhere,
+}
+
+/// How filing ends for one ledger entry.
+#[derive(Debug, Clone)]
+pub struct FilingResult {
+    pub ledger_id: Id,
+    pub account: String,
+    pub destination: Destination,
+    /// `None` with `Destination::Nowhere`.
+    pub message: Option<NewMessage>,
+    /// How the route was found, in words: the ledger's reason.
+    pub reason: String,
+    /// Own and foreign Message-ID of the mail, indexed for threading.
+    pub message_id: Option<String>,
+    /// The mail's own time says when it was written; receive time orders it.
+    pub received_at: UnixMs,
+}
+
+/// What routing may go by, loaded in one read.
+#[derive(Debug, Clone, Default)]
+pub struct RoutingEvidence {
+    /// Conversations of the account by the tokens asked for, in the order asked.
+    pub by_token: Vec<(ReplyToken, Id)>,
+    /// Conversations of the account by the Message-IDs asked for, in the order asked.
+    pub by_message_id: Vec<(String, Id)>,
+    /// Of those conversations: which ones the sender takes part in (contact or participant).
+    pub sender_takes_part: Vec<Id>,
+}
