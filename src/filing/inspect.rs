@@ -2,9 +2,9 @@
 
 use crate::clock::UnixMs;
 use crate::conversation::reply_token::ReplyToken;
-use crate::mail::automatic::Class;
+use crate::mail::automatic::{Class, Classification, classify};
 use crate::mail::content::{self, Attachment};
-use crate::mail::dsn::Bounce;
+use crate::mail::dsn::{self, Bounce};
 use crate::mail::html;
 use crate::mail::msg_id::MsgId;
 use crate::mail::parsed::{Mailbox, ParsedMail};
@@ -52,7 +52,14 @@ pub struct AttachmentShown {
 pub fn inspect(raw: &[u8]) -> Inspection {
     let mail = ParsedMail::parse(raw);
     let content = content::read(&mail, &[]);
-    let (class, class_reason) = classify(&mail);
+    let html = content.html.as_deref().and_then(html::sanitise);
+    let mut defects = content.defects;
+    if content.html.is_some() && html.is_none() {
+        defects.push("html_too_costly");
+        defects.sort_unstable();
+    }
+    let bounce = dsn::read(&mail);
+    let Classification { class, reason: class_reason } = classify(&mail, bounce.as_ref(), None, &[]);
     Inspection {
         message_id: mail.message_id(),
         in_reply_to: mail.in_reply_to(),
@@ -65,15 +72,15 @@ pub fn inspect(raw: &[u8]) -> Inspection {
         reply_to: mail.mailboxes("reply-to"),
         reply_tokens: reply_tokens(&mail),
         text: content.text,
-        html: content.html.as_deref().and_then(html::sanitise),
+        html,
         visible_text: content.visible,
         quoted_text: content.quoted,
         signature: content.signature,
         attachments: content.attachments.into_iter().map(AttachmentShown::from).collect(),
         class,
         class_reason,
-        bounce: None,
-        defects: content.defects,
+        bounce,
+        defects,
     }
 }
 
@@ -82,10 +89,6 @@ impl From<Attachment> for AttachmentShown {
         let Attachment { name, media_type, size, inline, content_id, sha256, part_index: _ } = attachment;
         AttachmentShown { name, media_type, size, inline, content_id, sha256 }
     }
-}
-
-fn classify(_mail: &ParsedMail) -> (Class, String) {
-    (Class::Human, "no sign of a machine".to_owned())
 }
 
 /// Tokens of all reply addresses the mail names, in the order of the fields.
