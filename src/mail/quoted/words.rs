@@ -136,6 +136,8 @@ pub const ABOVE_THIS_LINE: &[&str] = &[
     "reply above this line", "type your reply above", "write above this line", "reply above the line",
     "reply to this message above", "oberhalb dieser zeile", "über dieser zeile", "au-dessus de cette ligne",
     "por encima de esta línea", "sopra questa riga", "boven deze regel", "acima desta linha",
+    "do not write below this line", "do not reply below this line", "nicht unter diese zeile", "ne pas écrire sous cette ligne",
+    "выше этой черты", "выше этой линии", "powyżej tej linii", "ovanför den här raden", "over denne linje",
 ];
 
 /// How a device or an app signs, at the start of the line.
