@@ -1,3 +1,5 @@
 //! Integration tests, one binary: each module is one behaviour, over real sockets and a real store.
+
 mod hostile_mail;
 mod inspect_command;
+mod sender_auth;
