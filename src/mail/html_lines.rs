@@ -55,6 +55,8 @@ struct Open {
     role: Role,
     /// Items counted so far in an ordered list.
     items: Option<u32>,
+    /// One if white space in it is shown as it stands.
+    preformatted: usize,
 }
 
 struct Walk {
@@ -107,18 +109,18 @@ impl Walk {
             self.opens_history = true;
         }
         if let Some(name) = STACKED.iter().find(|stacked| **stacked == name) {
-            self.push(name, role);
+            self.push(name, role, preformatted(tag));
         }
     }
 
-    fn push(&mut self, name: &'static str, role: Role) {
+    fn push(&mut self, name: &'static str, role: Role, preformatted: usize) {
         if self.open.len() >= OPEN_ELEMENTS_MAX {
             self.excess += 1;
             return;
         }
         let (depth, cited, outer) =
             self.open.last().map_or((0, false, Role::Plain), |open| (open.depth, open.cited, open.role));
-        let mut open = Open { name, depth, cited, role: outer, items: (name == "ol").then_some(0) };
+        let mut open = Open { name, depth, cited, role: outer, items: (name == "ol").then_some(0), preformatted };
         match role {
             Role::Plain | Role::HistoryToEnd => {}
             Role::Quotation { cited } => {
@@ -132,7 +134,7 @@ impl Walk {
             }
         }
         *self.open_of.entry(name).or_default() += 1;
-        self.preformatted += usize::from(name == "pre");
+        self.preformatted += preformatted;
         self.open.push(open);
     }
 
@@ -164,7 +166,7 @@ impl Walk {
             if let Some(count) = self.open_of.get_mut(closed.name) {
                 *count = count.saturating_sub(1);
             }
-            self.preformatted -= usize::from(closed.name == "pre");
+            self.preformatted -= closed.preformatted;
             let role = self.open.last().map_or(Role::Plain, |open| open.role);
             if closed.role != role {
                 self.end_line_as(closed.depth, closed.cited, closed.role);
@@ -278,6 +280,12 @@ impl Walk {
             self.force_line();
         }
     }
+}
+
+/// Some phones write plain text into a block whose style keeps its line breaks.
+fn preformatted(tag: &Tag<'_>) -> usize {
+    let style = tag.attribute("style");
+    usize::from(tag.name == "pre" || style.contains("white-space:pre") || style.contains("white-space: pre"))
 }
 
 /// Deeper nesting is counted, not kept: no client makes it, and memory stays bounded.

@@ -42,6 +42,7 @@ mod tests {
         check("<ul><li>a<li>b</ul><ol><li>c<li>d</ol>", "- a\n- b\n1. c\n2. d");
         check("<table><tr><td>a</td><td>b</td></tr><tr><td>c</table>", "a b\nc");
         check("<pre>  x\n   y</pre>", "  x\n   y");
+        check("<div style='white-space: pre-wrap'>x\ny</div>z", "x\ny\nz");
         check("<title>t</title><style>s</style>a&nbsp;&lt;b&gt;", "a <b>");
     }
 

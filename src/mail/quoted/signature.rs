@@ -127,8 +127,13 @@ fn next_written(lines: &[Line<'_>], from: usize, end: usize) -> Option<usize> {
 
 fn history_below(lines: &[Line<'_>], from: usize, end: usize) -> Option<Range<usize>> {
     let start = next_written(lines, from, end)?;
-    let written = lines.get(start..end)?.iter().filter(|line| !line.is_blank()).take(HISTORY_LINES_MIN).count();
-    (start > from && written >= HISTORY_LINES_MIN).then_some(start..end)
+    let words = lines
+        .get(start..end)?
+        .iter()
+        .take(HISTORY_WORDS_MIN * 4)
+        .map(|line| line.key.split(' ').count())
+        .sum::<usize>();
+    (start > from && words >= HISTORY_WORDS_MIN).then_some(start..end)
 }
 
 /// A signature without a mark at the end of `range`: where it starts.
@@ -180,5 +185,6 @@ const CONTACT_WORDS_MAX: usize = 60;
 const DEVICE_WORDS_MAX: usize = 14;
 const DEVICE_END_WORDS_MAX: usize = 8;
 const DEVICE_CHARS_MAX: usize = 110;
-const HISTORY_LINES_MIN: usize = 2;
+/// A postscript is shorter.
+const HISTORY_WORDS_MIN: usize = 40;
 const FAREWELL_LINES_MAX: usize = 16;

@@ -136,6 +136,8 @@ pub const ABOVE_THIS_LINE: &[&str] = &[
     "reply above this line", "type your reply above", "write above this line", "reply above the line",
     "reply to this message above", "oberhalb dieser zeile", "über dieser zeile", "au-dessus de cette ligne",
     "por encima de esta línea", "sopra questa riga", "boven deze regel", "acima desta linha",
+    "do not write below this line", "do not reply below this line", "nicht unter diese zeile", "ne pas écrire sous cette ligne",
+    "выше этой черты", "выше этой линии", "powyżej tej linii", "ovanför den här raden", "over denne linje",
 ];
 
 /// How a device or an app signs, at the start of the line.
@@ -192,11 +194,13 @@ pub const FAREWELLS: &[&str] = &[
 
 /// How a legal footer begins.
 pub const DISCLAIMERS: &[&str] = &[
-    "confidentiality notice", "confidentiality:", "disclaimer", "legal notice", "privileged and confidential",
-    "this e-mail and any", "this email and any", "this message and any", "this e-mail is confidential",
-    "this email is confidential", "this message is confidential", "this message contains confidential",
-    "this email contains confidential", "the information contained in this", "the contents of this e-mail",
-    "the contents of this email", "please consider the environment", "diese e-mail enthält",
-    "diese e-mail ist vertraulich", "ce message et toutes les pièces", "ce courriel", "este mensaje y sus",
-    "este correo electrónico", "il presente messaggio",
+    "confidentiality notice", "legal notice:", "legal disclaimer", "privileged and confidential", "this e-mail and any", "this email and any",
+    "this message and any", "this e-mail is confidential", "this email is confidential", "this message is confidential",
+    "this message contains confidential", "this email contains confidential", "this e-mail contains confidential",
+    "the information contained in this", "the information in this e", "the contents of this e-mail", "the contents of this email",
+    "please consider the environment", "diese e-mail enthält vertraul", "diese e-mail ist vertraulich", "der inhalt dieser e-mail",
+    "die informationen in dieser e-mail", "ce message et toutes les pièces", "ce message et ses pièces", "ce courriel et", "ce courriel est confid",
+    "este mensaje y sus", "este mensaje contiene información", "este correo electrónico y", "esta mensagem e", "esta mensagem pode conter",
+    "il presente messaggio e", "le informazioni contenute in questo", "deze e-mail is vertrouwelijk", "de informatie in dit e-mailbericht",
+    "the sender of this email", "настоящее сообщение и",
 ];
