@@ -93,10 +93,8 @@ pub fn all() -> Vec<Dialog> {
 }
 
 /// The recipients that the words `{known}`, `{known2}` and `{unknown}` stand for.
-pub const KNOWN: [&str; 2] = [
-    "reply+00112233445566778899aabbccddeeff@reply.example",
-    "reply+ffeeddccbbaa99887766554433221100@reply.example",
-];
+pub const KNOWN: [&str; 2] =
+    ["reply+00112233445566778899aabbccddeeff@reply.example", "reply+ffeeddccbbaa99887766554433221100@reply.example"];
 const UNKNOWN: &str = "reply+0000000000000000000000000000dead@reply.example";
 
 fn parse(file: &str, text: &str) -> Vec<Dialog> {
@@ -149,9 +147,9 @@ impl Dialog {
             "envelope" => self.phrase(
                 "C: MAIL FROM:<a@b.example>\nC: RCPT TO:<{known}>\nC: DATA\nS: 250 2.1.0\nS: 250 2.1.5\nS: 354",
             ),
-            "stored" => {
-                self.stored.push(Stored { raw: Vec::new(), defects: rest.split_whitespace().map(str::to_owned).collect() })
-            }
+            "stored" => self
+                .stored
+                .push(Stored { raw: Vec::new(), defects: rest.split_whitespace().map(str::to_owned).collect() }),
             "|" => self.last_stored().raw.extend([unescape(rest), b"\r\n".to_vec()].concat()),
             "|-" => self.last_stored().raw.extend(unescape(rest)),
             _ => return false,
