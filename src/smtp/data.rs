@@ -189,8 +189,8 @@ mod tests {
         let is_end = |octet: u8| octet == b'\r' || octet == b'\n';
         let hostile = |at: usize| {
             let beside = text[at] == b'.' && is_end(text[at - 1]) && is_end(text[at + 1]);
-            let clean = text[..at].ends_with(b"\r\n") && text[at + 1..].starts_with(b"\r\n");
-            beside && !(clean && !text[..at].ends_with(b"\r\r\n"))
+            let before_is_bare = !text[..at].ends_with(b"\r\n") || text[..at].ends_with(b"\r\r\n");
+            beside && (before_is_bare || !text[at + 1..].starts_with(b"\r\n"))
         };
         let smuggling = (2..end - 1).any(hostile);
         let mut content = Vec::new();

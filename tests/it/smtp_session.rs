@@ -271,6 +271,15 @@ fn each_wait_has_its_deadline() {
     shell.send("MAIL FROM:<>\r\n");
     assert_eq!(shell.deadline - shell.now, seconds(300));
 
+    let mut shell = greeted(Limits::default());
+    shell.send("MAIL FROM:<>\r\nRCPT TO:<known@d.example>\r\nBDAT 6\r\nA: b\r\n");
+    for _ in 0..3 {
+        assert_eq!(shell.deadline - shell.now, seconds(300), "the next chunk is waited for like a command");
+        shell.now += seconds(150);
+        shell.send("NOOP\r\n");
+    }
+    assert_eq!(shell.deadline - shell.now, seconds(150), "and the mail as a whole has its deadline");
+
     let mut shell = in_data(Limits::default());
     shell.now += seconds(100);
     shell.send("A: b\r\n");
@@ -289,6 +298,18 @@ fn a_mail_earns_time_by_its_octets() {
     }
     assert_eq!(shell.expire(), seconds(6), "600 s and one for each ten octets, not another 180");
     assert_eq!(shell.record.closed, Some("too slow in data"));
+}
+
+#[test]
+fn a_peer_that_never_pauses_meets_its_deadline_too() {
+    let mut shell = in_data(Limits::default());
+    for _ in 0..59 {
+        shell.now += Duration::from_secs(10);
+        shell.send("x");
+    }
+    assert_eq!(shell.record.closed, None);
+    shell.now += Duration::from_secs(10);
+    assert_eq!((shell.send("x").codes().as_str(), shell.record.closed), ("421 4.4.2", Some("too slow in data")));
 }
 
 #[test]
