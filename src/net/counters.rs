@@ -89,34 +89,11 @@ impl Counters {
     }
 
     pub fn reject(&self, stage: &'static str, reply: &crate::smtp::reply::Reply) {
-        let labels =
-            RejectLabels { stage, code: u32::from(reply.code), enhanced: reply.enhanced.unwrap_or_default() };
+        let labels = RejectLabels { stage, code: u32::from(reply.code), enhanced: reply.enhanced.unwrap_or_default() };
         self.smtp_rejects.get_or_create(&labels).inc();
     }
 
     pub fn ingested(&self, ingress: &'static str, outcome: &'static str) {
         self.ingest.get_or_create(&IngestLabels { ingress, outcome }).inc();
-    }
-}
-
-/// Counts a panic of the task that holds it: the runtime catches panics, and nobody else would hear of them.
-#[derive(Debug)]
-pub struct PanicWatch {
-    counters: std::sync::Arc<Counters>,
-    task: String,
-}
-
-impl PanicWatch {
-    pub fn new(counters: std::sync::Arc<Counters>, task: String) -> PanicWatch {
-        PanicWatch { counters, task }
-    }
-}
-
-impl Drop for PanicWatch {
-    fn drop(&mut self) {
-        if std::thread::panicking() {
-            self.counters.panics.inc();
-            tracing::error!(task = %self.task, "a task panicked; this is a bug of replyd, please report the lines above");
-        }
     }
 }
