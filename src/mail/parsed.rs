@@ -1,86 +1,17 @@
-//! A mail's structure in our own types, read by mail-parser behind guards that keep hostile nesting from it.
+//! A mail as every other module sees it: header fields, parts, mailboxes, ids, defects.
 //!
-//! Reading never fails: what cannot be read stays in the raw bytes and leaves a defect.
+//! Reading never fails: what cannot be read stays in the raw bytes and leaves a defect. How bytes become parts is
+//! `structure`, how they become fields `headers`.
 
-use super::address::Address;
+use super::defects::Defects;
+pub use super::headers::Field;
+use super::mailboxes;
+pub use super::mailboxes::Mailbox;
 use super::msg_id::MsgId;
-use serde::Serialize;
-
-/// A header field as it stands in the mail.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Field {
-    /// As written; compare without case.
-    pub name: String,
-    /// Unfolded, RFC 2047 words decoded, controls replaced by spaces.
-    pub value: String,
-}
-
-/// A mailbox of a header: what is shown and what is mailed to.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
-pub struct Mailbox {
-    pub name: Option<String>,
-    /// As written, without brackets; may be no valid address.
-    pub email: String,
-}
-
-impl Mailbox {
-    /// The checked address, if it is one.
-    pub fn address(&self) -> Option<Address> {
-        Address::parse(&self.email).ok()
-    }
-}
-
-/// What a part is.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Body {
-    /// A container; its children follow it with `parent` set to its index.
-    Multipart,
-    /// An enclosed mail; its root part follows it with `parent` set to its index.
-    Message,
-    /// Decoded text, LF line ends.
-    Text(String),
-    /// Decoded bytes.
-    Binary(Vec<u8>),
-}
-
-/// One MIME entity (RFC 2045), in document order.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Part {
-    /// Index of the enclosing part.
-    pub parent: Option<usize>,
-    /// Lower case `type/subtype`; `text/plain` if absent.
-    pub media_type: String,
-    /// Content-Type parameters, names in lower case.
-    pub parameters: Vec<(String, String)>,
-    /// Lower case `inline` or `attachment`, if the part says so.
-    pub disposition: Option<String>,
-    /// As the mail says it; clean it before showing it or writing it to a header.
-    pub file_name: Option<String>,
-    /// Without angle brackets.
-    pub content_id: Option<String>,
-    pub fields: Vec<Field>,
-    pub body: Body,
-}
-
-impl Part {
-    /// A Content-Type parameter.
-    pub fn parameter(&self, name: &str) -> Option<&str> {
-        self.parameters.iter().find(|(n, _)| n == name).map(|(_, value)| value.as_str())
-    }
-
-    /// The first field of this name in the part's own header.
-    pub fn field(&self, name: &str) -> Option<&str> {
-        self.fields.iter().find(|f| f.name.eq_ignore_ascii_case(name)).map(|f| f.value.as_str())
-    }
-
-    /// Decoded text of a text part.
-    pub fn text(&self) -> Option<&str> {
-        match &self.body {
-            Body::Text(text) => Some(text),
-            Body::Multipart | Body::Message | Body::Binary(_) => None,
-        }
-    }
-}
+pub use super::part::{Body, Part};
+use super::structure::{self, Bounds};
+use crate::clock::UnixMs;
+use crate::limits::Limits;
 
 /// A mail, read.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -95,8 +26,33 @@ pub struct ParsedMail {
 impl ParsedMail {
     /// Reads any bytes.
     pub fn parse(raw: &[u8]) -> ParsedMail {
-        let _ = raw;
-        ParsedMail::default()
+        let limits = Limits::default();
+        ParsedMail::parse_within(raw, Bounds { depth_max: limits.mime_depth_max, parts_max: limits.mime_parts_max })
+    }
+
+    /// Reads any bytes; structure beyond `bounds` stays in the raw mail and leaves a defect.
+    pub fn parse_within(raw: &[u8], bounds: Bounds) -> ParsedMail {
+        let mut defects = Defects::default();
+        let parts = structure::read(raw, bounds, &mut defects);
+        let mut mail = ParsedMail { parts, defects: Vec::new() };
+        mail.note_doubles(&mut defects);
+        mail.defects = defects.into_sorted();
+        mail
+    }
+
+    /// RFC 5322 §3.6: these stand at most once, and who sends two hopes that two readers pick different ones.
+    fn note_doubles(&self, defects: &mut Defects) {
+        for (name, defect) in ONCE {
+            if self.all(name).nth(1).is_some() {
+                defects.add(defect);
+            }
+        }
+        match self.mailboxes("from").as_slice() {
+            [] => defects.add("missing_from"),
+            [one] if one.address().is_none() => defects.add("invalid_from"),
+            [_] => {}
+            _ => defects.add("multiple_from"),
+        }
     }
 
     /// The mail's header fields.
@@ -121,8 +77,11 @@ impl ParsedMail {
 
     /// The mailboxes of every field of this name (groups flattened, bounded).
     pub fn mailboxes(&self, name: &str) -> Vec<Mailbox> {
-        let _ = name;
-        Vec::new()
+        let mut found = Vec::new();
+        for field in self.fields().iter().filter(|field| field.name.eq_ignore_ascii_case(name)) {
+            mailboxes::parse(field.structured(), &mut found);
+        }
+        found
     }
 
     pub fn message_id(&self) -> Option<MsgId> {
@@ -137,6 +96,13 @@ impl ParsedMail {
         self.field("references").map_or_else(Vec::new, |value| MsgId::parse_list(value, IDS_MAX))
     }
 
+    /// What the sender's clock said: to be shown, never to order by.
+    pub fn date(&self) -> Option<UnixMs> {
+        let date = mail_parser::DateTime::parse_rfc822(self.field("date")?).filter(mail_parser::DateTime::is_valid)?;
+        let seconds = (1970..=9999).contains(&date.year).then(|| date.to_timestamp())?;
+        seconds.checked_mul(1000).map(UnixMs)
+    }
+
     pub fn subject(&self) -> Option<&str> {
         self.field("subject")
     }
@@ -144,3 +110,15 @@ impl ParsedMail {
 
 /// References a mail may name: real threads stay below, and each is a question to the store.
 pub const IDS_MAX: usize = 200;
+
+const ONCE: [(&str, &str); 9] = [
+    ("from", "multiple_from"),
+    ("sender", "multiple_sender"),
+    ("reply-to", "multiple_reply_to"),
+    ("to", "multiple_to"),
+    ("cc", "multiple_cc"),
+    ("subject", "multiple_subject"),
+    ("message-id", "multiple_message_id"),
+    ("in-reply-to", "multiple_in_reply_to"),
+    ("date", "multiple_date"),
+];
