@@ -1,3 +1,9 @@
 //! Integration tests, one binary: each module is one behaviour, over real sockets and a real store.
+mod certificates;
 mod hostile_mail;
+mod listener;
+mod peer;
+mod policy;
+mod site;
 mod store;
+mod tls;
