@@ -1,9 +1,11 @@
 //! Integration tests, one binary: each module is one behaviour, over real sockets and a real store.
 mod certificates;
+mod dialog;
 mod hostile_mail;
 mod listener;
 mod peer;
 mod policy;
 mod site;
+mod smtp_session;
 mod store;
 mod tls;
