@@ -1,16 +1,16 @@
 //! TLS of the doors: versions, no tickets, names, reload, and what an attacker tries at its seams.
 
 use super::certificates::{Written, write};
-use super::peer::{Peer, Trust, letter};
+use super::peer::{ALL, Peer, Trust, Versions, letter};
 use super::site::{Setting, Site};
 use replyd::config::checked::Endpoint;
 use replyd::conversation::model::Outcome;
 use replyd::inbound::Door;
 use replyd::net::tls::{Tls, TlsError};
+use rustls::NamedGroup;
 use rustls::client::{ClientSessionStore, Tls12ClientSessionValue, Tls13ClientSessionValue};
 use rustls::pki_types::{CertificateDer, ServerName};
 use rustls::version::{TLS12, TLS13};
-use rustls::{NamedGroup, SupportedProtocolVersion};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
@@ -18,9 +18,6 @@ use tokio::net::TcpStream;
 use tokio_rustls::TlsConnector;
 
 const NAME: &str = "mx.example.com";
-type Versions = &'static [&'static SupportedProtocolVersion];
-
-const ALL: Versions = &[&TLS13, &TLS12];
 const ONLY_13: Versions = &[&TLS13];
 const ONLY_12: Versions = &[&TLS12];
 
