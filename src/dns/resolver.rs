@@ -36,12 +36,15 @@ pub enum DnsFailure {
     /// No answer, or an error of a server: asking again later may help.
     #[error("DNS trouble: {0}")]
     Trouble(String),
+    /// Not asked: the mail has used up its questions.
+    #[error("this mail asks for too many DNS answers")]
+    Exhausted,
 }
 
 impl DnsFailure {
-    /// Whether another try could tell something else.
+    /// Whether the name may have such records all the same.
     pub fn is_trouble(&self) -> bool {
-        matches!(self, DnsFailure::Trouble(_))
+        matches!(self, DnsFailure::Trouble(_) | DnsFailure::Exhausted)
     }
 }
 
@@ -174,7 +177,8 @@ fn options(timeout: Duration, attempts: usize) -> ResolverOpts {
     options.negative_max_ttl = Some(NEGATIVE_TTL_MAX);
     // An off-path forger must also guess the case of every letter of the name.
     options.case_randomization = true;
-    options.try_tcp_on_error = true;
+    // Of one TCP connection; hundreds of sessions may ask for long answers at once.
+    options.max_active_requests = 1024;
     options.ndots = 0;
     options
 }

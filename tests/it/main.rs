@@ -1,10 +1,13 @@
 //! Integration tests, one binary: each module is one behaviour, over real sockets and a real store.
+
 mod certificates;
 mod dialog;
 mod hostile_mail;
+mod inspect_command;
 mod listener;
 mod peer;
 mod policy;
+mod sender_auth;
 mod site;
 mod smtp_session;
 mod store;
