@@ -2,6 +2,7 @@
 
 mod certificates;
 mod dialog;
+mod filing;
 mod hostile_mail;
 mod inspect_command;
 mod listener;

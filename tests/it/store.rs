@@ -92,6 +92,13 @@ fn conversation(email: Option<&str>, identifier: Option<&str>) -> NewConversatio
     }
 }
 
+/// The writer stands still until this is dropped.
+fn hold(store: &Store) -> std::sync::mpsc::Sender<()> {
+    let (release, until) = std::sync::mpsc::channel();
+    store.inject(Fault::Hold(until));
+    release
+}
+
 async fn entries(store: &Store) -> Vec<(Option<String>, Outcome)> {
     let page = store.ledger(LedgerQuery { limit: 100, ..LedgerQuery::default() }).await.expect("the ledger is read");
     page.items.into_iter().map(|entry| (entry.envelope_to, entry.outcome)).collect()
@@ -175,7 +182,7 @@ async fn refusals_are_in_the_ledger_without_being_waited_for() {
 }
 
 #[tokio::test]
-async fn refusals_beyond_the_queue_are_counted_and_old_ones_are_pruned() {
+async fn refusals_are_kept_for_thirty_days() {
     let dir = tempfile::tempdir().unwrap();
     let (store, clock) = open(dir.path());
     store.refuse(refusal("old@r.example"));
@@ -187,30 +194,51 @@ async fn refusals_beyond_the_queue_are_counted_and_old_ones_are_pruned() {
 }
 
 #[tokio::test]
+async fn refusals_beyond_the_queue_are_counted() {
+    let dir = tempfile::tempdir().unwrap();
+    let (store, _) = open(dir.path());
+    let release = hold(&store);
+    for n in 0..4096 + 2 {
+        store.refuse(refusal(&format!("nobody{n}@r.example")));
+    }
+    drop(release);
+    let deferred = LedgerQuery { outcome: Some(Outcome::Deferred), limit: 10, ..LedgerQuery::default() };
+    let summary = store.ledger(deferred).await.unwrap().items;
+    assert_eq!(summary.len(), 1);
+    assert!(summary[0].reason.starts_with("2 more refusals"), "{}", summary[0].reason);
+}
+
+#[tokio::test]
 async fn concurrent_units_share_commits() {
     let dir = tempfile::tempdir().unwrap();
     let (store, _) = open(dir.path());
     let before = store.counters();
+    let release = hold(&store);
     let mails = (0..400).map(|n| {
         let store = store.clone();
         tokio::spawn(async move { store.accept(mail(&format!("mail {n}"), &["a@r.example"])).await.unwrap() })
     });
-    for accepted in mails.collect::<Vec<_>>() {
+    let mails: Vec<_> = mails.collect();
+    tokio::spawn(async move { drop(release) });
+    for accepted in mails {
         accepted.await.unwrap();
     }
     let after = store.counters();
     assert_eq!((after.units - before.units, after.waiting), (400, 0));
-    assert!(after.batches - before.batches <= 40, "{} commits for 400 mails", after.batches - before.batches);
+    assert_eq!(after.batches - before.batches, 4, "128 units share a commit");
 }
 
 #[tokio::test]
 async fn one_units_error_leaves_the_others_of_its_batch() {
     let dir = tempfile::tempdir().unwrap();
     let (store, _) = open(dir.path());
-    let (missing, accepted) = tokio::join!(
+    let release = hold(&store);
+    let (missing, accepted, ()) = tokio::join!(
         store.append_message(Id(1), message("lost", AuthorKind::Agent)),
         store.accept(mail("kept", &["a@r.example"])),
+        async { drop(release) },
     );
+    assert_eq!(store.counters().batches, 1);
     assert!(matches!(missing, Err(StoreError::NotFound("conversation"))));
     assert_eq!((accepted.unwrap().len(), store.health().is_ok()), (1, true));
     assert_eq!(store.unfiled(None, 10).await.unwrap().len(), 1);
@@ -238,13 +266,40 @@ async fn a_failed_sync_is_an_error_for_all_of_its_batch_and_the_store_mends_itse
     let dir = tempfile::tempdir().unwrap();
     let (store, _) = open(dir.path());
     store.accept(mail("before", &["a@r.example"])).await.unwrap();
-    store.inject(Fault::FailCommits(1));
-    let (one, two) = tokio::join!(store.accept(mail("1", &["a@r.example"])), store.accept(mail("2", &["a@r.example"])));
+    store.inject(Fault::FailCommits(u32::MAX));
+    let release = hold(&store);
+    let (one, two, ()) =
+        tokio::join!(store.accept(mail("1", &["a@r.example"])), store.accept(mail("2", &["a@r.example"])), async {
+            drop(release)
+        },);
     assert!(one.is_err() && two.is_err());
     assert!(matches!(store.health(), Err(StoreError::Unhealthy(_))));
+    store.inject(Fault::FailCommits(0));
     assert!(!store.accept(mail("1", &["a@r.example"])).await.unwrap()[0].duplicate, "nothing of it was committed");
     assert!(store.health().is_ok());
     assert_eq!(store.unfiled(None, 10).await.unwrap().len(), 2);
+}
+
+#[tokio::test]
+async fn a_lock_of_another_process_is_busy_until_it_ends() {
+    let dir = tempfile::tempdir().unwrap();
+    let (store, _) = open(dir.path());
+    let shell = rusqlite::Connection::open(dir.path().join("replyd.db")).unwrap();
+    shell.execute_batch("BEGIN IMMEDIATE").unwrap();
+    let refused = store.accept(mail("1", &["a@r.example"])).await;
+    assert!(matches!(refused, Err(StoreError::Busy(_))), "{refused:?}");
+    assert!(store.token_state(replyd::conversation::reply_token::ReplyToken([7; 16])).await.is_ok(), "reading goes on");
+    shell.execute_batch("ROLLBACK").unwrap();
+    store.accept(mail("1", &["a@r.example"])).await.unwrap();
+    assert!(store.health().is_ok());
+}
+
+#[test]
+fn a_damaged_database_is_not_opened_and_the_error_names_the_way_out() {
+    let dir = tempfile::tempdir().unwrap();
+    std::fs::write(dir.path().join("replyd.db"), "no database".repeat(1000)).unwrap();
+    let refused = Store::open(dir.path(), Clock::fixed(NOW)).unwrap_err().to_string();
+    assert!(refused.contains("restore a backup"), "{refused}");
 }
 
 #[tokio::test]
@@ -296,11 +351,17 @@ async fn conversations_are_listed_by_latest_activity_page_by_page() {
         query.cursor = Some(next);
     }
     assert_eq!(seen, [made[0], made[4], made[3], made[2], made[1]]);
-    let search = async |text: &str| {
-        let query = ConversationQuery { query: Some(text.into()), limit: 10, ..ConversationQuery::default() };
+    let search = async |account: Option<&str>, text: &str| {
+        let query = ConversationQuery {
+            account: account.map(str::to_owned),
+            query: Some(text.into()),
+            limit: 10,
+            ..ConversationQuery::default()
+        };
         store.conversations(query).await.unwrap().items.len()
     };
-    assert_eq!((search("100%").await, search("teapots").await, search("1%0").await), (1, 5, 0));
+    assert_eq!((search(None, "100%").await, search(Some("acme"), "teapots").await), (1, 5));
+    assert_eq!((search(None, "1%0").await, search(Some("other"), "teapots").await), (0, 0));
     let first = store.conversation(made[0]).await.unwrap();
     assert_eq!((first.unseen_by_contact, first.last_message_at), (1, Some(UnixMs(NOW.0 + 100))));
 }
