@@ -10,22 +10,23 @@ pub mod limits;
 pub mod retry;
 // Layer 1, pure
 pub mod mail;
-// Layer 2; `smtp` and `conversation` are pure
-pub mod config;
+// Layer 2, pure
 pub mod conversation;
 pub mod smtp;
-// Layer 3, ports
+// Layer 3
+pub mod config;
+// Layer 4, ports
 pub mod dns;
 pub mod net;
 pub mod store;
-// Layer 4
+// Layer 5
 pub mod sender_auth;
-// Layer 5, stages: they meet only in the store
+// Layer 6, stages: they meet only in the store
 pub mod filing;
 pub mod inbound;
-// Layer 6
-pub mod http;
 // Layer 7
-pub mod daemon;
+pub mod http;
 // Layer 8
+pub mod daemon;
+// Layer 9
 pub mod cli;

@@ -1,6 +1,8 @@
 //! `replyd inspect FILE.eml`: what replyd makes of one raw mail, changing nothing.
 
-use std::path::PathBuf;
+use crate::filing::inspect::{Inspection, inspect};
+use std::io::{Read, Write};
+use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 #[derive(Debug, clap::Args)]
@@ -12,8 +14,49 @@ pub struct InspectArgs {
     json: bool,
 }
 
+/// sysexits.h: the input could not be read.
+const EX_NOINPUT: u8 = 66;
+/// sysexits.h: our fault.
+const EX_SOFTWARE: u8 = 70;
+
 /// Exit 0 for any bytes at all, 66 for a file that cannot be read.
 pub fn run(args: &InspectArgs) -> ExitCode {
-    let _ = (&args.file, args.json);
-    ExitCode::SUCCESS
+    let raw = match read(&args.file) {
+        Ok(raw) => raw,
+        Err(error) => {
+            eprintln!("replyd inspect: {}: {error}; give a readable file or - for standard input", args.file.display());
+            return ExitCode::from(EX_NOINPUT);
+        }
+    };
+    let inspection = inspect(&raw);
+    let printed = if args.json { json(&inspection) } else { Ok(lines(&inspection)) };
+    match printed.and_then(|text| Ok(writeln!(std::io::stdout().lock(), "{text}")?)) {
+        // A reader that closes early, as `head` does, has what it wanted.
+        Err(error) if !is_broken_pipe(&error) => {
+            eprintln!("replyd inspect: cannot print: {error}");
+            ExitCode::from(EX_SOFTWARE)
+        }
+        Ok(()) | Err(_) => ExitCode::SUCCESS,
+    }
+}
+
+fn read(file: &Path) -> std::io::Result<Vec<u8>> {
+    if file != Path::new("-") {
+        return std::fs::read(file);
+    }
+    let mut raw = Vec::new();
+    std::io::stdin().lock().read_to_end(&mut raw)?;
+    Ok(raw)
+}
+
+fn is_broken_pipe(error: &anyhow::Error) -> bool {
+    error.downcast_ref::<std::io::Error>().is_some_and(|error| error.kind() == std::io::ErrorKind::BrokenPipe)
+}
+
+fn json(inspection: &Inspection) -> anyhow::Result<String> {
+    Ok(serde_json::to_string_pretty(inspection)?)
+}
+
+fn lines(inspection: &Inspection) -> String {
+    format!("{inspection:#?}")
 }

@@ -2,7 +2,19 @@
 
 pub mod address;
 pub mod automatic;
+pub mod charset;
+pub mod content;
+pub mod defects;
 pub mod dsn;
+pub mod encoded_word;
+pub mod file_name;
+pub mod flowed;
+pub mod headers;
+pub mod html;
+pub mod mailboxes;
 pub mod msg_id;
+pub mod parameters;
 pub mod parsed;
 pub mod quoted;
+pub mod structure;
+pub mod transfer;

@@ -1,34 +1,15 @@
-//! A mail's structure in our own types, read by mail-parser behind guards that keep hostile nesting from it.
+//! A mail as every other module sees it: header fields, parts, mailboxes, ids, defects.
 //!
-//! Reading never fails: what cannot be read stays in the raw bytes and leaves a defect.
+//! Reading never fails: what cannot be read stays in the raw bytes and leaves a defect. How bytes become parts is
+//! `structure`, how they become fields `headers`.
 
-use super::address::Address;
+use super::defects::Defects;
+pub use super::headers::Field;
+use super::mailboxes;
+pub use super::mailboxes::Mailbox;
 use super::msg_id::MsgId;
-use serde::Serialize;
-
-/// A header field as it stands in the mail.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Field {
-    /// As written; compare without case.
-    pub name: String,
-    /// Unfolded, RFC 2047 words decoded, controls replaced by spaces.
-    pub value: String,
-}
-
-/// A mailbox of a header: what is shown and what is mailed to.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
-pub struct Mailbox {
-    pub name: Option<String>,
-    /// As written, without brackets; may be no valid address.
-    pub email: String,
-}
-
-impl Mailbox {
-    /// The checked address, if it is one.
-    pub fn address(&self) -> Option<Address> {
-        Address::parse(&self.email).ok()
-    }
-}
+use super::structure::{self, Bounds};
+use crate::limits::Limits;
 
 /// What a part is.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -39,7 +20,7 @@ pub enum Body {
     Message,
     /// Decoded text, LF line ends.
     Text(String),
-    /// Decoded bytes.
+    /// Decoded bytes; empty inside of an enclosed mail, whose octets hold them.
     Binary(Vec<u8>),
 }
 
@@ -60,9 +41,24 @@ pub struct Part {
     pub content_id: Option<String>,
     pub fields: Vec<Field>,
     pub body: Body,
+    /// The decoded octets where `body` does not hold them as they are: an enclosed mail, a text file in another
+    /// charset or with other line ends. Kept only where the part may become an attachment.
+    pub octets: Option<Vec<u8>>,
+    /// Decoded octets, also where they are not kept.
+    pub size: usize,
 }
 
 impl Part {
+    /// The decoded octets: what a download of the part gives.
+    pub fn octets(&self) -> &[u8] {
+        match (&self.octets, &self.body) {
+            (Some(octets), _) => octets,
+            (None, Body::Text(text)) => text.as_bytes(),
+            (None, Body::Binary(octets)) => octets,
+            (None, Body::Multipart | Body::Message) => &[],
+        }
+    }
+
     /// A Content-Type parameter.
     pub fn parameter(&self, name: &str) -> Option<&str> {
         self.parameters.iter().find(|(n, _)| n == name).map(|(_, value)| value.as_str())
@@ -95,8 +91,33 @@ pub struct ParsedMail {
 impl ParsedMail {
     /// Reads any bytes.
     pub fn parse(raw: &[u8]) -> ParsedMail {
-        let _ = raw;
-        ParsedMail::default()
+        let limits = Limits::default();
+        ParsedMail::parse_within(raw, Bounds { depth_max: limits.mime_depth_max, parts_max: limits.mime_parts_max })
+    }
+
+    /// Reads any bytes; structure beyond `bounds` stays in the raw mail and leaves a defect.
+    pub fn parse_within(raw: &[u8], bounds: Bounds) -> ParsedMail {
+        let mut defects = Defects::default();
+        let parts = structure::read(raw, bounds, &mut defects);
+        let mut mail = ParsedMail { parts, defects: Vec::new() };
+        mail.note_doubles(&mut defects);
+        mail.defects = defects.into_sorted();
+        mail
+    }
+
+    /// RFC 5322 §3.6: these stand at most once, and who sends two hopes that two readers pick different ones.
+    fn note_doubles(&self, defects: &mut Defects) {
+        for (name, defect) in ONCE {
+            if self.all(name).nth(1).is_some() {
+                defects.add(defect);
+            }
+        }
+        match self.mailboxes("from").as_slice() {
+            [] => defects.add("missing_from"),
+            [one] if one.address().is_none() => defects.add("invalid_from"),
+            [_] => {}
+            _ => defects.add("multiple_from"),
+        }
     }
 
     /// The mail's header fields.
@@ -121,8 +142,11 @@ impl ParsedMail {
 
     /// The mailboxes of every field of this name (groups flattened, bounded).
     pub fn mailboxes(&self, name: &str) -> Vec<Mailbox> {
-        let _ = name;
-        Vec::new()
+        let mut found = Vec::new();
+        for field in self.fields().iter().filter(|field| field.name.eq_ignore_ascii_case(name)) {
+            mailboxes::parse(field.structured(), &mut found);
+        }
+        found
     }
 
     pub fn message_id(&self) -> Option<MsgId> {
@@ -144,3 +168,15 @@ impl ParsedMail {
 
 /// References a mail may name: real threads stay below, and each is a question to the store.
 pub const IDS_MAX: usize = 200;
+
+const ONCE: [(&str, &str); 9] = [
+    ("from", "multiple_from"),
+    ("sender", "multiple_sender"),
+    ("reply-to", "multiple_reply_to"),
+    ("to", "multiple_to"),
+    ("cc", "multiple_cc"),
+    ("subject", "multiple_subject"),
+    ("message-id", "multiple_message_id"),
+    ("in-reply-to", "multiple_in_reply_to"),
+    ("date", "multiple_date"),
+];

@@ -1,0 +1,119 @@
+//! What replyd makes of one raw mail, as the JSON of `replyd inspect` and as lines for a person.
+
+use crate::clock::UnixMs;
+use crate::mail::automatic::Class;
+use crate::mail::content::{self, Attachment};
+use crate::mail::dsn::Bounce;
+use crate::mail::html;
+use crate::mail::msg_id::MsgId;
+use crate::mail::parsed::{Mailbox, ParsedMail};
+use serde::Serialize;
+
+/// Everything that can be said of a mail without asking anyone.
+#[derive(Debug, Serialize)]
+pub struct Inspection {
+    pub message_id: Option<MsgId>,
+    pub in_reply_to: Vec<MsgId>,
+    pub references: Vec<MsgId>,
+    pub subject: Option<String>,
+    /// RFC 3339 in UTC; absent if the mail's date cannot be read.
+    pub date: Option<String>,
+    pub from: Vec<Mailbox>,
+    pub to: Vec<Mailbox>,
+    pub cc: Vec<Mailbox>,
+    pub reply_to: Vec<Mailbox>,
+    pub reply_tokens: Vec<String>,
+    pub text: String,
+    pub html: Option<String>,
+    pub visible_text: String,
+    pub quoted_text: String,
+    pub signature: String,
+    pub attachments: Vec<AttachmentShown>,
+    pub class: Class,
+    pub class_reason: String,
+    pub bounce: Option<Bounce>,
+    pub defects: Vec<&'static str>,
+}
+
+/// An attachment without its octets.
+#[derive(Debug, Serialize)]
+pub struct AttachmentShown {
+    pub name: String,
+    #[serde(rename = "type")]
+    pub media_type: String,
+    pub size: usize,
+    pub inline: bool,
+    pub content_id: Option<String>,
+    pub sha256: String,
+}
+
+/// Reads any bytes.
+pub fn inspect(raw: &[u8]) -> Inspection {
+    let mail = ParsedMail::parse(raw);
+    let content = content::read(&mail, &[]);
+    let (class, class_reason) = classify(&mail);
+    Inspection {
+        message_id: mail.message_id(),
+        in_reply_to: mail.in_reply_to(),
+        references: mail.references(),
+        subject: mail.subject().map(str::to_owned),
+        date: mail.field("date").and_then(date),
+        from: mail.mailboxes("from"),
+        to: mail.mailboxes("to"),
+        cc: mail.mailboxes("cc"),
+        reply_to: mail.mailboxes("reply-to"),
+        reply_tokens: reply_tokens(&mail),
+        text: content.text,
+        html: content.html.as_deref().and_then(html::sanitise),
+        visible_text: content.visible,
+        quoted_text: content.quoted,
+        signature: content.signature,
+        attachments: content.attachments.into_iter().map(AttachmentShown::from).collect(),
+        class,
+        class_reason,
+        bounce: None,
+        defects: content.defects,
+    }
+}
+
+impl From<Attachment> for AttachmentShown {
+    fn from(attachment: Attachment) -> Self {
+        let Attachment { name, media_type, size, inline, content_id, sha256, part_index: _ } = attachment;
+        AttachmentShown { name, media_type, size, inline, content_id, sha256 }
+    }
+}
+
+fn classify(_mail: &ParsedMail) -> (Class, String) {
+    (Class::Human, "no sign of a machine".to_owned())
+}
+
+/// The sender's clock is only shown: order is by the time of receipt.
+fn date(value: &str) -> Option<String> {
+    let date = mail_parser::DateTime::parse_rfc822(value).filter(mail_parser::DateTime::is_valid)?;
+    let seconds = (1970..=9999).contains(&date.year).then(|| date.to_timestamp())?;
+    Some(UnixMs(seconds.checked_mul(1000)?).rfc3339())
+}
+
+/// Tokens of all reply addresses the mail names, in the order of the fields.
+fn reply_tokens(mail: &ParsedMail) -> Vec<String> {
+    let mut tokens: Vec<String> = Vec::new();
+    for mailbox in RECIPIENT_FIELDS.iter().flat_map(|name| mail.mailboxes(name)) {
+        let token = mailbox.address().and_then(|address| reply_token(address.local()));
+        if let Some(token) = token.filter(|token| !tokens.contains(token)) {
+            tokens.push(token);
+        }
+    }
+    tokens
+}
+
+/// `reply` + one of `+ . - =` + 128 bits in hex, hyphens as in a UUID allowed, any case.
+fn reply_token(local: &str) -> Option<String> {
+    let lower = local.to_ascii_lowercase();
+    let rest = lower.strip_prefix("reply")?.strip_prefix(['+', '.', '-', '='])?;
+    let uuid = rest.len() == 36 && [8, 13, 18, 23].iter().all(|&at| rest.as_bytes().get(at) == Some(&b'-'));
+    let hex: String = if uuid { rest.replace('-', "") } else { rest.to_owned() };
+    (hex.len() == 32 && hex.bytes().all(|octet| octet.is_ascii_hexdigit())).then_some(hex)
+}
+
+const RECIPIENT_FIELDS: [&str; 8] =
+    ["to", "cc", "bcc", "resent-to", "resent-cc", "delivered-to", "x-original-to", "envelope-to"];

@@ -1,0 +1,282 @@
+//! What a mail brings to its reader: the body as text, as HTML, split by who wrote it, and the attachments.
+//!
+//! Decides which parts are body and which are attachments (RFC 2046, 2183, 2387, 2392). Sanitising HTML is left to
+//! `html`, off this path: it costs more than all the rest.
+
+use super::file_name;
+use super::flowed::{self, BreakSpace};
+use super::parameters::percent_decode;
+use super::parsed::{Body, ParsedMail, Part};
+use super::quoted::{self, SplitInput};
+use aws_lc_rs::digest;
+use std::borrow::Cow;
+use std::collections::HashSet;
+
+/// A mail's content.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Content {
+    /// The whole body as text.
+    pub text: String,
+    /// The body's HTML as it came: sanitise it before anyone sees it.
+    pub html: Option<String>,
+    /// What the person wrote; the subject if there is no body.
+    pub visible: String,
+    pub quoted: String,
+    pub signature: String,
+    pub attachments: Vec<Attachment>,
+    pub defects: Vec<&'static str>,
+}
+
+/// A file that came with a mail.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Attachment {
+    /// Cleaned.
+    pub name: String,
+    pub media_type: String,
+    pub size: usize,
+    /// Shown inside of the HTML, which refers to it.
+    pub inline: bool,
+    pub content_id: Option<String>,
+    /// Hex, of the decoded octets.
+    pub sha256: String,
+    /// Where its octets are: `mail.parts[part_index].octets()`.
+    pub part_index: usize,
+}
+
+/// Reads a mail's content; `known` are texts that we ourselves mailed in this conversation.
+pub fn read(mail: &ParsedMail, known: &[String]) -> Content {
+    let selection = Selection::of(mail);
+    let plain = selection.has_plain().then(|| selection.text(mail));
+    let html = selection.html(mail);
+    let split = quoted::split(SplitInput { text: plain.as_deref(), html: html.as_deref(), known });
+    let text = plain.or_else(|| html.as_deref().map(text_of_html)).unwrap_or_default();
+    let attachments = attachments(mail, &selection.attachments, html.as_deref());
+    let mut content = Content {
+        text,
+        html,
+        visible: split.visible,
+        quoted: split.quoted,
+        signature: split.signature,
+        attachments,
+        defects: mail.defects.clone(),
+    };
+    if content.text.trim().is_empty() && is_blank(&content) {
+        content.visible = mail.subject().unwrap_or_default().trim().to_owned();
+    }
+    content
+}
+
+fn is_blank(content: &Content) -> bool {
+    [&content.visible, &content.quoted, &content.signature].iter().all(|text| text.trim().is_empty())
+}
+
+/// HTML as text.
+fn text_of_html(html: &str) -> String {
+    mail_parser::decoders::html::html_to_text(html)
+}
+
+/// Which parts are what.
+#[derive(Debug, Default)]
+struct Selection {
+    pieces: Vec<Piece>,
+    attachments: Vec<usize>,
+}
+
+/// One stretch of the body in the forms it was sent in.
+#[derive(Debug, Clone, Default)]
+struct Piece {
+    plain: Vec<usize>,
+    html: Vec<usize>,
+}
+
+impl Selection {
+    fn of(mail: &ParsedMail) -> Selection {
+        let children = Children::of(mail);
+        let mut selection = Selection::default();
+        if !mail.parts.is_empty() {
+            selection.visit(mail, &children, 0);
+        }
+        selection
+    }
+
+    /// Recursion is bounded by the depth the structure was read with.
+    fn visit(&mut self, mail: &ParsedMail, children: &Children, index: usize) {
+        let Some(part) = mail.parts.get(index) else { return };
+        match &part.body {
+            Body::Multipart if part.media_type == "multipart/alternative" => self.alternative(mail, children, index),
+            Body::Multipart if part.media_type == "multipart/related" => self.related(mail, children, index),
+            Body::Multipart => children.of_part(index).iter().for_each(|&child| self.visit(mail, children, child)),
+            Body::Text(_) if is_body(part) => self.pieces.push(match part.media_type.as_str() {
+                "text/html" => Piece { html: vec![index], plain: Vec::new() },
+                _ => Piece { plain: vec![index], html: Vec::new() },
+            }),
+            Body::Text(_) | Body::Message | Body::Binary(_) => self.attachments.push(index),
+        }
+    }
+
+    /// RFC 2046 §5.1.4: the same content in several forms. One form may come in several stretches (Apple Mail puts
+    /// HTML between images), so all plain texts are one form and all HTML the other.
+    fn alternative(&mut self, mail: &ParsedMail, children: &Children, index: usize) {
+        let mut inner = Selection::default();
+        for &child in children.of_part(index) {
+            inner.visit(mail, children, child);
+        }
+        self.attachments.append(&mut inner.attachments);
+        let plain: Vec<usize> = inner.pieces.iter().flat_map(|piece| piece.plain.iter().copied()).collect();
+        let html: Vec<usize> = inner.pieces.iter().flat_map(|piece| piece.html.iter().copied()).collect();
+        if !plain.is_empty() || !html.is_empty() {
+            self.pieces.push(Piece { plain, html });
+        }
+    }
+
+    /// RFC 2387: one root, and what it refers to.
+    fn related(&mut self, mail: &ParsedMail, children: &Children, index: usize) {
+        let all = children.of_part(index);
+        let start = mail.parts.get(index).and_then(|part| part.parameter("start"));
+        let is_start = |&&child: &&usize| {
+            let id = mail.parts.get(child).and_then(|part| part.content_id.as_deref());
+            id.is_some() && id == start.map(|start| start.trim_matches(['<', '>']))
+        };
+        let root = all.iter().find(is_start).or(all.first()).copied();
+        for &child in all {
+            let refers = mail.parts.get(child).is_some_and(|part| part.content_id.is_some() && part.text().is_some());
+            if Some(child) != root && refers { self.attachments.push(child) } else { self.visit(mail, children, child) }
+        }
+    }
+
+    fn has_plain(&self) -> bool {
+        self.pieces.iter().any(|piece| !piece.plain.is_empty())
+    }
+
+    fn text(&self, mail: &ParsedMail) -> String {
+        join(self.pieces.iter().map(|piece| match piece.plain.as_slice() {
+            [] => text_of_html(&piece.html(mail)).into(),
+            plain => joined(plain.iter().filter_map(|&index| plain_text(mail.parts.get(index)?))),
+        }))
+    }
+
+    /// `None` if no piece was sent as HTML; else every piece, so that the HTML shows no less than the text.
+    fn html(&self, mail: &ParsedMail) -> Option<String> {
+        self.pieces.iter().find(|piece| !piece.html.is_empty())?;
+        Some(join(self.pieces.iter().map(|piece| match piece.plain.as_slice() {
+            plain if piece.html.is_empty() => {
+                let text = joined(plain.iter().filter_map(|&index| plain_text(mail.parts.get(index)?)));
+                format!("<pre>{}</pre>", escape(&text)).into()
+            }
+            _ => piece.html(mail),
+        })))
+    }
+}
+
+impl Piece {
+    fn html<'m>(&self, mail: &'m ParsedMail) -> Cow<'m, str> {
+        joined(self.html.iter().filter_map(|&index| mail.parts.get(index)?.text().map(Cow::Borrowed)))
+    }
+}
+
+/// The parts inside each part, found once: asking for them one by one is quadratic in a mail of many parts.
+struct Children(Vec<Vec<usize>>);
+
+impl Children {
+    fn of(mail: &ParsedMail) -> Children {
+        let mut children = vec![Vec::new(); mail.parts.len()];
+        for (index, part) in mail.parts.iter().enumerate() {
+            if let Some(list) = part.parent.and_then(|parent| children.get_mut(parent)) {
+                list.push(index);
+            }
+        }
+        Children(children)
+    }
+
+    fn of_part(&self, index: usize) -> &[usize] {
+        self.0.get(index).map_or(&[], Vec::as_slice)
+    }
+}
+
+/// Whether a text part is something to read rather than a file. The root is: there is nothing else to read.
+fn is_body(part: &Part) -> bool {
+    let is_attachment = part.disposition.as_deref() == Some("attachment");
+    let readable =
+        matches!(part.media_type.as_str(), "text/plain" | "text/html") || part.media_type.starts_with("multipart/");
+    !is_attachment && (part.parent.is_none() || readable && part.file_name.is_none())
+}
+
+fn plain_text(part: &Part) -> Option<Cow<'_, str>> {
+    let text = part.text()?;
+    let flowed = part.parameter("format").is_some_and(|format| format.eq_ignore_ascii_case("flowed"));
+    if !flowed {
+        return Some(text.into());
+    }
+    let delete = part.parameter("delsp").is_some_and(|delsp| delsp.eq_ignore_ascii_case("yes"));
+    Some(flowed::unflow(text, if delete { BreakSpace::Delete } else { BreakSpace::Keep }).into())
+}
+
+fn join<'a>(pieces: impl Iterator<Item = Cow<'a, str>>) -> String {
+    joined(pieces).into_owned()
+}
+
+/// The pieces one below the other; a single one, the usual case, is not copied.
+fn joined<'a>(mut pieces: impl Iterator<Item = Cow<'a, str>>) -> Cow<'a, str> {
+    let mut joined = pieces.next().unwrap_or_default();
+    for piece in pieces {
+        let text = joined.to_mut();
+        if !text.is_empty() && !text.ends_with('\n') {
+            text.push('\n');
+        }
+        text.push_str(&piece);
+    }
+    joined
+}
+
+fn escape(text: &str) -> String {
+    text.replace('&', "&amp;").replace('<', "&lt;").replace('>', "&gt;")
+}
+
+fn attachments(mail: &ParsedMail, indices: &[usize], html: Option<&str>) -> Vec<Attachment> {
+    let references = html.map(References::of).unwrap_or_default();
+    let part = |&index: &usize| mail.parts.get(index).map(|part| (index, part));
+    let numbered = indices.iter().filter_map(part).zip(1..);
+    numbered.map(|((index, part), number)| attachment(part, index, number, &references)).collect()
+}
+
+fn attachment(part: &Part, part_index: usize, number: usize, references: &References<'_>) -> Attachment {
+    let octets = part.octets();
+    let sha256 = digest::digest(&digest::SHA256, octets);
+    Attachment {
+        name: part
+            .file_name
+            .as_deref()
+            .and_then(file_name::clean)
+            .unwrap_or_else(|| file_name::unnamed(&part.media_type, number)),
+        media_type: part.media_type.clone(),
+        size: octets.len(),
+        inline: references.name(part),
+        content_id: part.content_id.clone(),
+        sha256: data_encoding::HEXLOWER.encode(sha256.as_ref()),
+        part_index,
+    }
+}
+
+/// What the HTML shows from inside of the mail: `cid:` URLs and Content-Locations (RFC 2392, RFC 2557).
+#[derive(Default)]
+struct References<'a> {
+    ids: HashSet<Vec<u8>>,
+    html: &'a str,
+}
+
+impl<'a> References<'a> {
+    fn of(html: &'a str) -> References<'a> {
+        let ends = |c: char| c.is_whitespace() || matches!(c, '"' | '\'' | '>' | '<' | ')' | '\\');
+        // Browsers read the scheme in any case; mail clients write it in lower case.
+        let urls = html.split("cid:").skip(1).chain(html.split("CID:").skip(1));
+        let ids = urls.filter_map(|rest| rest.split(ends).next()).map(|id| percent_decode(&id.replace("&amp;", "&")));
+        References { ids: ids.collect(), html }
+    }
+
+    fn name(&self, part: &Part) -> bool {
+        let id = part.content_id.as_deref();
+        let by_id = id.is_some_and(|id| self.ids.contains(id.as_bytes()) || self.ids.contains(&percent_decode(id)));
+        let location = || part.field("content-location").map(str::trim).filter(|location| location.len() > 3);
+        by_id || !self.html.is_empty() && location().is_some_and(|location| self.html.contains(location))
+    }
+}
