@@ -89,8 +89,7 @@ impl Counters {
     }
 
     pub fn reject(&self, stage: &'static str, reply: &crate::smtp::reply::Reply) {
-        let labels =
-            RejectLabels { stage, code: u32::from(reply.code), enhanced: reply.enhanced.unwrap_or_default() };
+        let labels = RejectLabels { stage, code: u32::from(reply.code), enhanced: reply.enhanced.unwrap_or_default() };
         self.smtp_rejects.get_or_create(&labels).inc();
     }
 

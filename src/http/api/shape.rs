@@ -2,8 +2,8 @@
 
 use crate::config::checked::Account;
 use crate::conversation::id::Id;
-use crate::conversation::model::{Author, AuthorKind, Channel, Contact, Conversation, Direction, Status, Via};
 use crate::conversation::model::{Attachment, Email, Ingress, Message, Outcome, Participant};
+use crate::conversation::model::{Author, AuthorKind, Channel, Contact, Conversation, Direction, Status, Via};
 use crate::mail::automatic::Class;
 use crate::store::ledger::LedgerEntry;
 use serde::Serialize;
