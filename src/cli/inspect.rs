@@ -1,6 +1,8 @@
 //! `replyd inspect FILE.eml`: what replyd makes of one raw mail, changing nothing.
 
+use super::inspect_auth::AuthArgs;
 use crate::filing::inspect::{Inspection, inspect};
+use crate::sender_auth::AuthResults;
 use std::io::{Read, Write};
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
@@ -12,8 +14,21 @@ pub struct InspectArgs {
     /// Print JSON
     #[arg(long)]
     json: bool,
+    #[command(flatten)]
+    auth: AuthArgs,
 }
 
+/// What is printed.
+#[derive(Debug, serde::Serialize)]
+struct Shown {
+    #[serde(flatten)]
+    inspection: Inspection,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    auth: Option<AuthResults>,
+}
+
+/// sysexits.h: what was given beside the mail is not usable.
+const EX_DATA: u8 = 65;
 /// sysexits.h: the input could not be read.
 const EX_NOINPUT: u8 = 66;
 /// sysexits.h: our fault.
@@ -28,8 +43,15 @@ pub fn run(args: &InspectArgs) -> ExitCode {
             return ExitCode::from(EX_NOINPUT);
         }
     };
-    let inspection = inspect(&raw);
-    let printed = if args.json { json(&inspection) } else { Ok(lines(&inspection)) };
+    let auth = match args.auth.check(&raw) {
+        Ok(auth) => auth,
+        Err(error) => {
+            eprintln!("replyd inspect: {error:#}");
+            return ExitCode::from(EX_DATA);
+        }
+    };
+    let shown = Shown { inspection: inspect(&raw), auth };
+    let printed = if args.json { json(&shown) } else { Ok(lines(&shown)) };
     match printed.and_then(|text| Ok(writeln!(std::io::stdout().lock(), "{text}")?)) {
         // A reader that closes early, as `head` does, has what it wanted.
         Err(error) if !is_broken_pipe(&error) => {
@@ -53,10 +75,10 @@ fn is_broken_pipe(error: &anyhow::Error) -> bool {
     error.downcast_ref::<std::io::Error>().is_some_and(|error| error.kind() == std::io::ErrorKind::BrokenPipe)
 }
 
-fn json(inspection: &Inspection) -> anyhow::Result<String> {
-    Ok(serde_json::to_string_pretty(inspection)?)
+fn json(shown: &Shown) -> anyhow::Result<String> {
+    Ok(serde_json::to_string_pretty(shown)?)
 }
 
-fn lines(inspection: &Inspection) -> String {
-    format!("{inspection:#?}")
+fn lines(shown: &Shown) -> String {
+    format!("{shown:#?}")
 }

@@ -2,6 +2,7 @@
 //! the thing, the reason and the way out.
 
 pub mod inspect;
+mod inspect_auth;
 
 use clap::{Parser, Subcommand};
 use std::process::ExitCode;

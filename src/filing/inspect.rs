@@ -1,6 +1,7 @@
 //! What replyd makes of one raw mail, as the JSON of `replyd inspect` and as lines for a person.
 
 use crate::clock::UnixMs;
+use crate::conversation::reply_token::ReplyToken;
 use crate::mail::automatic::Class;
 use crate::mail::content::{self, Attachment};
 use crate::mail::dsn::Bounce;
@@ -57,7 +58,7 @@ pub fn inspect(raw: &[u8]) -> Inspection {
         in_reply_to: mail.in_reply_to(),
         references: mail.references(),
         subject: mail.subject().map(str::to_owned),
-        date: mail.field("date").and_then(date),
+        date: mail.date().map(UnixMs::rfc3339),
         from: mail.mailboxes("from"),
         to: mail.mailboxes("to"),
         cc: mail.mailboxes("cc"),
@@ -87,32 +88,16 @@ fn classify(_mail: &ParsedMail) -> (Class, String) {
     (Class::Human, "no sign of a machine".to_owned())
 }
 
-/// The sender's clock is only shown: order is by the time of receipt.
-fn date(value: &str) -> Option<String> {
-    let date = mail_parser::DateTime::parse_rfc822(value).filter(mail_parser::DateTime::is_valid)?;
-    let seconds = (1970..=9999).contains(&date.year).then(|| date.to_timestamp())?;
-    Some(UnixMs(seconds.checked_mul(1000)?).rfc3339())
-}
-
 /// Tokens of all reply addresses the mail names, in the order of the fields.
 fn reply_tokens(mail: &ParsedMail) -> Vec<String> {
     let mut tokens: Vec<String> = Vec::new();
     for mailbox in RECIPIENT_FIELDS.iter().flat_map(|name| mail.mailboxes(name)) {
-        let token = mailbox.address().and_then(|address| reply_token(address.local()));
+        let token = mailbox.address().and_then(|address| ReplyToken::of(&address)).map(|token| token.to_string());
         if let Some(token) = token.filter(|token| !tokens.contains(token)) {
             tokens.push(token);
         }
     }
     tokens
-}
-
-/// `reply` + one of `+ . - =` + 128 bits in hex, hyphens as in a UUID allowed, any case.
-fn reply_token(local: &str) -> Option<String> {
-    let lower = local.to_ascii_lowercase();
-    let rest = lower.strip_prefix("reply")?.strip_prefix(['+', '.', '-', '='])?;
-    let uuid = rest.len() == 36 && [8, 13, 18, 23].iter().all(|&at| rest.as_bytes().get(at) == Some(&b'-'));
-    let hex: String = if uuid { rest.replace('-', "") } else { rest.to_owned() };
-    (hex.len() == 32 && hex.bytes().all(|octet| octet.is_ascii_hexdigit())).then_some(hex)
 }
 
 const RECIPIENT_FIELDS: [&str; 8] =

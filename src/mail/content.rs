@@ -280,3 +280,111 @@ impl<'a> References<'a> {
         by_id || !self.html.is_empty() && location().is_some_and(|location| self.html.contains(location))
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn read_mail(raw: &str) -> Content {
+        read(&ParsedMail::parse(raw.as_bytes()), &[])
+    }
+
+    /// `expected` is the text and, of each attachment, name, size and whether it is inline.
+    fn check(raw: &str, text: &str, expected: &[(&str, usize, bool)]) {
+        let content = read_mail(raw);
+        let attachments: Vec<(&str, usize, bool)> =
+            content.attachments.iter().map(|a| (a.name.as_str(), a.size, a.inline)).collect();
+        assert_eq!((content.text.as_str(), attachments.as_slice()), (text, expected), "{raw}");
+    }
+
+    fn multipart(kind: &str, parts: &[&str]) -> String {
+        let parts: String = parts.iter().map(|part| format!("--b{kind}\n{part}\n")).collect();
+        format!("Content-Type: multipart/{kind}; boundary=b{kind}\n\n{parts}--b{kind}--\n")
+    }
+
+    const PLAIN: &str = "Content-Type: text/plain\n\nplain";
+    const HTML: &str = "Content-Type: text/html\n\n<p>html <img src=\"cid:i%40x\"></p>";
+    const IMAGE: &str = "Content-Type: image/png\nContent-ID: <i@x>\n\nPNG";
+    const PDF: &str = "Content-Type: application/pdf\nContent-Disposition: attachment; filename=a.pdf\n\nPDF!";
+
+    #[test]
+    fn alternatives_are_one_text_and_mixed_parts_follow_each_other() {
+        let both = multipart("alternative", &[PLAIN, HTML]);
+        check(&both, "plain", &[]);
+        assert!(read_mail(&both).html.is_some_and(|html| html.contains("<p>html")));
+        check(&multipart("mixed", &[PLAIN, PDF, PLAIN]), "plain\nplain", &[("a.pdf", 4, false)]);
+        let calendar = "Content-Type: text/calendar\n\nBEGIN:VCALENDAR";
+        check(&multipart("alternative", &[PLAIN, calendar]), "plain", &[("attachment-1.ics", 15, false)]);
+    }
+
+    #[test]
+    fn html_alone_is_the_text_too() {
+        assert_eq!(read_mail(HTML).text.trim(), "html");
+        let footer = read_mail(&multipart("mixed", &[HTML, PLAIN]));
+        assert!(footer.text.contains("html") && footer.text.contains("plain"), "{footer:?}");
+        assert!(footer.html.is_some_and(|html| html.contains("<pre>plain</pre>")));
+    }
+
+    #[test]
+    fn a_picture_is_inline_only_where_the_html_shows_it() {
+        let related = multipart("related", &[HTML, IMAGE]);
+        check(&multipart("alternative", &[PLAIN, &related]), "plain", &[("attachment-1.png", 3, true)]);
+        check(&multipart("mixed", &[PLAIN, IMAGE]), "plain", &[("attachment-1.png", 3, false)]);
+        let other = "Content-Type: image/png\nContent-Disposition: inline\nContent-ID: <other@x>\n\nPNG";
+        check(
+            &multipart("alternative", &[PLAIN, &multipart("related", &[HTML, other])]),
+            "plain",
+            &[("attachment-1.png", 3, false)],
+        );
+        let located = "Content-Type: text/html\n\n<img src=\"http://h/p.png\">";
+        let image = "Content-Type: image/png\nContent-Location: http://h/p.png\n\nPNG";
+        assert!(read_mail(&multipart("related", &[located, image])).attachments[0].inline);
+    }
+
+    #[test]
+    fn files_are_attachments_whatever_they_are() {
+        let notes = "Content-Type: text/plain; name=notes.txt\n\nnotes";
+        let page = "Content-Type: text/html\nContent-Disposition: attachment\n\n<p>";
+        let mail = "Content-Type: message/rfc822\n\nSubject: s\n\nhidden";
+        let tnef = "Content-Type: application/ms-tnef; name=winmail.dat\n\nTNEF";
+        let empty = "Content-Type: application/pdf; name=empty.pdf\n\n";
+        check(
+            &multipart("mixed", &[PLAIN, notes, page, mail, tnef, empty]),
+            "plain",
+            &[
+                ("notes.txt", 5, false),
+                ("attachment-2.html", 3, false),
+                ("attachment-3.eml", 18, false),
+                ("winmail.dat", 4, false),
+                ("empty.pdf", 0, false),
+            ],
+        );
+    }
+
+    #[test]
+    fn attachments_keep_their_octets_to_the_last() {
+        let raw = multipart(
+            "mixed",
+            &["Content-Type: text/csv; charset=iso-8859-1; name=a.csv\nContent-Transfer-Encoding: base64\n\n5A0KAA=="],
+        );
+        let mail = ParsedMail::parse(raw.as_bytes());
+        let attachment = &read(&mail, &[]).attachments[0];
+        assert_eq!(mail.parts[attachment.part_index].octets(), b"\xe4\r\n\0");
+        assert_eq!(attachment.sha256, "bd23eee377f6c063b6448ff36f2a30c1b0c687525e3abdc7f771636829110b79");
+    }
+
+    #[test]
+    fn something_is_shown_of_every_mail() {
+        assert_eq!(read_mail("Subject: Please call me\n\n").visible, "Please call me");
+        assert_eq!(read_mail(&format!("Subject: The file\n{}", multipart("mixed", &[PDF]))).visible, "The file");
+        assert_eq!(read_mail("").visible, "");
+        assert_eq!(read_mail("just words").visible, "just words");
+    }
+
+    #[test]
+    fn flowed_text_is_unwrapped() {
+        check("Content-Type: text/plain; format=Flowed\n\na \nb\n", "a b\n", &[]);
+        check("Content-Type: text/plain; format=flowed; delsp=YES\n\na \nb\n", "ab\n", &[]);
+        check("Content-Type: text/plain\n\na \nb\n", "a \nb\n", &[]);
+    }
+}

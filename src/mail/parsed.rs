@@ -8,75 +8,10 @@ pub use super::headers::Field;
 use super::mailboxes;
 pub use super::mailboxes::Mailbox;
 use super::msg_id::MsgId;
+pub use super::part::{Body, Part};
 use super::structure::{self, Bounds};
+use crate::clock::UnixMs;
 use crate::limits::Limits;
-
-/// What a part is.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Body {
-    /// A container; its children follow it with `parent` set to its index.
-    Multipart,
-    /// An enclosed mail; its root part follows it with `parent` set to its index.
-    Message,
-    /// Decoded text, LF line ends.
-    Text(String),
-    /// Decoded bytes; empty inside of an enclosed mail, whose octets hold them.
-    Binary(Vec<u8>),
-}
-
-/// One MIME entity (RFC 2045), in document order.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Part {
-    /// Index of the enclosing part.
-    pub parent: Option<usize>,
-    /// Lower case `type/subtype`; `text/plain` if absent.
-    pub media_type: String,
-    /// Content-Type parameters, names in lower case.
-    pub parameters: Vec<(String, String)>,
-    /// Lower case `inline` or `attachment`, if the part says so.
-    pub disposition: Option<String>,
-    /// As the mail says it; clean it before showing it or writing it to a header.
-    pub file_name: Option<String>,
-    /// Without angle brackets.
-    pub content_id: Option<String>,
-    pub fields: Vec<Field>,
-    pub body: Body,
-    /// The decoded octets where `body` does not hold them as they are: an enclosed mail, a text file in another
-    /// charset or with other line ends. Kept only where the part may become an attachment.
-    pub octets: Option<Vec<u8>>,
-    /// Decoded octets, also where they are not kept.
-    pub size: usize,
-}
-
-impl Part {
-    /// The decoded octets: what a download of the part gives.
-    pub fn octets(&self) -> &[u8] {
-        match (&self.octets, &self.body) {
-            (Some(octets), _) => octets,
-            (None, Body::Text(text)) => text.as_bytes(),
-            (None, Body::Binary(octets)) => octets,
-            (None, Body::Multipart | Body::Message) => &[],
-        }
-    }
-
-    /// A Content-Type parameter.
-    pub fn parameter(&self, name: &str) -> Option<&str> {
-        self.parameters.iter().find(|(n, _)| n == name).map(|(_, value)| value.as_str())
-    }
-
-    /// The first field of this name in the part's own header.
-    pub fn field(&self, name: &str) -> Option<&str> {
-        self.fields.iter().find(|f| f.name.eq_ignore_ascii_case(name)).map(|f| f.value.as_str())
-    }
-
-    /// Decoded text of a text part.
-    pub fn text(&self) -> Option<&str> {
-        match &self.body {
-            Body::Text(text) => Some(text),
-            Body::Multipart | Body::Message | Body::Binary(_) => None,
-        }
-    }
-}
 
 /// A mail, read.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -159,6 +94,13 @@ impl ParsedMail {
 
     pub fn references(&self) -> Vec<MsgId> {
         self.field("references").map_or_else(Vec::new, |value| MsgId::parse_list(value, IDS_MAX))
+    }
+
+    /// What the sender's clock said: to be shown, never to order by.
+    pub fn date(&self) -> Option<UnixMs> {
+        let date = mail_parser::DateTime::parse_rfc822(self.field("date")?).filter(mail_parser::DateTime::is_valid)?;
+        let seconds = (1970..=9999).contains(&date.year).then(|| date.to_timestamp())?;
+        seconds.checked_mul(1000).map(UnixMs)
     }
 
     pub fn subject(&self) -> Option<&str> {

@@ -5,11 +5,14 @@
 //! 30,000 of them turn into a dead process. Here every line is looked at once, nesting is a list, and what is
 //! beyond the bounds stays in the raw bytes and leaves a defect.
 
+use super::charset;
 use super::defects::Defects;
-use super::headers::{self, Field};
-use super::parsed::{Body, Part};
+use super::delimiter::{
+    BOUNDARY_OCTETS_MAX, Delimiter, Open, before_line, content, delimiter, next_delimiter, without_glued_delimiter,
+};
+use super::headers;
+use super::part::{Body, Part};
 use super::transfer::TransferEncoding;
-use super::{charset, parameters};
 use std::borrow::Cow;
 
 /// How much structure one mail may have.
@@ -48,27 +51,12 @@ struct Place {
     digest: bool,
 }
 
-/// A multipart whose end has not come yet.
-struct Open {
-    boundary: Vec<u8>,
-    part: usize,
-}
-
 /// An enclosed mail whose end has not come yet.
 struct OpenMessage {
     part: usize,
     start: usize,
     /// Multiparts that were open around it.
     outside: usize,
-}
-
-/// A boundary line.
-struct Delimiter {
-    start: usize,
-    end: usize,
-    /// Which of the open multiparts it belongs to.
-    open: usize,
-    closing: bool,
 }
 
 impl Walker<'_> {
@@ -259,57 +247,6 @@ enum Shape {
     Leaf,
 }
 
-/// RFC 2046 §5.1.1 allows 70; real clients stay below, and each `--` line is compared with every open one.
-const BOUNDARY_OCTETS_MAX: usize = 1024;
-
-/// The octets from `body` up to the line end before the delimiter, which belongs to it (RFC 2046 §5.1.1).
-fn content<'a>(octets: &'a [u8], body: usize, next: Option<&Delimiter>) -> &'a [u8] {
-    let end = next.map_or(octets.len(), |next| before_line(octets, body, next.start));
-    octets.get(body..end).unwrap_or_default()
-}
-
-/// The last part without a closing delimiter that was glued to its last line by a sender who forgot the line end.
-fn without_glued_delimiter<'a>(content: &'a [u8], open: &[Open]) -> &'a [u8] {
-    let trimmed = content.trim_ascii_end();
-    let glued = open
-        .iter()
-        .rev()
-        .find_map(|open| trimmed.strip_suffix(b"--")?.strip_suffix(open.boundary.as_slice())?.strip_suffix(b"--"));
-    glued.unwrap_or(content)
-}
-
-fn before_line(octets: &[u8], body: usize, line: usize) -> usize {
-    let before = octets.get(body..line).unwrap_or_default();
-    let before = before.strip_suffix(b"\n").map_or(before, |rest| rest.strip_suffix(b"\r").unwrap_or(rest));
-    body + before.len()
-}
-
-fn next_delimiter(octets: &[u8], from: usize, open: &[Open]) -> Option<Delimiter> {
-    if open.is_empty() {
-        return None;
-    }
-    let mut at = from;
-    while let Some(line) = headers::line(octets, at) {
-        if let Some((open, closing)) = delimiter(line, open) {
-            return Some(Delimiter { start: at, end: at + line.len(), open, closing });
-        }
-        at += line.len();
-    }
-    None
-}
-
-/// The innermost open multipart wins, so equal boundaries on several levels have one reading.
-fn delimiter(line: &[u8], open: &[Open]) -> Option<(usize, bool)> {
-    let rest = line.strip_prefix(b"--")?.trim_ascii_end();
-    let closed = rest.strip_suffix(b"--");
-    open.iter().enumerate().rev().find_map(|(index, open)| {
-        if rest == open.boundary {
-            return Some((index, false));
-        }
-        (closed == Some(open.boundary.as_slice())).then_some((index, true))
-    })
-}
-
 /// LF line ends and no NUL: what every later reader of text relies on.
 fn line_feeds(text: Cow<'_, str>) -> String {
     if !text.contains(['\r', '\0']) {
@@ -340,77 +277,130 @@ fn html_charset(part: &Part, octets: &[u8]) -> Option<String> {
     value.split(|c: char| !c.is_ascii_alphanumeric() && !"-_.:".contains(c)).next().map(str::to_owned)
 }
 
-impl Part {
-    /// A part known by its header; its body is still to be read.
-    fn new(parent: Option<usize>, fields: Vec<Field>, in_digest: bool, defects: &mut Defects) -> Part {
-        let structured = |name: &str| {
-            let mut same = fields.iter().filter(|field| field.name.eq_ignore_ascii_case(name));
-            let first = same.next().map(Field::structured);
-            (first, same.next().is_some())
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// One line per part: depth by dashes, type, and the text's first line.
+    fn outline(raw: &str, bounds: Bounds) -> (Vec<String>, Vec<&'static str>) {
+        let mut defects = Defects::default();
+        let parts = read(raw.as_bytes(), bounds, &mut defects);
+        let depth = |part: &Part| {
+            let mut part = part;
+            let mut depth = 0;
+            while let Some(parent) = part.parent {
+                part = &parts[parent];
+                depth += 1;
+            }
+            depth
         };
-        let (content_type, twice) = structured("content-type");
-        if twice {
-            defects.add("multiple_content_type");
-        }
-        if structured("content-transfer-encoding").1 {
-            defects.add("multiple_content_transfer_encoding");
-        }
-        let default_type = if in_digest { "message/rfc822" } else { "text/plain" };
-        let (media_type, parameters) = content_type.map(parameters::parse).unwrap_or_default();
-        let (disposition, disposition_parameters) =
-            structured("content-disposition").0.map(parameters::parse).unwrap_or_default();
-        let named = |list: &[(String, String)], name: &str| {
-            list.iter().find(|(n, value)| n == name && !value.trim().is_empty()).map(|(_, value)| value.clone())
+        let line = |part: &Part| {
+            let text = part.text().map(|text| format!(" {:?}", text)).unwrap_or_default();
+            format!("{}{}{text}", "-".repeat(depth(part)), part.media_type)
         };
-        let file_name = named(&disposition_parameters, "filename").or_else(|| named(&parameters, "name"));
-        let media_type = media_type_or(media_type, default_type, file_name.is_some());
-        let content_id = structured("content-id").0.map(|id| id.trim_matches(['<', '>', ' ']).to_owned());
-        let body = match media_type.as_str() {
-            kind if kind.starts_with("multipart/") => Body::Multipart,
-            "message/rfc822" | "message/global" => Body::Message,
-            _ => Body::Binary(Vec::new()),
-        };
-        Part {
-            parent,
-            media_type,
-            parameters,
-            disposition: Some(disposition).filter(|disposition| !disposition.is_empty()),
-            file_name,
-            content_id: content_id.filter(|id| !id.is_empty()),
-            fields,
-            body,
-            octets: None,
-            size: 0,
-        }
+        let lines = parts.iter().map(line).collect();
+        (lines, defects.into_sorted())
     }
 
-    fn is_multipart(&self) -> bool {
-        self.media_type.starts_with("multipart/")
+    fn check(raw: &str, expected: &[&str], defects: &[&str]) {
+        let bounds = Bounds { depth_max: 64, parts_max: 1000 };
+        let (lines, found) = outline(raw, bounds);
+        assert_eq!((lines, found.as_slice()), (expected.iter().map(|s| (*s).to_owned()).collect(), defects), "{raw:?}");
     }
 
-    fn is_message(&self) -> bool {
-        matches!(self.media_type.as_str(), "message/rfc822" | "message/global")
+    const AB: &str = "Content-Type: multipart/mixed; boundary=a\r\n\r\n";
+
+    #[test]
+    fn parts_come_in_order_and_know_their_parent() {
+        check(
+            &format!(
+                "{AB}preamble\r\n--a\r\n\r\none\r\n--a\r\nContent-Type: text/html\r\n\r\ntwo\r\n--a--\r\nepilogue"
+            ),
+            &["multipart/mixed", "-text/plain \"one\"", "-text/html \"two\""],
+            &[],
+        );
+        check(
+            &format!("{AB}--a\r\nContent-Type: message/rfc822\r\n\r\nSubject: x\r\n\r\nin\r\n--a\r\n\r\nout\r\n--a--"),
+            &["multipart/mixed", "-message/rfc822", "--text/plain \"in\"", "-text/plain \"out\""],
+            &[],
+        );
+        check(
+            "Content-Type: multipart/digest; boundary=a\n\n--a\n\nSubject: x\n\nin\n--a--",
+            &["multipart/digest", "-message/rfc822", "--text/plain \"in\""],
+            &[],
+        );
     }
 
-    /// `text/*`, and the reports in `message/*`, which are lines of fields (RFC 3464, 5965, 8098).
-    fn is_textual(&self) -> bool {
-        let is_report = self.media_type.starts_with("message/") && !self.is_message();
-        is_report || self.media_type.starts_with("text/") || self.is_multipart()
+    #[test]
+    fn enclosed_mails_keep_their_octets() {
+        let raw = format!("{AB}--a\r\nContent-Type: message/rfc822\r\n\r\nSubject: x\r\n\r\nin\r\n--a--\r\n");
+        let parts = read(raw.as_bytes(), Bounds { depth_max: 64, parts_max: 9 }, &mut Defects::default());
+        assert_eq!(parts[1].octets(), b"Subject: x\r\n\r\nin");
+        let raw = "Content-Type: message/rfc822\nContent-Transfer-Encoding: base64\n\nU3ViamVjdDogeAoKaW4=\n";
+        let parts = read(raw.as_bytes(), Bounds { depth_max: 64, parts_max: 9 }, &mut Defects::default());
+        assert_eq!((parts[0].octets(), parts[1].text()), (&b"Subject: x\n\nin"[..], Some("in")));
     }
 
-    fn transfer_encoding(&self) -> TransferEncoding {
-        TransferEncoding::of(self.field("content-transfer-encoding"))
+    #[test]
+    fn boundaries_have_one_reading() {
+        // The same on two levels: the inner one is open, so it is the inner one's.
+        check(
+            &format!("{AB}--a\r\n{AB}--a\r\n\r\nx\r\n--a--\r\n--a\r\n\r\ny\r\n--a--"),
+            &["multipart/mixed", "-multipart/mixed", "--text/plain \"x\"", "-text/plain \"y\""],
+            &[],
+        );
+        // A prefix of another is another.
+        check(&format!("{AB}--a\r\n\r\nx\r\n--ab\r\n--a--"), &["multipart/mixed", "-text/plain \"x\\n--ab\""], &[]);
+        // Only a whole line is one.
+        check(
+            &format!("{AB}--a\r\n\r\nx --a\r\n --a\r\n--a \t\r\n\r\ny\r\n--a--"),
+            &["multipart/mixed", "-text/plain \"x --a\\n --a\"", "-text/plain \"y\""],
+            &[],
+        );
+        // An outer boundary ends what is inside.
+        check(
+            &format!(
+                "{AB}--a\r\nContent-Type: multipart/mixed; boundary=b\r\n\r\n--b\r\n\r\nx\r\n--a\r\n\r\ny\r\n--a--"
+            ),
+            &["multipart/mixed", "-multipart/mixed", "--text/plain \"x\"", "-text/plain \"y\""],
+            &["missing_end_boundary"],
+        );
     }
-}
 
-/// RFC 2045 §5.2: what is no `type/subtype` is plain text, unless it comes as a file.
-fn media_type_or(media_type: String, default: &str, named: bool) -> String {
-    let token = |text: &str| !text.is_empty() && text.bytes().all(|octet| octet.is_ascii_graphic());
-    match media_type.split_once('/') {
-        Some((kind, subtype)) if token(kind) && token(subtype) => media_type,
-        _ if media_type == "multipart" => "multipart/mixed".to_owned(),
-        _ if media_type.is_empty() => default.to_owned(),
-        _ if named && media_type != "text" => "application/octet-stream".to_owned(),
-        _ => "text/plain".to_owned(),
+    #[test]
+    fn broken_containers_are_text() {
+        check(&format!("{AB}just text"), &["multipart/mixed \"just text\""], &["multipart_without_parts"]);
+        check(
+            "Content-Type: multipart/mixed\r\n\r\ntext",
+            &["multipart/mixed \"text\""],
+            &["multipart_without_boundary"],
+        );
+        check(
+            "Content-Type: multipart/mixed; boundary=\"\"\r\n\r\n--\r\ntext",
+            &["multipart/mixed \"--\\ntext\""],
+            &["multipart_without_boundary"],
+        );
+        check(&format!("{AB}--a\r\n\r\ncut"), &["multipart/mixed", "-text/plain \"cut\""], &["missing_end_boundary"]);
+        check(
+            &format!("{AB}--a\r\n\r\nglued--a--"),
+            &["multipart/mixed", "-text/plain \"glued\""],
+            &["missing_end_boundary"],
+        );
+        check("", &["text/plain \"\""], &[]);
+        check("Content-Type: a/b/ c\r\n\r\nx", &["a/b/"], &[]);
+        check("Content-Type: nonsense\r\n\r\nx", &["text/plain \"x\""], &[]);
+    }
+
+    #[test]
+    fn bounds_hold_at_n_and_n_plus_one() {
+        let nested = |levels: usize| "Content-Type: message/rfc822\r\n\r\n".repeat(levels) + "\r\nx";
+        let bounds = Bounds { depth_max: 3, parts_max: 1000 };
+        assert_eq!(outline(&nested(3), bounds).1, [""; 0]);
+        assert_eq!(outline(&nested(4), bounds).1, ["nested_too_deep"]);
+        let many = |parts: usize| format!("{AB}{}--a--", "--a\r\n\r\nx\r\n".repeat(parts));
+        let bounds = Bounds { depth_max: 3, parts_max: 5 };
+        assert_eq!(outline(&many(4), bounds).1, [""; 0]);
+        let (lines, defects) = outline(&many(5), bounds);
+        assert_eq!((lines.len(), defects.as_slice()), (5, &["too_many_parts"][..]));
     }
 }

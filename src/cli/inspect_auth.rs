@@ -1,0 +1,71 @@
+//! The `--auth` part of `replyd inspect`: what the daemon would conclude of the mail's author if it came from this
+//! client now. Asks the system's resolver, or a zone in a file.
+
+use crate::clock::Clock;
+use crate::dns::{Resolver, Zone, ZoneServer};
+use crate::limits::Limits;
+use crate::sender_auth::{AuthResults, Check, Verifier};
+use anyhow::Context;
+use std::net::IpAddr;
+use std::path::PathBuf;
+use std::sync::Arc;
+
+#[derive(Debug, clap::Args)]
+pub struct AuthArgs {
+    /// Check who wrote it: SPF, DKIM, DMARC, ARC
+    #[arg(long)]
+    auth: bool,
+    /// The address of the client that sent it
+    #[arg(long, value_name = "ADDRESS", requires = "auth")]
+    ip: Option<IpAddr>,
+    /// What the client said in EHLO
+    #[arg(long, value_name = "NAME", requires = "auth", default_value = "", allow_hyphen_values = true)]
+    helo: String,
+    /// What the client said in MAIL FROM; empty for the null reverse-path
+    #[arg(long, value_name = "ADDRESS", requires = "auth", default_value = "", allow_hyphen_values = true)]
+    mail_from: String,
+    /// Ask these records instead of the DNS: JSON, name to list of {"TYPE": data}
+    #[arg(long, value_name = "FILE", requires = "auth")]
+    zone: Option<PathBuf>,
+    /// Verify as if it were this second since the Unix epoch
+    #[arg(long, value_name = "UNIX", requires = "auth", allow_hyphen_values = true)]
+    time: Option<i64>,
+}
+
+impl AuthArgs {
+    /// The results, if they are asked for.
+    pub fn check(&self, raw: &[u8]) -> anyhow::Result<Option<AuthResults>> {
+        if !self.auth {
+            return Ok(None);
+        }
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
+        runtime.block_on(self.verify(raw)).map(Some)
+    }
+
+    async fn verify(&self, raw: &[u8]) -> anyhow::Result<AuthResults> {
+        let server = match &self.zone {
+            Some(file) => {
+                let name = file.display();
+                let text =
+                    std::fs::read_to_string(file).with_context(|| format!("--zone {name}: give a readable file"))?;
+                let zone = Zone::parse(&text).with_context(|| format!("--zone {name}"))?;
+                Some(ZoneServer::start(zone).await.context("a server on loopback for --zone cannot be started")?)
+            }
+            None => None,
+        };
+        let resolver = match &server {
+            Some(server) => server.resolver()?,
+            None => Resolver::new(&[])?,
+        };
+        let verifier = Verifier::new(resolver, Arc::new(Limits::default()), Clock::System);
+        let check = Check {
+            ip: self.ip,
+            helo: &self.helo,
+            mail_from: self.mail_from.trim_start_matches('<').trim_end_matches('>'),
+            raw,
+            now: self.time.unwrap_or_else(|| Clock::System.now().seconds()),
+            trusted_sealers: &[],
+        };
+        Ok(verifier.verify(check).await)
+    }
+}
