@@ -278,21 +278,21 @@ fn limits(overrides: &file::LimitOverrides) -> Limits {
         |limit: &mut u64, written: Option<super::units::Size>| *limit = written.map_or(*limit, |size| size.0);
     let set_time =
         |limit: &mut Duration, written: Option<super::units::Time>| *limit = written.map_or(*limit, |time| time.0);
-    set_count(&mut limits.recipients_max, overrides.recipients_max.map(|n| n.0));
-    set_count(&mut limits.mails_per_session_max, overrides.mails_per_session_max.map(|n| n.0));
-    set_count(&mut limits.hops_max, overrides.hops_max.map(|n| n.0));
-    set_count(&mut limits.sessions_max, overrides.sessions_max.map(|n| n.0));
-    set_count(&mut limits.sessions_per_client_max, overrides.sessions_per_client_max.map(|n| n.0));
-    set_count(&mut limits.sessions_per_network_max, overrides.sessions_per_network_max.map(|n| n.0));
-    set_count(&mut limits.unknown_recipients_max, overrides.unknown_recipients_max.map(|n| n.0));
-    set_rate(&mut limits.connections_per_minute_max, overrides.connections_per_minute_max.map(|n| n.0));
-    set_rate(&mut limits.mails_per_minute_max, overrides.mails_per_minute_max.map(|n| n.0));
-    set_rate(&mut limits.recipients_per_minute_max, overrides.recipients_per_minute_max.map(|n| n.0));
-    set_octets(&mut limits.mail_octets_max, overrides.mail_octets_max);
-    set_octets(&mut limits.content_octets_in_flight_max, overrides.content_octets_in_flight_max);
-    set_octets(&mut limits.disk_free_octets_min, overrides.disk_free_octets_min);
+    set_count(&mut limits.recipients_max, overrides.recipients.map(|n| n.0));
+    set_count(&mut limits.mails_per_session_max, overrides.mails_per_session.map(|n| n.0));
+    set_count(&mut limits.hops_max, overrides.hops.map(|n| n.0));
+    set_count(&mut limits.sessions_max, overrides.sessions.map(|n| n.0));
+    set_count(&mut limits.sessions_per_client_max, overrides.sessions_per_client.map(|n| n.0));
+    set_count(&mut limits.sessions_per_network_max, overrides.sessions_per_network.map(|n| n.0));
+    set_count(&mut limits.unknown_recipients_max, overrides.unknown_recipients.map(|n| n.0));
+    set_rate(&mut limits.connections_per_minute_max, overrides.connections_per_minute.map(|n| n.0));
+    set_rate(&mut limits.mails_per_minute_max, overrides.mails_per_minute.map(|n| n.0));
+    set_rate(&mut limits.recipients_per_minute_max, overrides.recipients_per_minute.map(|n| n.0));
+    set_octets(&mut limits.mail_octets_max, overrides.mail_size);
+    set_octets(&mut limits.content_octets_in_flight_max, overrides.content_in_flight);
+    set_octets(&mut limits.disk_free_octets_min, overrides.disk_free);
     limits.disk_free_inodes_min =
-        overrides.disk_free_inodes_min.map_or(limits.disk_free_inodes_min, |count| u64::from(count.0));
+        overrides.disk_free_inodes.map_or(limits.disk_free_inodes_min, |count| u64::from(count.0));
     set_time(&mut limits.command_timeout, overrides.command_timeout);
     set_time(&mut limits.data_block_timeout, overrides.data_block_timeout);
     set_time(&mut limits.data_timeout, overrides.data_timeout);

@@ -115,24 +115,24 @@ pub enum SmarthostTls {
     Implicit,
 }
 
-/// The few of [`crate::limits::Limits`] that operators need to move, under the same names.
+/// The few of [`crate::limits::Limits`] that operators need to move; their keys leave out `_max`, `_min` and `octets`.
 #[derive(Debug, Default, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct LimitOverrides {
-    pub mail_octets_max: Option<Size>,
-    pub recipients_max: Option<Count<1, 10_000>>,
-    pub mails_per_session_max: Option<Count<1, 1_000_000>>,
-    pub hops_max: Option<Count<1, 1000>>,
-    pub sessions_max: Option<Count<1, 1_000_000>>,
-    pub sessions_per_client_max: Option<Count<1, 1_000_000>>,
-    pub sessions_per_network_max: Option<Count<1, 1_000_000>>,
-    pub unknown_recipients_max: Option<Count<1, 10_000>>,
-    pub connections_per_minute_max: Option<Count<1, 100_000_000>>,
-    pub mails_per_minute_max: Option<Count<1, 100_000_000>>,
-    pub recipients_per_minute_max: Option<Count<1, 100_000_000>>,
-    pub content_octets_in_flight_max: Option<Size>,
-    pub disk_free_octets_min: Option<Size>,
-    pub disk_free_inodes_min: Option<Count<0, 1_000_000_000>>,
+    pub mail_size: Option<Size>,
+    pub recipients: Option<Count<1, 10_000>>,
+    pub mails_per_session: Option<Count<1, 1_000_000>>,
+    pub hops: Option<Count<1, 1000>>,
+    pub sessions: Option<Count<1, 1_000_000>>,
+    pub sessions_per_client: Option<Count<1, 1_000_000>>,
+    pub sessions_per_network: Option<Count<1, 1_000_000>>,
+    pub unknown_recipients: Option<Count<1, 10_000>>,
+    pub connections_per_minute: Option<Count<1, 100_000_000>>,
+    pub mails_per_minute: Option<Count<1, 100_000_000>>,
+    pub recipients_per_minute: Option<Count<1, 100_000_000>>,
+    pub content_in_flight: Option<Size>,
+    pub disk_free: Option<Size>,
+    pub disk_free_inodes: Option<Count<0, 1_000_000_000>>,
     pub command_timeout: Option<Time>,
     pub data_block_timeout: Option<Time>,
     pub data_timeout: Option<Time>,

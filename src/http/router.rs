@@ -93,7 +93,7 @@ mod tests {
     /// The methods a handler takes, as its debug print tells them: axum offers no list.
     fn methods(handlers: &MethodRouter<Surface>) -> BTreeSet<String> {
         let printed = format!("{handlers:?}");
-        let taken = |method: &&str| {
+        let taken = |method: &&&str| {
             let field = format!("{method}: ");
             let rest = printed.split(&field).nth(1).unwrap_or("None");
             !rest.starts_with("None")
