@@ -111,4 +111,14 @@ pub struct RoutingEvidence {
     pub by_message_id: Vec<(String, Id)>,
     /// Of those conversations: which ones the sender takes part in (contact or participant).
     pub sender_takes_part: Vec<Id>,
+    /// The contact of each of those conversations.
+    pub contacts: Vec<ContactOf>,
+}
+
+/// Whom a conversation is with.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ContactOf {
+    pub conversation: Id,
+    /// Lower case; `None` for a visitor of a chat who left none.
+    pub email: Option<String>,
 }

@@ -1,1 +1,3 @@
 //! Integration tests, one binary: each module is one behaviour, over real sockets and a real store.
+
+mod store;

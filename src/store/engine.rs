@@ -1,0 +1,110 @@
+//! The running parts behind the handle: data directory, writer, checkpointer, readers; how they start and end.
+
+use super::data_dir::DataDir;
+use super::shared::Shared;
+use super::sqlite::checkpoint::{self, Checkpointer};
+use super::sqlite::ids::Ids;
+use super::sqlite::readers::Readers;
+use super::sqlite::units::{Work, Writing};
+use super::sqlite::writer::{Order, Writer};
+use super::sqlite::{connection, schema};
+use super::{StoreError, leftovers};
+use crate::clock::Clock;
+use std::path::Path;
+use std::sync::atomic::Ordering;
+use std::sync::mpsc::{SyncSender, TrySendError, sync_channel};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::thread::JoinHandle;
+
+/// One open store.
+pub struct Engine {
+    pub data_dir: Arc<DataDir>,
+    pub shared: Arc<Shared>,
+    pub readers: Readers,
+    orders: SyncSender<Order>,
+    threads: Mutex<Vec<JoinHandle<()>>>,
+}
+
+impl Engine {
+    pub fn open(path: &Path, clock: Clock) -> Result<Engine, StoreError> {
+        let data_dir = DataDir::open(path)?;
+        start(data_dir, clock).map_err(|error| match error {
+            StoreError::Open { .. } => error,
+            other => StoreError::Open { path: path.to_owned(), reason: other.to_string() },
+        })
+    }
+
+    /// Runs a unit of work; returns when its commit is on disk.
+    pub async fn write<T, F>(&self, octets: usize, run: F) -> Result<T, StoreError>
+    where
+        T: Send + 'static,
+        F: FnOnce(&Writing<'_>) -> Result<T, StoreError> + Send + 'static,
+    {
+        let (unit, answer) = Work::asked(octets, run);
+        self.shared.counting.waiting.fetch_add(1, Ordering::Relaxed);
+        if let Err(error) = self.orders.try_send(Order::Unit(unit)) {
+            self.shared.counting.waiting.fetch_sub(1, Ordering::Relaxed);
+            return Err(match error {
+                TrySendError::Full(_) => StoreError::Busy("too much work waits for the writer".into()),
+                TrySendError::Disconnected(_) => StoreError::Closed,
+            });
+        }
+        answer.await.unwrap_or(Err(StoreError::Closed))
+    }
+
+    /// Tells the writer something that nobody waits for; a full queue means that it is awake anyway.
+    pub fn tell(&self, order: Order) {
+        let _ = self.orders.try_send(order);
+    }
+
+    /// Commits what waits, ends the threads, closes the connections. A second call finds nothing to do.
+    pub fn close(&self) {
+        let threads: Vec<_> = self.threads.lock().unwrap_or_else(PoisonError::into_inner).drain(..).collect();
+        if !threads.is_empty() {
+            let _ = self.orders.send(Order::Close);
+        }
+        for thread in threads {
+            let _ = thread.join();
+        }
+        self.readers.close();
+    }
+}
+
+impl Drop for Engine {
+    fn drop(&mut self) {
+        self.close();
+    }
+}
+
+impl std::fmt::Debug for Engine {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Engine").field("data_dir", &self.data_dir).finish_non_exhaustive()
+    }
+}
+
+fn start(data_dir: DataDir, clock: Clock) -> Result<Engine, StoreError> {
+    let database = data_dir.database()?;
+    let mut writing = connection::open_writer(&database)?;
+    schema::migrate(&mut writing)?;
+    let ids = Ids::new(&writing, clock.clone())?;
+    data_dir.empty_spool()?;
+    leftovers::collect(&writing, &data_dir, ids.next()?)?;
+    // The write-ahead log has its directory entry by now.
+    data_dir.sync()?;
+    let readers = Readers::open(&database)?;
+    let shared = Arc::new(Shared::new(clock, ids, database));
+    let (orders, queue) = sync_channel(QUEUE_MAX);
+    let (checkpointer, woken) = Checkpointer::new();
+    let checkpointing = {
+        let (shared, connection, orders) = (Arc::clone(&shared), checkpoint::open(&shared)?, orders.clone());
+        move || checkpoint::run_thread(&shared, &woken, &connection, &orders)
+    };
+    let writer = Writer::new(Arc::clone(&shared), queue, writing, checkpointer);
+    let spawn = |name: &str, run: Box<dyn FnOnce() + Send>| std::thread::Builder::new().name(name.into()).spawn(run);
+    let threads =
+        vec![spawn("store-write", Box::new(|| writer.run()))?, spawn("store-checkpoint", Box::new(checkpointing))?];
+    Ok(Engine { data_dir: Arc::new(data_dir), shared, readers, orders, threads: Mutex::new(threads) })
+}
+
+/// Units that wait; inbound defers mail well before (`limits.commits_waiting_max`).
+const QUEUE_MAX: usize = 32 * 1024;

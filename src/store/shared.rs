@@ -1,0 +1,61 @@
+//! What the handle, the writer and the checkpointer share: health, counters, announcements, the refusals that wait.
+
+use super::StoreError;
+use super::counters::Counting;
+use super::sqlite::ids::Ids;
+use super::sqlite::refusals::Refusals;
+use crate::clock::Clock;
+use std::path::PathBuf;
+use std::sync::{Mutex, PoisonError};
+use tokio::sync::watch;
+
+/// State of one open store.
+#[derive(Debug)]
+pub struct Shared {
+    pub clock: Clock,
+    pub ids: Ids,
+    pub database: PathBuf,
+    pub counting: Counting,
+    pub refusals: Refusals,
+    /// Grows when there may be accepted mail to file.
+    pub accepted_mail: watch::Sender<u64>,
+    trouble: Mutex<Option<StoreError>>,
+}
+
+impl Shared {
+    pub fn new(clock: Clock, ids: Ids, database: PathBuf) -> Shared {
+        Shared {
+            clock,
+            ids,
+            database,
+            counting: Counting::default(),
+            refusals: Refusals::default(),
+            accepted_mail: watch::channel(0).0,
+            trouble: Mutex::new(None),
+        }
+    }
+
+    /// Why nothing may be accepted.
+    pub fn trouble(&self) -> Option<StoreError> {
+        self.trouble.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    /// Notes that the disk or the database failed; damage stays until a restart, whatever comes after.
+    pub fn fell_ill(&self, error: &StoreError) {
+        let mut trouble = self.trouble.lock().unwrap_or_else(PoisonError::into_inner);
+        if trouble.is_none() {
+            tracing::error!(%error, "the store accepts nothing until this is mended");
+        }
+        if !matches!(*trouble, Some(StoreError::Damaged(_))) {
+            *trouble = Some(error.clone());
+        }
+    }
+
+    /// Notes that a commit reached the disk.
+    pub fn recovered(&self) {
+        let mut trouble = self.trouble.lock().unwrap_or_else(PoisonError::into_inner);
+        if trouble.take().is_some() {
+            tracing::warn!("the store has recovered: a commit reached the disk");
+        }
+    }
+}

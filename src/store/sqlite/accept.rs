@@ -1,0 +1,178 @@
+//! Acceptance: a raw mail and one ledger entry per recipient, in one commit; a mail that was accepted before for the
+//! same recipient is noted, not taken twice (a peer that lost our 250 sends it again, RFC 1047).
+
+use super::super::StoreError;
+use super::super::unit::{Acceptance, AcceptedEntry};
+use super::units::Writing;
+use super::words::{Json, Stored};
+use crate::conversation::id::Id;
+use crate::conversation::model::Outcome;
+use rusqlite::{OptionalExtension, params};
+
+/// Where the octets are when the unit runs.
+#[derive(Debug)]
+pub enum Octets {
+    Memory(Vec<u8>),
+    /// In `mail/<id>.eml`, synced.
+    File(Id),
+}
+
+/// Commits the mail; the answer has one entry per recipient, in order.
+pub fn accept(
+    writing: &Writing<'_>,
+    mail: &Acceptance,
+    octets: &Octets,
+    size: u64,
+) -> Result<Vec<AcceptedEntry>, StoreError> {
+    let mut raw_id = None;
+    let mut entries = Vec::with_capacity(mail.recipients.len());
+    for (recipient, account) in &mail.recipients {
+        let digest = digest(&mail.sha256, recipient);
+        let first = earlier(writing, mail, recipient, digest)?;
+        let ledger_id = writing.next_id()?;
+        let (raw, outcome, reason) = match first {
+            Some((first, raw)) => {
+                (raw, Outcome::Duplicate, format!("the same octets for the same recipient were accepted as {first}"))
+            }
+            None => (keep(writing, &mut raw_id, octets, size)?, Outcome::Accepted, String::new()),
+        };
+        let duplicate = outcome == Outcome::Duplicate;
+        insert(writing, mail, size, Entry { ledger_id, recipient, account, raw, outcome, reason })?;
+        if !duplicate {
+            let remember = "INSERT OR REPLACE INTO recent_mail (digest, ledger_id) VALUES (?, ?)";
+            writing.execute(remember, params![digest, ledger_id])?;
+            writing.accepted_mail.set(true);
+        }
+        entries.push(AcceptedEntry { ledger_id, recipient: recipient.clone(), duplicate });
+    }
+    Ok(entries)
+}
+
+struct Entry<'a> {
+    ledger_id: Id,
+    recipient: &'a str,
+    account: &'a str,
+    raw: Id,
+    outcome: Outcome,
+    reason: String,
+}
+
+/// The ledger entry of the first acceptance of these octets for this recipient, and its raw mail.
+fn earlier(
+    writing: &Writing<'_>,
+    mail: &Acceptance,
+    recipient: &str,
+    digest: i64,
+) -> Result<Option<(Id, Id)>, StoreError> {
+    let mut find = writing.connection.prepare_cached(
+        "SELECT l.id, l.raw_id FROM recent_mail r JOIN ledger l ON l.id = r.ledger_id
+         WHERE r.digest = ? AND l.sha256 = ? AND l.envelope_to = ? AND l.received_at >= ? AND l.raw_id IS NOT NULL",
+    )?;
+    let since = writing.now.0 - REMEMBERED_MS;
+    let row = find.query_row(params![digest, mail.sha256, recipient, since], |row| Ok((row.get(0)?, row.get(1)?)));
+    Ok(row.optional()?)
+}
+
+/// The raw mail, written once for all recipients.
+fn keep(writing: &Writing<'_>, raw_id: &mut Option<Id>, octets: &Octets, size: u64) -> Result<Id, StoreError> {
+    if let Some(id) = raw_id {
+        return Ok(*id);
+    }
+    let (id, blob) = match octets {
+        Octets::Memory(octets) => (writing.next_id()?, Some(octets.as_slice())),
+        Octets::File(id) => (*id, None),
+    };
+    writing.execute("INSERT INTO raw_mail (id, size, octets) VALUES (?, ?, ?)", params![id, size, blob])?;
+    *raw_id = Some(id);
+    Ok(id)
+}
+
+fn insert(writing: &Writing<'_>, mail: &Acceptance, size: u64, entry: Entry<'_>) -> Result<(), StoreError> {
+    writing.execute(
+        "INSERT INTO ledger (id, received_at, ingress, session, remote_ip, helo, tls, envelope_from, envelope_to,
+           account, message_id, size, sha256, outcome, reason, reply, auth, raw_id)
+         VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+        params![
+            entry.ledger_id,
+            writing.now.0,
+            Stored(mail.ingress),
+            mail.session,
+            mail.remote_ip.map(|ip| ip.to_string()),
+            mail.helo,
+            mail.tls,
+            mail.envelope_from,
+            entry.recipient,
+            entry.account,
+            mail.message_id,
+            size,
+            mail.sha256,
+            Stored(entry.outcome),
+            entry.reason,
+            mail.reply,
+            Json(&mail.auth),
+            entry.raw,
+        ],
+    )?;
+    Ok(())
+}
+
+/// 64 bits of SHA-256 over the mail's own and the recipient: a key only; the ledger decides equality.
+fn digest(sha256: &[u8], recipient: &str) -> i64 {
+    let mut context = aws_lc_rs::digest::Context::new(&aws_lc_rs::digest::SHA256);
+    context.update(sha256);
+    context.update(recipient.as_bytes());
+    let digest = context.finish();
+    digest.as_ref().iter().take(8).fold(0, |sum, octet| (sum << 8) | i64::from(*octet))
+}
+
+/// Forgets what duplicates are told by once it is too old to count, a few entries with every commit.
+#[derive(Debug, Default)]
+pub struct Pruning {
+    /// Ledger entries up to here are forgotten; read from the database once.
+    reached: Option<Id>,
+}
+
+impl Pruning {
+    pub fn step(&mut self, writing: &Writing<'_>, units: usize) -> Result<(), StoreError> {
+        let reached = match self.reached {
+            Some(id) => id,
+            None => load_reached(writing)?,
+        };
+        self.reached = Some(reached);
+        let expired = expired_after(writing, reached, units * 2 + 1)?;
+        let Some((last, _)) = expired.last() else { return Ok(()) };
+        for (id, digest) in &expired {
+            writing.execute("DELETE FROM recent_mail WHERE digest = ? AND ledger_id = ?", params![digest, id])?;
+        }
+        let note = "INSERT OR REPLACE INTO progress (name, value) VALUES ('recent_mail', ?)";
+        writing.execute(note, [*last])?;
+        self.reached = Some(*last);
+        Ok(())
+    }
+}
+
+fn load_reached(writing: &Writing<'_>) -> Result<Id, StoreError> {
+    let load = "SELECT value FROM progress WHERE name = 'recent_mail'";
+    Ok(writing.connection.query_row(load, [], |row| row.get(0)).optional()?.unwrap_or(Id(0)))
+}
+
+fn expired_after(writing: &Writing<'_>, after: Id, limit: usize) -> Result<Vec<(Id, i64)>, StoreError> {
+    let mut find = writing
+        .connection
+        .prepare_cached("SELECT id, received_at, sha256, envelope_to FROM ledger WHERE id > ? ORDER BY id LIMIT ?")?;
+    let mut rows = find.query(params![after, limit])?;
+    let mut expired = Vec::new();
+    while let Some(row) = rows.next()? {
+        if row.get::<_, i64>(1)? >= writing.now.0 - REMEMBERED_MS {
+            break;
+        }
+        let sha256: Option<Vec<u8>> = row.get(2)?;
+        let recipient: Option<String> = row.get(3)?;
+        let key = digest(&sha256.unwrap_or_default(), &recipient.unwrap_or_default());
+        expired.push((row.get(0)?, key));
+    }
+    Ok(expired)
+}
+
+/// Seven days: longer than any common retry schedule (RFC 5321 §4.5.4.1 asks for 4 to 5 days).
+const REMEMBERED_MS: i64 = 7 * 24 * 3600 * 1000;

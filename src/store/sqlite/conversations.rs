@@ -1,0 +1,144 @@
+//! Conversations as they are read and listed, and what an agent changes of them.
+
+use super::super::query::ConversationQuery;
+use super::super::{Page, StoreError};
+use super::begin::email_key;
+use super::units::Writing;
+use super::words::{Stored, Word};
+use crate::clock::UnixMs;
+use crate::conversation::id::Id;
+use crate::conversation::model::{Contact, Conversation, Participant, Status};
+use crate::conversation::reply_token::ReplyToken;
+use rusqlite::types::Value;
+use rusqlite::{Connection, OptionalExtension, Row, params, params_from_iter};
+
+/// Whether there is such a conversation.
+pub fn exists(connection: &Connection, id: Id) -> Result<(), StoreError> {
+    status(connection, id).map(|_| ())
+}
+
+/// A conversation's status.
+pub fn status(connection: &Connection, id: Id) -> Result<Status, StoreError> {
+    let mut find = connection.prepare_cached("SELECT status FROM conversations WHERE id = ?")?;
+    let found: Option<Stored<Status>> = find.query_row([id], |row| row.get(0)).optional()?;
+    found.map(|status| status.0).ok_or(StoreError::NotFound("conversation"))
+}
+
+/// One conversation with its contact and participants.
+pub fn conversation(connection: &Connection, id: Id) -> Result<Conversation, StoreError> {
+    let mut find = connection.prepare_cached(&format!("SELECT {COLUMNS} FROM {TABLES} WHERE c.id = ?"))?;
+    let found = find.query_row([id], read).optional()?.ok_or(StoreError::NotFound("conversation"))?;
+    with_participants(connection, found)
+}
+
+/// A page, newest activity first.
+pub fn page(connection: &Connection, query: &ConversationQuery) -> Result<Page<Conversation>, StoreError> {
+    let limit = query.limit.clamp(1, PAGE_MAX);
+    let (conditions, values) = conditions(query);
+    let sql = format!(
+        "SELECT {COLUMNS} FROM {TABLES} WHERE {conditions} ORDER BY c.active_at DESC, c.id DESC LIMIT {}",
+        limit + 1
+    );
+    let mut find = connection.prepare_cached(&sql)?;
+    let rows = find.query_map(params_from_iter(values), |row| Ok((read(row)?, row.get::<_, i64>(16)?)))?;
+    let mut found: Vec<(Conversation, i64)> = rows.collect::<Result<_, _>>()?;
+    let more = found.len() > limit;
+    found.truncate(limit);
+    let next = found.last().filter(|_| more).map(|(last, active_at)| format!("{active_at}-{}", last.id));
+    let items = found.into_iter().map(|(item, _)| with_participants(connection, item)).collect::<Result<_, _>>()?;
+    Ok(Page { items, next })
+}
+
+/// What an agent may change; `None` leaves it.
+pub fn update(
+    writing: &Writing<'_>,
+    id: Id,
+    status: Option<Status>,
+    assignee: Option<&str>,
+    subject: Option<&str>,
+) -> Result<(), StoreError> {
+    exists(writing.connection, id)?;
+    writing.execute(
+        "UPDATE conversations SET status = ifnull(?, status), assignee = ifnull(?, assignee),
+           subject = ifnull(?, subject) WHERE id = ?",
+        params![status.map(Stored), assignee, subject, id],
+    )?;
+    Ok(())
+}
+
+fn conditions(query: &ConversationQuery) -> (String, Vec<Value>) {
+    let mut conditions = vec!["1"];
+    let mut values = Vec::new();
+    let text = |text: &String| Value::Text(text.clone());
+    if let Some(account) = &query.account {
+        conditions.push("c.account = ?");
+        values.push(text(account));
+    }
+    if let Some(inbox) = &query.inbox {
+        conditions.push("c.inbox = ?");
+        values.push(text(inbox));
+    }
+    if let Some(status) = query.status {
+        conditions.push("c.status = ?");
+        values.push(Value::Text(status.word().to_owned()));
+    }
+    if let Some(contact) = &query.contact {
+        conditions.push("c.contact_id IN (SELECT id FROM contacts WHERE email = ? OR identifier = ?)");
+        values.extend([Value::Text(email_key(contact)), text(contact)]);
+    }
+    if let Some((active_at, id)) = query.cursor.as_deref().and_then(read_cursor) {
+        conditions.push("(c.active_at, c.id) < (?, ?)");
+        values.extend([Value::Integer(active_at), Value::Integer(id.0)]);
+    }
+    for word in query.query.iter().flat_map(|query| query.split_whitespace()).take(WORDS_MAX) {
+        conditions.push(WORD);
+        let pattern = format!("%{}%", word.replace('\\', "\\\\").replace('%', "\\%").replace('_', "\\_"));
+        values.extend([Value::Text(pattern.clone()), Value::Text(pattern)]);
+    }
+    (conditions.join(" AND "), values)
+}
+
+/// `None` for what we did not write: the list then begins at its start.
+fn read_cursor(cursor: &str) -> Option<(i64, Id)> {
+    let (active_at, id) = cursor.split_once('-')?;
+    Some((active_at.parse().ok()?, id.parse().ok()?))
+}
+
+fn with_participants(connection: &Connection, mut conversation: Conversation) -> Result<Conversation, StoreError> {
+    let mut find = connection.prepare_cached(
+        "SELECT name, email, since FROM participants WHERE conversation_id = ? ORDER BY since, email",
+    )?;
+    let rows = find.query_map([conversation.id], |row| {
+        Ok(Participant { name: row.get(0)?, email: row.get(1)?, since: UnixMs(row.get(2)?) })
+    })?;
+    conversation.participants = rows.collect::<Result<_, _>>()?;
+    Ok(conversation)
+}
+
+fn read(row: &Row<'_>) -> rusqlite::Result<Conversation> {
+    Ok(Conversation {
+        id: row.get(0)?,
+        account: row.get(1)?,
+        inbox: row.get(2)?,
+        channel: row.get::<_, Stored<_>>(3)?.0,
+        status: row.get::<_, Stored<_>>(4)?.0,
+        subject: row.get(5)?,
+        assignee: row.get(6)?,
+        contact: Contact { id: row.get(7)?, name: row.get(8)?, email: row.get(9)?, identifier: row.get(10)? },
+        participants: Vec::new(),
+        reply_token: ReplyToken(row.get(11)?),
+        created_at: UnixMs(row.get(12)?),
+        last_message_at: row.get::<_, Option<i64>>(13)?.map(UnixMs),
+        unseen_by_contact: row.get(14)?,
+    })
+}
+
+const COLUMNS: &str = "c.id, c.account, c.inbox, c.channel, c.status, c.subject, c.assignee, k.id, k.name, k.email,
+    k.identifier, c.reply_token, c.created_at, c.last_message_at, c.unseen_by_contact, c.contact_id, c.active_at";
+const TABLES: &str = "conversations c JOIN contacts k ON k.id = c.contact_id";
+/// LIKE over subject and messages: a full-text index would cost every mail more than search is asked for.
+const WORD: &str = r"(c.subject LIKE ? ESCAPE '\' OR EXISTS
+    (SELECT 1 FROM messages m WHERE m.conversation_id = c.id AND m.text LIKE ? ESCAPE '\'))";
+const WORDS_MAX: usize = 8;
+/// Items of one page.
+const PAGE_MAX: usize = 500;

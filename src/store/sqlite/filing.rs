@@ -1,0 +1,90 @@
+//! The end of filing: a message in its conversation and the ledger entry's final state, in one commit and only once.
+
+use super::super::unit::{Destination, FilingResult, NewConversation, NewMessage};
+use super::super::{Filed, StoreError};
+use super::units::Writing;
+use super::{begin, conversations, messages};
+use crate::conversation::id::Id;
+use crate::conversation::model::{AuthorKind, Outcome};
+use rusqlite::params;
+
+/// Commits what filing decided; an entry that is no longer accepted is answered as it ended before.
+pub fn file(writing: &Writing<'_>, result: FilingResult) -> Result<Filed, StoreError> {
+    let entry = super::ledger::entry(writing.connection, result.ledger_id)?;
+    if entry.outcome != Outcome::Accepted {
+        return Ok(Filed { conversation_id: entry.conversation_id, message_id: entry.message_id_stored });
+    }
+    let filed = match (&result.destination, &result.message) {
+        (Destination::Existing(conversation), Some(message)) => {
+            conversations::exists(writing.connection, *conversation)?;
+            settle_author(writing, *conversation, message)?;
+            filed(*conversation, messages::append(writing, *conversation, message)?)
+        }
+        (Destination::New { inbox, channel, subject }, Some(message)) => {
+            let new = NewConversation {
+                account: result.account.clone(),
+                inbox: inbox.clone(),
+                channel: *channel,
+                contact_name: message.author.name.clone(),
+                contact_email: message.author.email.clone(),
+                contact_identifier: None,
+                subject: subject.clone(),
+                messages: Vec::new(),
+            };
+            let conversation = begin::conversation(writing, &new)?;
+            filed(conversation, messages::append(writing, conversation, message)?)
+        }
+        (Destination::Nowhere, _) | (_, None) => Filed { conversation_id: None, message_id: None },
+    };
+    index(writing, &result, filed)?;
+    writing.execute(
+        "UPDATE ledger SET outcome = 'filed', reason = ?, conversation_id = ?, stored_message_id = ? WHERE id = ?",
+        params![result.reason, filed.conversation_id, filed.message_id, result.ledger_id],
+    )?;
+    Ok(filed)
+}
+
+fn filed(conversation: Id, message: Id) -> Filed {
+    Filed { conversation_id: Some(conversation), message_id: Some(message) }
+}
+
+/// A contact without an email takes the author's; another author joins under their own name.
+fn settle_author(writing: &Writing<'_>, conversation: Id, message: &NewMessage) -> Result<(), StoreError> {
+    let Some(email) = message.author.email.as_deref().map(begin::email_key) else { return Ok(()) };
+    match message.author.kind {
+        AuthorKind::Contact => {
+            // The email may belong to another contact of the account by now: then nothing is taken.
+            writing.execute(
+                "UPDATE OR IGNORE contacts SET email = ? WHERE email IS NULL
+                 AND id = (SELECT contact_id FROM conversations WHERE id = ?)",
+                params![email, conversation],
+            )?;
+        }
+        AuthorKind::Participant => {
+            writing.execute(
+                "INSERT INTO participants (conversation_id, email, name, since) SELECT ?, ?, ?, ?
+                 WHERE (SELECT count(*) FROM participants WHERE conversation_id = ?) < ?
+                 ON CONFLICT DO NOTHING",
+                params![conversation, email, message.author.name, writing.now.0, conversation, PARTICIPANTS_MAX],
+            )?;
+        }
+        AuthorKind::Agent | AuthorKind::System => {}
+    }
+    Ok(())
+}
+
+/// Remembers the mail's Message-ID for the replies to it.
+fn index(writing: &Writing<'_>, result: &FilingResult, filed: Filed) -> Result<(), StoreError> {
+    if let (Some(conversation), Some(stored), Some(message_id)) =
+        (filed.conversation_id, filed.message_id, &result.message_id)
+    {
+        writing.execute(
+            "INSERT OR IGNORE INTO message_ids (account, message_id, stored_id, conversation_id) VALUES (?, ?, ?, ?)",
+            params![result.account, message_id, stored, conversation],
+        )?;
+    }
+    Ok(())
+}
+
+/// Whoever knows a token can write under ever new names; beyond this they are authors only, not participants.
+const PARTICIPANTS_MAX: usize = 100;

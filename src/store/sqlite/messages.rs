@@ -1,0 +1,156 @@
+//! Messages of a conversation: appending (once per idempotency key) and reading.
+
+use super::super::StoreError;
+use super::super::unit::NewMessage;
+use super::conversations;
+use super::units::Writing;
+use super::words::{Json, Stored};
+use crate::clock::UnixMs;
+use crate::conversation::id::Id;
+use crate::conversation::model::{Attachment, Author, AuthorKind, Direction, Message};
+use crate::conversation::threading;
+use rusqlite::{Connection, OptionalExtension, Row, params};
+
+/// Writes a message and what it changes in its conversation; a known idempotency key answers the first one.
+pub fn append(writing: &Writing<'_>, conversation: Id, message: &NewMessage) -> Result<Id, StoreError> {
+    if let Some(key) = &message.idempotency_key {
+        let mut find = writing
+            .connection
+            .prepare_cached("SELECT id FROM messages WHERE conversation_id = ? AND idempotency_key = ?")?;
+        if let Some(first) = find.query_row(params![conversation, key], |row| row.get(0)).optional()? {
+            return Ok(first);
+        }
+    }
+    let status = conversations::status(writing.connection, conversation)?;
+    let id = insert(writing, conversation, message)?;
+    for attachment in &message.attachments {
+        insert_attachment(writing, id, attachment)?;
+    }
+    let class = message.email.as_ref().map(|email| email.class);
+    let status = threading::status_after(status, message.direction, message.author.kind, class);
+    let unseen = u32::from(message.direction == Direction::Outgoing && message.author.kind == AuthorKind::Agent);
+    writing.execute(
+        "UPDATE conversations SET status = ?, active_at = ?, last_message_at = ?,
+           unseen_by_contact = unseen_by_contact + ? WHERE id = ?",
+        params![Stored(status), writing.now.0, writing.now.0, unseen, conversation],
+    )?;
+    Ok(id)
+}
+
+fn insert(writing: &Writing<'_>, conversation: Id, message: &NewMessage) -> Result<Id, StoreError> {
+    let id = writing.next_id()?;
+    writing.execute(
+        "INSERT INTO messages (id, conversation_id, direction, author_kind, author_name, author_email, via, text, html,
+           quoted, signature, created_at, email, idempotency_key) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+        params![
+            id,
+            conversation,
+            Stored(message.direction),
+            Stored(message.author.kind),
+            message.author.name,
+            message.author.email,
+            Stored(message.via),
+            message.text,
+            message.html,
+            message.quoted,
+            message.signature,
+            writing.now.0,
+            message.email.as_ref().map(Json),
+            message.idempotency_key,
+        ],
+    )?;
+    Ok(id)
+}
+
+fn insert_attachment(writing: &Writing<'_>, message: Id, attachment: &Attachment) -> Result<(), StoreError> {
+    writing.execute(
+        "INSERT INTO attachments (id, message_id, name, media_type, size, inline, content_id, sha256, part)
+         VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)",
+        params![
+            writing.next_id()?,
+            message,
+            attachment.name,
+            attachment.media_type,
+            attachment.size,
+            attachment.inline,
+            attachment.content_id,
+            attachment.sha256,
+            attachment.part,
+        ],
+    )?;
+    Ok(())
+}
+
+/// One message.
+pub fn message(connection: &Connection, id: Id) -> Result<Message, StoreError> {
+    let mut find = connection.prepare_cached(&format!("SELECT {COLUMNS} FROM messages WHERE id = ?"))?;
+    let message = find.query_row([id], read).optional()?.ok_or(StoreError::NotFound("message"))?;
+    with_attachments(connection, message)
+}
+
+/// The latest messages of a conversation, oldest first.
+pub fn latest(connection: &Connection, conversation: Id, limit: usize) -> Result<Vec<Message>, StoreError> {
+    conversations::exists(connection, conversation)?;
+    let sql = format!("SELECT {COLUMNS} FROM messages WHERE conversation_id = ? ORDER BY id DESC LIMIT ?");
+    let mut find = connection.prepare_cached(&sql)?;
+    let newest_first: Vec<Message> =
+        find.query_map(params![conversation, limit], read)?.collect::<Result<_, rusqlite::Error>>()?;
+    newest_first.into_iter().rev().map(|message| with_attachments(connection, message)).collect()
+}
+
+/// The message that an attachment belongs to.
+pub fn of_attachment(connection: &Connection, attachment: Id) -> Result<Message, StoreError> {
+    let mut find = connection.prepare_cached("SELECT message_id FROM attachments WHERE id = ?")?;
+    let id = find.query_row([attachment], |row| row.get(0)).optional()?.ok_or(StoreError::NotFound("attachment"))?;
+    message(connection, id)
+}
+
+/// The latest texts that we mailed or showed in a conversation, newest first.
+pub fn sent_texts(connection: &Connection, conversation: Id, limit: usize) -> Result<Vec<String>, StoreError> {
+    let mut find = connection.prepare_cached(
+        "SELECT text FROM messages WHERE conversation_id = ? AND direction = 'outgoing' ORDER BY id DESC LIMIT ?",
+    )?;
+    Ok(find.query_map(params![conversation, limit], |row| row.get(0))?.collect::<Result<_, _>>()?)
+}
+
+fn with_attachments(connection: &Connection, mut message: Message) -> Result<Message, StoreError> {
+    let mut find = connection.prepare_cached(
+        "SELECT id, name, media_type, size, inline, content_id, sha256, part FROM attachments
+         WHERE message_id = ? ORDER BY id",
+    )?;
+    let rows = find.query_map([message.id], |row| {
+        Ok(Attachment {
+            id: row.get(0)?,
+            name: row.get(1)?,
+            media_type: row.get(2)?,
+            size: row.get(3)?,
+            inline: row.get(4)?,
+            content_id: row.get(5)?,
+            sha256: row.get(6)?,
+            part: row.get(7)?,
+        })
+    })?;
+    message.attachments = rows.collect::<Result<_, _>>()?;
+    Ok(message)
+}
+
+fn read(row: &Row<'_>) -> rusqlite::Result<Message> {
+    Ok(Message {
+        id: row.get(0)?,
+        conversation_id: row.get(1)?,
+        direction: row.get::<_, Stored<_>>(2)?.0,
+        author: Author { kind: row.get::<_, Stored<_>>(3)?.0, name: row.get(4)?, email: row.get(5)? },
+        via: row.get::<_, Stored<_>>(6)?.0,
+        text: row.get(7)?,
+        html: row.get(8)?,
+        quoted: row.get(9)?,
+        signature: row.get(10)?,
+        attachments: Vec::new(),
+        created_at: UnixMs(row.get(11)?),
+        seen_at: row.get::<_, Option<i64>>(12)?.map(UnixMs),
+        email: row.get::<_, Option<Json<_>>>(13)?.map(|json| json.0),
+    })
+}
+
+const COLUMNS: &str = "id, conversation_id, direction, author_kind, author_name, author_email, via, text, html, quoted,
+    signature, created_at, seen_at, email";

@@ -1,0 +1,21 @@
+//! SQLite behind the store: one writer thread that commits many units at once, a few read-only connections, and the
+//! statements of each duty. WAL with synchronous=FULL: a commit that returned is on disk.
+
+pub(super) mod accept;
+pub(super) mod api_tokens;
+pub(super) mod begin;
+pub(super) mod checkpoint;
+pub(super) mod connection;
+pub(super) mod conversations;
+pub(super) mod filing;
+pub(super) mod ids;
+pub(super) mod ledger;
+pub(super) mod messages;
+pub(super) mod readers;
+pub(super) mod refusals;
+pub(super) mod reply_tokens;
+pub(super) mod routing;
+pub(super) mod schema;
+pub(super) mod units;
+pub(super) mod words;
+pub(super) mod writer;

@@ -1,0 +1,70 @@
+//! What routing may go by, in one read: conversations by token and by Message-ID, and whether the sender is in them.
+
+use super::super::StoreError;
+use super::super::unit::{ContactOf, RoutingEvidence};
+use super::begin::email_key;
+use crate::clock::UnixMs;
+use crate::conversation::id::Id;
+use crate::conversation::reply_token::ReplyToken;
+use rusqlite::{Connection, OptionalExtension, params};
+
+/// What is asked.
+pub struct Question {
+    pub account: String,
+    pub tokens: Vec<ReplyToken>,
+    pub message_ids: Vec<String>,
+    pub sender: Option<String>,
+    pub now: UnixMs,
+}
+
+/// Live tokens and Message-IDs of the account only: nothing of another account ever routes a mail here.
+pub fn evidence(connection: &Connection, question: &Question) -> Result<RoutingEvidence, StoreError> {
+    let mut evidence = RoutingEvidence::default();
+    let mut by_token = connection.prepare_cached(
+        "SELECT conversation_id FROM reply_tokens WHERE token = ? AND account = ? AND revoked_at IS NULL
+         AND (expires_at IS NULL OR expires_at > ?)",
+    )?;
+    for token in &question.tokens {
+        let row = by_token.query_row(params![token.0, question.account, question.now.0], |row| row.get(0));
+        evidence.by_token.extend(row.optional()?.map(|id| (*token, id)));
+    }
+    let mut by_message_id = connection.prepare_cached(
+        "SELECT conversation_id FROM message_ids WHERE account = ? AND message_id = ?
+         GROUP BY conversation_id ORDER BY max(stored_id) DESC LIMIT ?",
+    )?;
+    for message_id in &question.message_ids {
+        let rows = by_message_id.query_map(params![question.account, message_id, SAME_ID_MAX], |row| row.get(0))?;
+        for id in rows {
+            evidence.by_message_id.push((message_id.clone(), id?));
+        }
+    }
+    let tokens = evidence.by_token.iter().map(|(_, id)| *id);
+    let mut found: Vec<Id> = tokens.chain(evidence.by_message_id.iter().map(|(_, id)| *id)).collect();
+    found.sort_unstable();
+    found.dedup();
+    let sender = question.sender.as_deref().map(email_key);
+    for id in found {
+        let contact = contact_of(connection, id)?;
+        if let Some(sender) = &sender
+            && (contact.email.as_deref() == Some(sender) || is_participant(connection, id, sender)?)
+        {
+            evidence.sender_takes_part.push(id);
+        }
+        evidence.contacts.push(contact);
+    }
+    Ok(evidence)
+}
+
+fn contact_of(connection: &Connection, conversation: Id) -> Result<ContactOf, StoreError> {
+    let mut find = connection
+        .prepare_cached("SELECT k.email FROM conversations c JOIN contacts k ON k.id = c.contact_id WHERE c.id = ?")?;
+    Ok(ContactOf { conversation, email: find.query_row([conversation], |row| row.get(0))? })
+}
+
+fn is_participant(connection: &Connection, conversation: Id, email: &str) -> Result<bool, StoreError> {
+    let mut find = connection.prepare_cached("SELECT 1 FROM participants WHERE conversation_id = ? AND email = ?")?;
+    Ok(find.exists(params![conversation, email])?)
+}
+
+/// Conversations looked at for one Message-ID: a sender may repeat ids as often as it likes.
+const SAME_ID_MAX: usize = 8;

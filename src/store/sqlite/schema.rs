@@ -1,0 +1,89 @@
+//! The tables, as ordered forward-only migrations counted by `user_version`. A released migration is never edited:
+//! `tests/it/store.rs` opens a database of every released version.
+
+use super::super::StoreError;
+use rusqlite::Connection;
+
+/// "rply": tells our database from any other SQLite file.
+const APPLICATION_ID: i32 = 0x7270_6c79;
+
+/// Migration number n brings the database from version n to n + 1.
+pub const MIGRATIONS: &[&str] = &[V1];
+
+/// Brings the database to the newest version, each step in its own transaction.
+pub fn migrate(connection: &mut Connection) -> Result<(), StoreError> {
+    let found: usize = connection.query_row("PRAGMA user_version", [], |row| row.get(0))?;
+    let owner: i32 = connection.query_row("PRAGMA application_id", [], |row| row.get(0))?;
+    if found > MIGRATIONS.len() {
+        return Err(StoreError::Database(format!(
+            "its schema has version {found}, this replyd knows up to {}; run the newer replyd",
+            MIGRATIONS.len()
+        )));
+    }
+    if found > 0 && owner != APPLICATION_ID {
+        return Err(StoreError::Database("it is not a database of replyd".into()));
+    }
+    for (version, migration) in MIGRATIONS.iter().enumerate().skip(found) {
+        let transaction = connection.transaction()?;
+        transaction.execute_batch(migration)?;
+        transaction.pragma_update(None, "user_version", version + 1)?;
+        transaction.pragma_update(None, "application_id", APPLICATION_ID)?;
+        transaction.commit()?;
+    }
+    Ok(())
+}
+
+/// `raw_mail.octets` is NULL for a mail in `mail/<id>.eml`. `recent_mail` holds what duplicates are told by for as long
+/// as they are looked for, keyed by 64 bits of a digest so that its B-tree stays small; the ledger decides equality.
+/// The two partial indexes cost accepted and filed mail almost nothing: they hold only what waits or was refused.
+const V1: &str = "
+CREATE TABLE raw_mail (id INTEGER PRIMARY KEY, size INTEGER NOT NULL, octets BLOB) STRICT;
+CREATE TABLE ledger (
+  id INTEGER PRIMARY KEY, received_at INTEGER NOT NULL, ingress TEXT NOT NULL, session TEXT NOT NULL,
+  remote_ip TEXT, helo TEXT, tls TEXT, envelope_from TEXT, envelope_to TEXT, account TEXT, message_id TEXT,
+  size INTEGER, sha256 BLOB, outcome TEXT NOT NULL, reason TEXT NOT NULL, reply TEXT NOT NULL, auth TEXT,
+  raw_id INTEGER, conversation_id INTEGER, stored_message_id INTEGER, attempts INTEGER NOT NULL DEFAULT 0) STRICT;
+CREATE INDEX ledger_account ON ledger (account, id);
+CREATE INDEX ledger_unfiled ON ledger (id) WHERE outcome = 'accepted';
+CREATE INDEX ledger_refused ON ledger (id) WHERE outcome IN ('rejected', 'deferred');
+CREATE TABLE recent_mail (digest INTEGER PRIMARY KEY, ledger_id INTEGER NOT NULL) STRICT;
+CREATE TABLE contacts (
+  id INTEGER PRIMARY KEY, account TEXT NOT NULL, name TEXT, email TEXT, identifier TEXT,
+  created_at INTEGER NOT NULL) STRICT;
+CREATE UNIQUE INDEX contacts_email ON contacts (account, email) WHERE email IS NOT NULL;
+CREATE UNIQUE INDEX contacts_identifier ON contacts (account, identifier) WHERE identifier IS NOT NULL;
+CREATE TABLE conversations (
+  id INTEGER PRIMARY KEY, account TEXT NOT NULL, inbox TEXT NOT NULL, channel TEXT NOT NULL, status TEXT NOT NULL,
+  subject TEXT, assignee TEXT, contact_id INTEGER NOT NULL REFERENCES contacts, reply_token BLOB NOT NULL,
+  created_at INTEGER NOT NULL, active_at INTEGER NOT NULL, last_message_at INTEGER,
+  unseen_by_contact INTEGER NOT NULL DEFAULT 0) STRICT;
+CREATE INDEX conversations_active ON conversations (account, active_at, id);
+CREATE INDEX conversations_contact ON conversations (contact_id);
+CREATE TABLE participants (
+  conversation_id INTEGER NOT NULL REFERENCES conversations, email TEXT NOT NULL, name TEXT, since INTEGER NOT NULL,
+  PRIMARY KEY (conversation_id, email)) STRICT, WITHOUT ROWID;
+CREATE TABLE reply_tokens (
+  token BLOB PRIMARY KEY, account TEXT NOT NULL, conversation_id INTEGER NOT NULL REFERENCES conversations,
+  participant TEXT, created_at INTEGER NOT NULL, revoked_at INTEGER, expires_at INTEGER) STRICT, WITHOUT ROWID;
+CREATE INDEX reply_tokens_conversation ON reply_tokens (conversation_id);
+CREATE TABLE messages (
+  id INTEGER PRIMARY KEY, conversation_id INTEGER NOT NULL REFERENCES conversations, direction TEXT NOT NULL,
+  author_kind TEXT NOT NULL, author_name TEXT, author_email TEXT, via TEXT NOT NULL, text TEXT NOT NULL, html TEXT,
+  quoted TEXT NOT NULL, signature TEXT NOT NULL, created_at INTEGER NOT NULL, seen_at INTEGER, email TEXT,
+  idempotency_key TEXT) STRICT;
+CREATE INDEX messages_conversation ON messages (conversation_id, id);
+CREATE UNIQUE INDEX messages_idempotency ON messages (conversation_id, idempotency_key)
+  WHERE idempotency_key IS NOT NULL;
+CREATE TABLE attachments (
+  id INTEGER PRIMARY KEY, message_id INTEGER NOT NULL REFERENCES messages, name TEXT NOT NULL, media_type TEXT NOT NULL,
+  size INTEGER NOT NULL, inline INTEGER NOT NULL, content_id TEXT, sha256 TEXT NOT NULL, part INTEGER NOT NULL) STRICT;
+CREATE INDEX attachments_message ON attachments (message_id);
+CREATE TABLE message_ids (
+  account TEXT NOT NULL, message_id TEXT NOT NULL, stored_id INTEGER NOT NULL, conversation_id INTEGER NOT NULL,
+  PRIMARY KEY (account, message_id, stored_id)) STRICT, WITHOUT ROWID;
+CREATE TABLE api_tokens (
+  id INTEGER PRIMARY KEY, account TEXT NOT NULL, sha256 BLOB NOT NULL UNIQUE, created_at INTEGER NOT NULL,
+  revoked_at INTEGER) STRICT;
+CREATE TABLE progress (name TEXT PRIMARY KEY, value INTEGER NOT NULL) STRICT, WITHOUT ROWID;
+CREATE TABLE probe (id INTEGER PRIMARY KEY, octets BLOB NOT NULL) STRICT;
+";

@@ -1,0 +1,140 @@
+//! The words of enums as columns hold them: the same as in the JSON of the API, so that an operator's `sqlite3` reads
+//! like the API does.
+
+use crate::conversation::id::Id;
+use crate::conversation::model::{AuthorKind, Channel, Direction, Ingress, Outcome, Status, Via};
+use rusqlite::types::{FromSql, FromSqlError, FromSqlResult, ToSql, ToSqlOutput, ValueRef};
+
+/// An enum stored as a word.
+pub trait Word: Copy + PartialEq + 'static {
+    const WORDS: &'static [(Self, &'static str)];
+
+    fn word(self) -> &'static str {
+        Self::WORDS.iter().find(|(value, _)| *value == self).map_or("", |(_, word)| word)
+    }
+}
+
+/// A column that holds a word.
+pub struct Stored<T>(pub T);
+
+impl<T: Word> ToSql for Stored<T> {
+    fn to_sql(&self) -> rusqlite::Result<ToSqlOutput<'_>> {
+        Ok(ToSqlOutput::from(self.0.word()))
+    }
+}
+
+impl<T: Word> FromSql for Stored<T> {
+    fn column_result(value: ValueRef<'_>) -> FromSqlResult<Self> {
+        let text = value.as_str()?;
+        let found = T::WORDS.iter().find(|(_, word)| *word == text);
+        found.map(|(value, _)| Stored(*value)).ok_or(FromSqlError::InvalidType)
+    }
+}
+
+/// A column that holds JSON.
+pub struct Json<T>(pub T);
+
+impl<T: serde::Serialize> ToSql for Json<T> {
+    fn to_sql(&self) -> rusqlite::Result<ToSqlOutput<'_>> {
+        serde_json::to_string(&self.0)
+            .map(ToSqlOutput::from)
+            .map_err(|error| rusqlite::Error::ToSqlConversionFailure(Box::new(error)))
+    }
+}
+
+impl<T: serde::de::DeserializeOwned> FromSql for Json<T> {
+    fn column_result(value: ValueRef<'_>) -> FromSqlResult<Self> {
+        serde_json::from_str(value.as_str()?).map(Json).map_err(|error| FromSqlError::Other(Box::new(error)))
+    }
+}
+
+impl ToSql for Id {
+    fn to_sql(&self) -> rusqlite::Result<ToSqlOutput<'_>> {
+        Ok(ToSqlOutput::from(self.0))
+    }
+}
+
+impl FromSql for Id {
+    fn column_result(value: ValueRef<'_>) -> FromSqlResult<Self> {
+        value.as_i64().map(Id)
+    }
+}
+
+impl Word for Status {
+    const WORDS: &'static [(Self, &'static str)] =
+        &[(Status::Open, "open"), (Status::Resolved, "resolved"), (Status::Snoozed, "snoozed")];
+}
+
+impl Word for Channel {
+    const WORDS: &'static [(Self, &'static str)] =
+        &[(Channel::Widget, "widget"), (Channel::Email, "email"), (Channel::Api, "api")];
+}
+
+impl Word for Direction {
+    const WORDS: &'static [(Self, &'static str)] = &[
+        (Direction::Incoming, "incoming"),
+        (Direction::Outgoing, "outgoing"),
+        (Direction::Note, "note"),
+        (Direction::Activity, "activity"),
+    ];
+}
+
+impl Word for AuthorKind {
+    const WORDS: &'static [(Self, &'static str)] = &[
+        (AuthorKind::Contact, "contact"),
+        (AuthorKind::Agent, "agent"),
+        (AuthorKind::Participant, "participant"),
+        (AuthorKind::System, "system"),
+    ];
+}
+
+impl Word for Via {
+    const WORDS: &'static [(Self, &'static str)] =
+        &[(Via::Widget, "widget"), (Via::Email, "email"), (Via::Api, "api"), (Via::Desk, "desk")];
+}
+
+impl Word for Ingress {
+    const WORDS: &'static [(Self, &'static str)] = &[
+        (Ingress::Smtp, "smtp"),
+        (Ingress::Lmtp, "lmtp"),
+        (Ingress::Relay, "relay"),
+        (Ingress::Mailgun, "mailgun"),
+        (Ingress::Mandrill, "mandrill"),
+        (Ingress::Postmark, "postmark"),
+        (Ingress::Sendgrid, "sendgrid"),
+        (Ingress::Pipe, "pipe"),
+    ];
+}
+
+impl Word for Outcome {
+    const WORDS: &'static [(Self, &'static str)] = &[
+        (Outcome::Accepted, "accepted"),
+        (Outcome::Filed, "filed"),
+        (Outcome::Rejected, "rejected"),
+        (Outcome::Deferred, "deferred"),
+        (Outcome::Duplicate, "duplicate"),
+        (Outcome::Failed, "failed"),
+    ];
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn check<T: Word + serde::Serialize + std::fmt::Debug>() {
+        for (value, word) in T::WORDS {
+            assert_eq!(serde_json::to_value(value).ok(), Some(serde_json::Value::from(*word)), "{value:?}");
+        }
+    }
+
+    #[test]
+    fn columns_and_json_use_the_same_words() {
+        check::<Status>();
+        check::<Channel>();
+        check::<Direction>();
+        check::<AuthorKind>();
+        check::<Via>();
+        check::<Ingress>();
+        check::<Outcome>();
+    }
+}

@@ -1,0 +1,251 @@
+//! The one thread that writes. It takes what is queued, runs each unit in a savepoint of one transaction, commits, and
+//! only then answers: many sessions share one sync, and without load a unit waits for nothing but its own.
+//!
+//! A failed commit is an error for every unit in it. After an I/O error the connection is opened anew and the whole
+//! WAL is written through before anything is accepted again, because a page whose sync failed may be gone from the
+//! page cache: syncing once more would report a success that never happened.
+
+use super::super::StoreError;
+use super::super::shared::Shared;
+use super::checkpoint::{self, Checkpointer};
+use super::connection;
+use super::units::{Unit, Writing};
+use super::{accept, refusals};
+use rusqlite::Connection;
+use std::cell::Cell;
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+use std::sync::mpsc::{Receiver, RecvTimeoutError};
+use std::time::Duration;
+
+/// What the writer is told.
+pub enum Order {
+    Unit(Box<dyn Unit>),
+    /// Something changed that is not in the queue: refusals wait, or the checkpointer met an error.
+    Look,
+    Fault(Fault),
+    Close,
+}
+
+/// What a test makes go wrong.
+#[derive(Debug, Clone, Copy)]
+pub enum Fault {
+    /// The database may not grow beyond so many pages; 0 lifts the bound as far as it goes.
+    PagesMax(u32),
+    /// So many commits fail like a sync that answered EIO.
+    FailCommits(u32),
+}
+
+/// The writing thread's state.
+pub struct Writer {
+    shared: Arc<Shared>,
+    orders: Receiver<Order>,
+    connection: Option<Connection>,
+    checkpointer: Checkpointer,
+    upkeep: Upkeep,
+    commits_to_fail: u32,
+    closing: bool,
+}
+
+/// What the writer remembers of its own housekeeping.
+#[derive(Default)]
+struct Upkeep {
+    refused: refusals::Rows,
+    recent: accept::Pruning,
+}
+
+impl Writer {
+    pub fn new(
+        shared: Arc<Shared>,
+        orders: Receiver<Order>,
+        connection: Connection,
+        checkpointer: Checkpointer,
+    ) -> Writer {
+        Writer {
+            shared,
+            orders,
+            connection: Some(connection),
+            checkpointer,
+            upkeep: Upkeep::default(),
+            commits_to_fail: 0,
+            closing: false,
+        }
+    }
+
+    /// Until `Order::Close` and everything queued before it is done.
+    pub fn run(mut self) {
+        while !self.closing {
+            match self.wait() {
+                Ok(order) => {
+                    let units = self.gather(order);
+                    if !units.is_empty() {
+                        self.commit(units);
+                    }
+                }
+                Err(RecvTimeoutError::Timeout) => self.commit(Vec::new()),
+                Err(RecvTimeoutError::Disconnected) => self.closing = true,
+            }
+        }
+        if self.shared.refusals.waiting() > 0 {
+            self.commit(Vec::new());
+        }
+    }
+
+    /// Sleeps until there is work; refusals are given company for a while, an ill store is tried again.
+    fn wait(&self) -> Result<Order, RecvTimeoutError> {
+        if self.shared.trouble().is_some() {
+            return self.orders.recv_timeout(TRY_AGAIN);
+        }
+        if self.shared.refusals.waiting() > 0 {
+            return self.orders.recv_timeout(REFUSALS_WAIT);
+        }
+        self.orders.recv().map_err(|_| RecvTimeoutError::Disconnected)
+    }
+
+    /// What is queued, up to the bounds of a batch.
+    fn gather(&mut self, first: Order) -> Vec<Box<dyn Unit>> {
+        let mut units = Vec::new();
+        let mut octets = 0;
+        let mut next = Some(first);
+        while let Some(order) = next {
+            match order {
+                Order::Unit(unit) => {
+                    octets += unit.octets();
+                    units.push(unit);
+                }
+                Order::Look => {}
+                Order::Fault(fault) => self.inject(fault),
+                Order::Close => self.closing = true,
+            }
+            let room = units.len() < BATCH_UNITS_MAX && octets < BATCH_OCTETS_MAX && !self.closing;
+            next = if room { self.orders.try_recv().ok() } else { None };
+        }
+        units
+    }
+
+    fn commit(&mut self, mut units: Vec<Box<dyn Unit>>) {
+        let begun = self.shared.clock.monotonic();
+        let outcome = self.transaction(&mut units);
+        self.shared.counting.waiting.fetch_sub(units.len(), Ordering::Relaxed);
+        match outcome {
+            Ok(outcomes) => {
+                self.shared.counting.committed(units.len(), self.shared.clock.monotonic().duration_since(begun));
+                self.shared.recovered();
+                for (unit, outcome) in units.into_iter().zip(outcomes) {
+                    unit.answer(outcome);
+                }
+                self.checkpoint();
+            }
+            Err(error) => {
+                self.shared.counting.failed();
+                self.shared.fell_ill(&error);
+                self.upkeep = Upkeep::default();
+                for unit in units {
+                    unit.answer(Err(error.clone()));
+                }
+            }
+        }
+    }
+
+    /// One transaction around all units; `Err` if it did not reach the disk.
+    fn transaction(&mut self, units: &mut [Box<dyn Unit>]) -> Result<Vec<Result<(), StoreError>>, StoreError> {
+        self.mend()?;
+        let Some(connection) = &self.connection else { return Err(StoreError::Closed) };
+        let accepted_mail = Cell::new(false);
+        let now = self.shared.clock.now();
+        let writing = Writing { connection, ids: &self.shared.ids, now, accepted_mail: &accepted_mail };
+        writing.execute("BEGIN IMMEDIATE", [])?;
+        let mut run = || {
+            let outcomes = units.iter_mut().map(|unit| in_savepoint(&writing, unit)).collect::<Result<Vec<_>, _>>()?;
+            refusals::write(&writing, &self.shared.refusals, &mut self.upkeep.refused)?;
+            self.upkeep.recent.step(&writing, units.len())?;
+            if self.commits_to_fail > 0 {
+                self.commits_to_fail -= 1;
+                return Err(StoreError::Unhealthy("a sync failed on purpose".into()));
+            }
+            writing.execute("COMMIT", [])?;
+            Ok(outcomes)
+        };
+        let outcome = run();
+        match &outcome {
+            Ok(_) => self.shared.refusals.written(),
+            // SQLite may have rolled back by itself.
+            Err(_) if connection.is_autocommit() => {}
+            Err(_) => drop(connection.execute_batch("ROLLBACK")),
+        }
+        if accepted_mail.get() && outcome.is_ok() {
+            self.shared.accepted_mail.send_modify(|count| *count += 1);
+        }
+        outcome
+    }
+
+    /// Does what the last trouble asks for before anything is written again.
+    fn mend(&mut self) -> Result<(), StoreError> {
+        match self.shared.trouble() {
+            None => return Ok(()),
+            Some(damage @ StoreError::Damaged(_)) => return Err(damage),
+            Some(StoreError::Unhealthy(_)) => {
+                self.connection = None;
+                let connection = connection::open_writer(&self.shared.database)?;
+                checkpoint::write_through(&connection)?;
+                self.connection = Some(connection);
+            }
+            Some(_) => {}
+        }
+        self.connection.as_ref().map_or(Err(StoreError::Closed), probe)
+    }
+
+    fn checkpoint(&mut self) {
+        let Some(connection) = &self.connection else { return };
+        if let Err(error) = self.checkpointer.after_commit(connection) {
+            self.shared.fell_ill(&error);
+        }
+    }
+
+    fn inject(&mut self, fault: Fault) {
+        match (fault, &self.connection) {
+            (Fault::FailCommits(count), _) => self.commits_to_fail = count,
+            (Fault::PagesMax(pages), Some(connection)) => {
+                let pages = if pages == 0 { u32::MAX - 1 } else { pages };
+                let _ = connection.query_row(&format!("PRAGMA max_page_count = {pages}"), [], |_| Ok(()));
+            }
+            (Fault::PagesMax(_), None) => {}
+        }
+    }
+}
+
+/// One unit's error undoes that unit alone, unless the disk or the database failed.
+fn in_savepoint(writing: &Writing<'_>, unit: &mut Box<dyn Unit>) -> Result<Result<(), StoreError>, StoreError> {
+    writing.execute("SAVEPOINT unit", [])?;
+    match unit.run(writing) {
+        Ok(()) => {
+            writing.execute("RELEASE unit", [])?;
+            Ok(Ok(()))
+        }
+        Err(error) if error.spoils_the_batch() || writing.connection.is_autocommit() => Err(error),
+        Err(error) => {
+            writing.execute("ROLLBACK TO unit", [])?;
+            writing.execute("RELEASE unit", [])?;
+            Ok(Err(error))
+        }
+    }
+}
+
+/// Writes as much as a mail may have, so that "recovered" is not said of a disk with room for one page only.
+fn probe(connection: &Connection) -> Result<(), StoreError> {
+    let tried = connection.execute_batch(
+        "BEGIN IMMEDIATE; INSERT INTO probe (octets) VALUES (zeroblob(262144)); COMMIT; DELETE FROM probe;",
+    );
+    if tried.is_err() && !connection.is_autocommit() {
+        let _ = connection.execute_batch("ROLLBACK");
+    }
+    Ok(tried?)
+}
+
+/// A batch's bounds: beyond them the first units would wait for the last.
+const BATCH_UNITS_MAX: usize = 128;
+const BATCH_OCTETS_MAX: usize = 16 * 1024 * 1024;
+/// How long refusals alone wait for a commit that somebody needs: a flood of refusals must not cost a sync each.
+const REFUSALS_WAIT: Duration = Duration::from_millis(200);
+/// How often an ill store is tried.
+const TRY_AGAIN: Duration = Duration::from_secs(1);
