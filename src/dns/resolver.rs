@@ -199,9 +199,12 @@ fn absolute(text: &str) -> Option<Name> {
     Name::from_labels(text.split('.').map(str::as_bytes)).ok()
 }
 
+/// As it can be asked again: in lower case, without escapes and trailing dot. A dot inside a label would make another
+/// name of it, so it becomes what no host has.
 fn text_of(name: &Name) -> String {
-    let text = name.to_ascii().to_ascii_lowercase();
-    text.strip_suffix('.').map(str::to_owned).unwrap_or(text)
+    let labels: Vec<String> =
+        name.iter().map(|label| String::from_utf8_lossy(label).to_ascii_lowercase().replace('.', "\u{fffd}")).collect();
+    labels.join(".")
 }
 
 fn failure(error: NetError) -> DnsFailure {

@@ -97,25 +97,3 @@ impl Counters {
         self.ingest.get_or_create(&IngestLabels { ingress, outcome }).inc();
     }
 }
-
-/// Counts a panic of the task that holds it: the runtime catches panics, and nobody else would hear of them.
-#[derive(Debug)]
-pub struct PanicWatch {
-    counters: std::sync::Arc<Counters>,
-    task: String,
-}
-
-impl PanicWatch {
-    pub fn new(counters: std::sync::Arc<Counters>, task: String) -> PanicWatch {
-        PanicWatch { counters, task }
-    }
-}
-
-impl Drop for PanicWatch {
-    fn drop(&mut self) {
-        if std::thread::panicking() {
-            self.counters.panics.inc();
-            tracing::error!(task = %self.task, "a task panicked; this is a bug of replyd, please report the lines above");
-        }
-    }
-}

@@ -1,6 +1,15 @@
 //! Which domains speak for one another (RFC 9989 §4.10, §5): equal names, one organizational domain, or a domain for
 //! the names below it.
 
+/// RFC 9989 §4.7 `adkim`, `aspf`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Mode {
+    /// Domains of one organization.
+    Relaxed,
+    /// Equal domains.
+    Strict,
+}
+
 /// A domain's organization, as its DMARC records show it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Organization {

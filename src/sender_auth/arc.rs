@@ -12,6 +12,10 @@ use mail_auth::dkim::Canonicalization;
 /// RFC 8617 §5.1.1.
 const SETS_MAX: usize = 50;
 
+/// RFC 8617 §4.1.2 leaves DKIM's default, simple; but sealers that omit `c=` seal relaxed, and so does the reference
+/// suite. What verifies is sealed in either form.
+const UNSAID: Canonicalization = Canonicalization::Relaxed;
+
 /// The fields of one instance.
 struct Set<'a> {
     results: RawField<'a>,
@@ -90,7 +94,7 @@ async fn validate(
     let last = sets.last().ok_or(Broken)?;
     let tags = TagList::parse(text_of(&last.signature)?).ok_or(Broken)?;
     let signer = Signer::parse(&tags).map_err(|_| Broken)?;
-    let coverage = Coverage::parse(&tags).map_err(|_| Broken)?;
+    let coverage = Coverage::parse(&tags, UNSAID).map_err(|_| Broken)?;
     // RFC 8617 §4.1.2: seals come after it.
     let fine = !coverage.names("arc-seal") && coverage.body_octets.is_none() && hashes.agree_with(&coverage);
     let key = key_of(questions, &signer).await?;
@@ -142,7 +146,7 @@ fn seal_instance(text: &str) -> Option<usize> {
 fn signature_instance(text: &str) -> Option<usize> {
     let tags = TagList::parse(text)?;
     // RFC 8617 §4.1.2: every signature of the chain must be one, though only the last is verified.
-    let whole = Signer::parse(&tags).is_ok() && Coverage::parse(&tags).is_ok();
+    let whole = Signer::parse(&tags).is_ok() && Coverage::parse(&tags, UNSAID).is_ok();
     tags.get("i").filter(|_| whole).and_then(instance_number)
 }
 

@@ -7,6 +7,7 @@ use super::signature::{BodyHashes, Coverage, Flaw, Signer, verify};
 use super::tag_list::{TagList, items, squeezed};
 use crate::dns::Questions;
 use crate::mail::address::canonical_domain;
+use mail_auth::dkim::Canonicalization;
 use tokio::time::Instant;
 
 /// Clocks differ, and mail-auth's own test mails are hours ahead; a day is no more than an honest mistake.
@@ -92,7 +93,7 @@ fn read<'a>(field: &'a RawField<'a>, tags: &TagList<'_>) -> Result<Candidate<'a>
         return Err(Flaw("v= is not 1"));
     }
     let signer = Signer::parse(tags)?;
-    let coverage = Coverage::parse(tags)?;
+    let coverage = Coverage::parse(tags, Canonicalization::Simple)?;
     // RFC 6376 §5.4: a signature that does not cover From says nothing of the author.
     if !coverage.names("from") {
         return Err(Flaw("From is not signed"));

@@ -1,7 +1,7 @@
 //! DMARC records and their discovery by tree walk (RFC 9989 §4): what the author's domain asks for. `pct` is gone
 //! (RFC 9989 §C.5); reports are not sent.
 
-use super::alignment::Organization;
+use super::alignment::{Mode, Organization};
 use super::results::Policy;
 use super::tag_list::TagList;
 use crate::dns::{DnsFailure, Questions};
@@ -18,8 +18,8 @@ struct Record {
     /// `psd=y`, `psd=n`, or neither.
     public_suffix: Option<bool>,
     testing: bool,
-    strict_dkim: bool,
-    strict_spf: bool,
+    dkim_mode: Mode,
+    spf_mode: Mode,
     /// `rua=` names somewhere to send reports to: then a missing `p=` is `none`.
     reported: bool,
 }
@@ -28,8 +28,8 @@ struct Record {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Published {
     pub policy: Policy,
-    pub strict_dkim: bool,
-    pub strict_spf: bool,
+    pub dkim_mode: Mode,
+    pub spf_mode: Mode,
 }
 
 /// The DNS did not say.
@@ -145,14 +145,15 @@ impl Record {
             _ => None,
         };
         let is = |name: &str, value: &str| get(name).as_deref() == Some(value);
+        let mode = |name: &str| if is(name, "s") { Mode::Strict } else { Mode::Relaxed };
         Some(Record {
             policy: policy("p"),
             subdomains: policy("sp"),
             nonexistent: policy("np"),
             public_suffix: if is("psd", "y") { Some(true) } else { is("psd", "n").then_some(false) },
             testing: is("t", "y"),
-            strict_dkim: is("adkim", "s"),
-            strict_spf: is("aspf", "s"),
+            dkim_mode: mode("adkim"),
+            spf_mode: mode("aspf"),
             reported: get("rua").is_some_and(|rua| rua.contains("mailto:")),
         })
     }
@@ -166,7 +167,7 @@ impl Record {
             (true, _) => Policy::None,
             (false, policy) => policy,
         };
-        Some(Published { policy, strict_dkim: self.strict_dkim, strict_spf: self.strict_spf })
+        Some(Published { policy, dkim_mode: self.dkim_mode, spf_mode: self.spf_mode })
     }
 }
 

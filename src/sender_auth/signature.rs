@@ -59,8 +59,9 @@ fn host_name(text: &str) -> Option<String> {
 }
 
 impl Coverage {
-    pub fn parse(tags: &TagList<'_>) -> Result<Coverage, Flaw> {
-        let (header_form, body_form) = forms(tags.get("c"))?;
+    /// `unsaid`: the form of header and body if there is no `c=`.
+    pub fn parse(tags: &TagList<'_>, unsaid: Canonicalization) -> Result<Coverage, Flaw> {
+        let (header_form, body_form) = forms(tags.get("c"), unsaid)?;
         let names: Vec<String> = items(tags.get("h").ok_or(Flaw("h= is missing"))?)
             .filter(|name| !name.is_empty())
             .map(str::to_owned)
@@ -84,15 +85,15 @@ impl Coverage {
     }
 }
 
-/// RFC 6376 §3.5 `c=`: absent is simple for both, one word leaves the body simple.
-fn forms(value: Option<&str>) -> Result<(Canonicalization, Canonicalization), Flaw> {
+/// RFC 6376 §3.5 `c=`: one word leaves the body simple.
+fn forms(value: Option<&str>, unsaid: Canonicalization) -> Result<(Canonicalization, Canonicalization), Flaw> {
     let form = |word: &str| match squeezed(word).to_ascii_lowercase().as_str() {
         "simple" => Ok(Canonicalization::Simple),
         "relaxed" => Ok(Canonicalization::Relaxed),
         _ => Err(Flaw("c= is unknown")),
     };
     match value.map(|value| value.split_once('/').ok_or(value)) {
-        None => Ok((Canonicalization::Simple, Canonicalization::Simple)),
+        None => Ok((unsaid, unsaid)),
         Some(Ok((header, body))) => Ok((form(header)?, form(body)?)),
         Some(Err(header)) => Ok((form(header)?, Canonicalization::Simple)),
     }

@@ -1,6 +1,6 @@
 //! Runs every method over one mail, within one budget of time and questions, and joins what they say.
 
-use super::alignment::{Organization, could_align, is_aligned};
+use super::alignment::{Mode, Organization, could_align, is_aligned};
 use super::author::Author;
 use super::dkim::Bounds;
 use super::dmarc::{Published, Trouble};
@@ -149,14 +149,14 @@ impl Run<'_> {
     ) -> Aligned {
         let mut aligned = Aligned::default();
         let mut trouble = published.as_ref().err().map(|trouble| trouble.0.clone());
-        let (strict_dkim, strict_spf) = match published {
-            Ok(Some(published)) => (published.strict_dkim, published.strict_spf),
-            Ok(None) => (false, false),
+        let (dkim_mode, spf_mode) = match published {
+            Ok(Some(published)) => (published.dkim_mode, published.spf_mode),
+            Ok(None) => (Mode::Relaxed, Mode::Relaxed),
             // Without the record only equal names are aligned in either mode.
-            Err(_) => (true, true),
+            Err(_) => (Mode::Strict, Mode::Strict),
         };
         for signature in dkim.iter().filter(|s| matches!(s.result, DkimResult::Pass | DkimResult::TempError)) {
-            match self.speaks_for_author(&signature.domain, strict_dkim).await {
+            match self.speaks_for_author(&signature.domain, dkim_mode).await {
                 Err(why) => trouble = Some(why.0),
                 Ok(false) => {}
                 Ok(true) => match (signature.result, signature.partial) {
@@ -170,7 +170,7 @@ impl Run<'_> {
             }
         }
         if matches!(spf.result, SpfResult::Pass | SpfResult::TempError) {
-            match self.speaks_for_author(&spf.domain, strict_spf).await {
+            match self.speaks_for_author(&spf.domain, spf_mode).await {
                 Err(why) => trouble = Some(why.0),
                 Ok(true) if spf.result == SpfResult::Pass => aligned.sent_by = Some(spf.domain.clone()),
                 Ok(true) => trouble = Some("SPF has no result".to_owned()),
@@ -181,7 +181,7 @@ impl Run<'_> {
         aligned
     }
 
-    async fn speaks_for_author(&self, domain: &str, strict: impl Into<bool>) -> Result<bool, Trouble> {
+    async fn speaks_for_author(&self, domain: &str, mode: Mode) -> Result<bool, Trouble> {
         let author_domain = self.author.domain();
         if domain.is_empty() || author_domain.is_empty() {
             return Ok(false);
@@ -189,7 +189,7 @@ impl Run<'_> {
         if domain == author_domain {
             return Ok(true);
         }
-        if strict.into() || !could_align(domain, author_domain) {
+        if mode == Mode::Strict || !could_align(domain, author_domain) {
             return Ok(false);
         }
         let author_organization = self.organization(author_domain).await?;
