@@ -3,9 +3,11 @@
 
 pub mod backup;
 pub mod check;
+mod check_dns;
 mod client;
 pub mod conversation;
 pub mod demo;
+mod dkim_key;
 mod failure;
 pub mod inbound;
 pub mod init;

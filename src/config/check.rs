@@ -29,6 +29,21 @@ pub fn data_dir(path: &Path) -> Result<PathBuf, ConfigError> {
     Ok(checked_data_dir(&file, base(path)))
 }
 
+/// The files that hold secrets; the config itself is one of them if a secret stands in it.
+pub fn secret_files(path: &Path) -> Result<Vec<PathBuf>, ConfigError> {
+    let text = read(path)?;
+    let file = written(Source { path, text: &text })?;
+    let place = |source: &SecretSource| match source {
+        SecretSource::File(file) => Some(base(path).join(file)),
+        SecretSource::Text(_) => Some(path.to_owned()),
+        SecretSource::Environment(_) | SecretSource::Credential(_) => None,
+    };
+    let mut files: Vec<PathBuf> = file.secrets().filter_map(place).collect();
+    files.sort();
+    files.dedup();
+    Ok(files)
+}
+
 /// The config of this text, as if it stood in the file `path`.
 pub fn parse(path: &Path, text: &str, surroundings: Surroundings<'_>) -> Result<Config, ConfigError> {
     let source = Source { path, text };

@@ -233,6 +233,27 @@ pub struct Inbox {
     pub resume_url: Option<ResumeUrl>,
 }
 
+impl File {
+    /// Where every secret is written.
+    pub fn secrets(&self) -> impl Iterator<Item = &SecretSource> {
+        let accounts = self.account.iter().flat_map(Account::secrets);
+        self.outbound.password.iter().chain(accounts).map(Spanned::get_ref)
+    }
+}
+
+impl Account {
+    fn secrets(&self) -> impl Iterator<Item = &Spanned<SecretSource>> {
+        let doors = &self.ingress;
+        let passwords = [&doors.relay, &doors.postmark, &doors.sendgrid].into_iter().flatten().map(|door| &door.password);
+        let mailgun = doors.mailgun.iter().map(|door| &door.signing_key);
+        let mandrill = doors.mandrill.iter().map(|door| &door.api_key);
+        let dkim = self.dkim.iter().map(|dkim| &dkim.key);
+        let hooks = self.webhooks.iter().map(|hook| &hook.secret);
+        let bridge = self.bridge.iter().map(|bridge| &bridge.password);
+        passwords.chain(mailgun).chain(mandrill).chain(dkim).chain(hooks).chain(bridge)
+    }
+}
+
 /// Empty, or an address.
 #[derive(Debug)]
 pub struct ResumeUrl(pub String);
