@@ -1,7 +1,9 @@
 //! `replyd inspect FILE.eml`: what replyd makes of one raw mail, changing nothing.
 
 use super::inspect_auth::AuthArgs;
-use crate::filing::inspect::{Inspection, inspect};
+use crate::filing::inspect::{AttachmentShown, Inspection, inspect};
+use crate::mail::dsn::{Bounce, BouncedRecipient};
+use crate::mail::parsed::Mailbox;
 use crate::sender_auth::AuthResults;
 use std::io::{Read, Write};
 use std::path::{Path, PathBuf};
@@ -76,9 +78,76 @@ fn is_broken_pipe(error: &anyhow::Error) -> bool {
 }
 
 fn json(shown: &Shown) -> anyhow::Result<String> {
-    Ok(serde_json::to_string_pretty(shown)?)
+    Ok(escaped(&serde_json::to_string_pretty(shown)?))
 }
 
-fn lines(shown: &Shown) -> String {
-    format!("{shown:#?}")
+/// What a terminal or a line reader might obey and JSON lets stand as it is: DEL, C1 controls, separators,
+/// direction overrides. They occur only inside of strings, where the escape means the same.
+fn escaped(json: &str) -> String {
+    let mut escaped = String::with_capacity(json.len());
+    for c in json.chars() {
+        match c {
+            '\u{7f}'..='\u{9f}' | '\u{2028}'..='\u{202e}' | '\u{2066}'..='\u{2069}' => {
+                escaped.push_str(&format!("\\u{:04x}", u32::from(c)));
+            }
+            c => escaped.push(c),
+        }
+    }
+    escaped
 }
+
+/// The same for a person.
+fn lines(shown: &Shown) -> String {
+    let mail = &shown.inspection;
+    let verdict = |auth: &AuthResults| format!("{:?} ({})", auth.verdict, auth.basis).to_lowercase();
+    let mailboxes = |list: &[Mailbox]| {
+        let shown = |mailbox: &Mailbox| match &mailbox.name {
+            Some(name) => format!("{name} <{}>", mailbox.email),
+            None => mailbox.email.clone(),
+        };
+        list.iter().take(SHOWN_MAX).map(shown).collect::<Vec<_>>().join(", ")
+    };
+    let attachment = |file: &AttachmentShown| {
+        let place = if file.inline { ", inline" } else { "" };
+        format!("{} ({}, {} octets{place})", file.name, file.media_type, file.size)
+    };
+    let rows = [
+        ("from", mailboxes(&mail.from)),
+        ("to", mailboxes(&mail.to)),
+        ("cc", mailboxes(&mail.cc)),
+        ("reply to", mailboxes(&mail.reply_to)),
+        ("subject", mail.subject.clone().unwrap_or_default()),
+        ("date", mail.date.clone().unwrap_or_default()),
+        ("message id", mail.message_id.as_ref().map(ToString::to_string).unwrap_or_default()),
+        ("reply tokens", mail.reply_tokens.join(", ")),
+        ("class", format!("{} ({})", class_word(mail), mail.class_reason)),
+        ("verdict", shown.auth.as_ref().map(verdict).unwrap_or_default()),
+        ("bounce", mail.bounce.as_ref().map(bounce_line).unwrap_or_default()),
+        ("attachments", mail.attachments.iter().take(SHOWN_MAX).map(attachment).collect::<Vec<_>>().join(", ")),
+        ("defects", mail.defects.join(", ")),
+        ("folded", format!("{} lines quoted, {} lines signature", count(&mail.quoted_text), count(&mail.signature))),
+    ];
+    let rows = rows.iter().filter(|(_, value)| !value.is_empty()).map(|(name, value)| format!("{name:<13}{value}\n"));
+    let text = rows.collect::<String>() + "\n" + &mail.visible_text;
+    // Terminals obey controls; a mail gives no orders.
+    text.replace(|c: char| c.is_control() && c != '\n' && c != '\t', "\u{fffd}")
+}
+
+fn class_word(mail: &Inspection) -> String {
+    serde_json::to_string(&mail.class).unwrap_or_default().trim_matches('"').to_owned()
+}
+
+fn bounce_line(bounce: &Bounce) -> String {
+    let recipient = |gone: &BouncedRecipient| {
+        let word = |text: &Option<String>| text.clone().unwrap_or_default();
+        format!("{} {} {}", gone.recipient, word(&gone.action), word(&gone.status))
+    };
+    bounce.recipients.iter().take(SHOWN_MAX).map(recipient).collect::<Vec<_>>().join(", ")
+}
+
+fn count(text: &str) -> usize {
+    text.lines().filter(|line| !line.trim().is_empty()).count()
+}
+
+/// More of one kind nobody reads on a screen; `--json` has them all.
+const SHOWN_MAX: usize = 20;

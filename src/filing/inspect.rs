@@ -2,9 +2,9 @@
 
 use crate::clock::UnixMs;
 use crate::conversation::reply_token::ReplyToken;
-use crate::mail::automatic::Class;
+use crate::mail::automatic::{Class, Classification, classify};
 use crate::mail::content::{self, Attachment};
-use crate::mail::dsn::Bounce;
+use crate::mail::dsn::{self, Bounce};
 use crate::mail::html;
 use crate::mail::msg_id::MsgId;
 use crate::mail::parsed::{Mailbox, ParsedMail};
@@ -52,7 +52,8 @@ pub struct AttachmentShown {
 pub fn inspect(raw: &[u8]) -> Inspection {
     let mail = ParsedMail::parse(raw);
     let content = content::read(&mail, &[]);
-    let (class, class_reason) = classify(&mail);
+    let bounce = dsn::read(&mail);
+    let Classification { class, reason: class_reason } = classify(&mail, bounce.as_ref(), None, &[]);
     Inspection {
         message_id: mail.message_id(),
         in_reply_to: mail.in_reply_to(),
@@ -72,7 +73,7 @@ pub fn inspect(raw: &[u8]) -> Inspection {
         attachments: content.attachments.into_iter().map(AttachmentShown::from).collect(),
         class,
         class_reason,
-        bounce: None,
+        bounce,
         defects: content.defects,
     }
 }
@@ -82,10 +83,6 @@ impl From<Attachment> for AttachmentShown {
         let Attachment { name, media_type, size, inline, content_id, sha256, part_index: _ } = attachment;
         AttachmentShown { name, media_type, size, inline, content_id, sha256 }
     }
-}
-
-fn classify(_mail: &ParsedMail) -> (Class, String) {
-    (Class::Human, "no sign of a machine".to_owned())
 }
 
 /// Tokens of all reply addresses the mail names, in the order of the fields.

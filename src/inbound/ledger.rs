@@ -4,7 +4,6 @@ use super::services::Services;
 use crate::conversation::model::{Ingress, Outcome};
 use crate::conversation::reply_token::ReplyToken;
 use crate::mail::address::Address;
-use crate::smtp::reply::Reply;
 use crate::store::ledger::Refusal;
 use std::net::IpAddr;
 
@@ -34,8 +33,8 @@ pub(super) struct Offer<'a> {
 /// Why it ended, and what the peer was told.
 #[derive(Debug, Clone, Copy)]
 pub(super) enum End<'a> {
-    /// Where policy said no.
-    Refused { stage: &'static str, reply: &'a Reply, reason: &'a str },
+    /// Where we said no, and the line we said.
+    Refused { stage: &'static str, line: &'a str, reason: &'a str },
     /// The connection ended before an answer was due.
     Cut { reason: &'a str },
 }
@@ -43,10 +42,10 @@ pub(super) enum End<'a> {
 /// Counts, logs and enters one refusal.
 pub(super) fn refuse(services: &Services, origin: &Origin, offer: &Offer<'_>, end: End<'_>) {
     let (outcome, reason, reply) = match end {
-        End::Refused { stage, reply, reason } => {
-            services.counters.reject(stage, reply);
-            let outcome = if reply.is_transient() { Outcome::Deferred } else { Outcome::Rejected };
-            (outcome, reason, reply.to_string())
+        End::Refused { stage, line, reason } => {
+            services.counters.reject(stage, line);
+            let outcome = if line.starts_with('4') { Outcome::Deferred } else { Outcome::Rejected };
+            (outcome, reason, line.to_owned())
         }
         // The peer heard neither yes nor no and will come again.
         End::Cut { reason } => (Outcome::Deferred, reason, String::new()),
@@ -59,7 +58,7 @@ pub(super) fn refuse(services: &Services, origin: &Origin, offer: &Offer<'_>, en
         to = offer.envelope_to.map(masked),
         outcome = outcome_word(outcome),
         reason,
-        reply = %masked(&reply),
+        reply,
         "mail refused"
     );
     services.store.refuse(Refusal {

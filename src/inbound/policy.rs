@@ -196,6 +196,8 @@ pub fn not_stored(error: &StoreError) -> Reply {
     match error {
         StoreError::Full(_) => reply::no_space(),
         StoreError::Unhealthy(_)
+        | StoreError::Damaged(_)
+        | StoreError::Backup { .. }
         | StoreError::Busy(_)
         | StoreError::Open { .. }
         | StoreError::Database(_)

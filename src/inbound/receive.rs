@@ -91,6 +91,7 @@ struct Evidence {
 }
 
 async fn examine(services: &Services, offered: &Offered) -> Result<Evidence, ContentError> {
+    let trusted_sealers = sealers_trusted_by_all(services, &offered.recipients);
     let examiner = async |raw: &[u8]| {
         let check = Check {
             ip: offered.author_ip,
@@ -98,6 +99,7 @@ async fn examine(services: &Services, offered: &Offered) -> Result<Evidence, Con
             mail_from: &offered.envelope_from,
             raw,
             now: services.clock.now().seconds(),
+            trusted_sealers: &trusted_sealers,
         };
         (message_id(raw).map(|id| id.to_string()), services.verifier.verify(check).await)
     };
@@ -108,6 +110,18 @@ async fn examine(services: &Services, offered: &Offered) -> Result<Evidence, Con
         refusable: results.refusable() && offered.author_ip.is_some(),
         author_domain: results.dmarc.domain.clone(),
         auth: serde_json::to_value(&results).unwrap_or_default(),
+    })
+}
+
+/// Trust is each account's own: a mail for two accounts is excused only by sealers that both trust.
+fn sealers_trusted_by_all(services: &Services, recipients: &[Recipient]) -> Vec<String> {
+    let config = services.config.load();
+    let mut accounts =
+        config.accounts.iter().filter(|account| recipients.iter().any(|recipient| recipient.account == account.name));
+    let first = accounts.next().map(|account| account.trusted_arc_sealers.clone()).unwrap_or_default();
+    accounts.fold(first, |mut trusted, account| {
+        trusted.retain(|sealer| account.trusted_arc_sealers.contains(sealer));
+        trusted
     })
 }
 
@@ -140,7 +154,7 @@ fn defer(services: &Services, offered: &Offered, error: &ContentError) -> Receiv
             services,
             &offered.origin,
             &offer,
-            End::Refused { stage: STAGE, reply: &reply, reason: &reason },
+            End::Refused { stage: STAGE, line: &reply.to_string(), reason: &reason },
         );
     }
     Received::Refused(reply)
@@ -181,7 +195,8 @@ impl Envelope {
             sha256: Some(self.sha256),
             auth: Some(&self.auth),
         };
-        ledger::refuse(services, &self.origin, &offer, End::Refused { stage: STAGE, reply, reason });
+        let end = End::Refused { stage: STAGE, line: &reply.to_string(), reason };
+        ledger::refuse(services, &self.origin, &offer, end);
     }
 }
 

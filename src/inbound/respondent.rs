@@ -147,11 +147,7 @@ impl Respondent {
     }
 
     fn connect(&mut self) -> Answer {
-        if self.admission.is_none() {
-            // The refusal is in the admission.
-            let _ = self.admit();
-        }
-        self.admission.take().unwrap_or(Answer::Accept)
+        self.admission.take().unwrap_or(Answer::Close(reply::unhealthy()))
     }
 
     fn hello(&mut self, domain: String) -> Answer {
@@ -235,51 +231,54 @@ impl Respondent {
     /// The machine wants the content no more.
     pub fn discard_content(&mut self) {
         if let Some(transaction) = &mut self.transaction {
-            transaction.intake = match &transaction.intake {
-                Intake::Taking(_) | Intake::Failed(..) => Intake::Discarded,
-                Intake::Nothing | Intake::Discarded => Intake::Nothing,
-            };
+            if let Intake::Taking(buffer) = &transaction.intake {
+                transaction.size = Some(buffer.octets());
+            }
+            transaction.intake = Intake::Discarded;
         }
     }
 
     async fn end_of_content(&mut self) -> Answer {
         let begun = self.services.clock.monotonic();
-        let Some(transaction) = self.transaction.take() else { return Answer::Reply(reply::not_stored()) };
-        let Transaction { envelope_from, size, recipients, intake } = *transaction;
-        let finished = match intake {
-            Intake::Taking(buffer) => match buffer.finish(self.services.store.spool_dir()).await {
-                Ok(content) => Ok(content),
-                Err(error) => Err(failed(&error)),
-            },
-            Intake::Nothing | Intake::Failed(..) | Intake::Discarded => Err(intake),
-        };
-        let answering = self.answering();
-        let replies = match finished {
-            Ok(content) => {
-                let author_ip = self.client();
-                let origin = self.origin.clone();
-                let offered = Offered { origin, author_ip, envelope_from, recipients, content, answering };
+        let answer = match self.complete().await {
+            Ok(offered) => {
                 let received = receive::accept_mail(&self.services, offered).await;
-                received.iter().map(receive::Received::reply).collect()
+                worded(received.iter().map(receive::Received::reply).collect(), self.answering())
             }
-            Err(intake) => {
-                let (reply, reason) = match intake {
-                    Intake::Failed(reply, reason) => (reply, reason),
-                    Intake::Nothing | Intake::Taking(_) | Intake::Discarded => {
-                        (reply::not_stored(), "the content was lost".to_owned())
-                    }
-                };
-                let count = recipients.len();
-                self.transaction =
-                    Some(Box::new(Transaction { envelope_from, size, recipients, intake: Intake::Nothing }));
-                self.refuse_all("end_of_content", &reply, &reason);
-                self.transaction = None;
-                vec![reply; count]
-            }
+            Err(reply) => Answer::Reply(reply),
         };
+        self.transaction = None;
         let took = self.services.clock.monotonic().saturating_duration_since(begun);
         self.services.counters.smtp_eod_to_reply_seconds.observe(took.as_secs_f64());
-        worded(replies, answering)
+        answer
+    }
+
+    /// The whole mail with its envelope, or why it could not be held.
+    async fn complete(&mut self) -> Result<Offered, Reply> {
+        let Some(transaction) = &mut self.transaction else { return Err(reply::not_stored()) };
+        if let Intake::Taking(buffer) = std::mem::replace(&mut transaction.intake, Intake::Nothing) {
+            match buffer.finish(self.services.store.spool_dir()).await {
+                Ok(content) => {
+                    return Ok(Offered {
+                        envelope_from: std::mem::take(&mut transaction.envelope_from),
+                        recipients: std::mem::take(&mut transaction.recipients),
+                        origin: self.origin.clone(),
+                        author_ip: self.client(),
+                        content,
+                        answering: self.answering(),
+                    });
+                }
+                Err(error) => transaction.intake = failed(&error),
+            }
+        }
+        let (reply, reason) = match self.transaction.as_ref().map(|transaction| &transaction.intake) {
+            Some(Intake::Failed(reply, reason)) => (reply.clone(), reason.clone()),
+            Some(Intake::Nothing | Intake::Taking(_) | Intake::Discarded) | None => {
+                (reply::not_stored(), "the content was lost".to_owned())
+            }
+        };
+        self.refuse_all("end_of_content", &reply, &reason);
+        Err(reply)
     }
 
     fn answering(&self) -> Answering {
@@ -297,8 +296,23 @@ impl Respondent {
         }
         self.origin.helo = attributes.helo;
         self.transaction = None;
-        self.admission = None;
-        Answer::Accept
+        match self.admit() {
+            Ok(()) => Answer::Accept,
+            Err(reply) => Answer::Close(reply),
+        }
+    }
+
+    /// A reply of the protocol's own. Behind discarded content it says why, unless the peer itself gave up.
+    pub fn said(&mut self, octets: &[u8]) {
+        let discarded = |transaction: &Transaction| matches!(transaction.intake, Intake::Discarded);
+        let Some(transaction) = self.transaction.take_if(|transaction| discarded(transaction)) else { return };
+        let line = String::from_utf8_lossy(octets);
+        if line.starts_with(['4', '5']) {
+            for recipient in &transaction.recipients {
+                let end = End::Refused { stage: "protocol", line: line.trim_end(), reason: "content refused" };
+                ledger::refuse(&self.services, &self.origin, &transaction.offer(recipient), end);
+            }
+        }
     }
 
     /// The connection ends; a transaction that was cut in its content is an offer that failed.
@@ -312,7 +326,8 @@ impl Respondent {
     }
 
     fn refuse(&self, offer: &Offer<'_>, stage: &'static str, reply: &Reply, reason: &str) {
-        ledger::refuse(&self.services, &self.origin, offer, End::Refused { stage, reply, reason });
+        let end = End::Refused { stage, line: &reply.to_string(), reason };
+        ledger::refuse(&self.services, &self.origin, offer, end);
     }
 
     fn refuse_recipient(&self, path: &ForwardPath, reply: &Reply, reason: &str) {

@@ -10,7 +10,7 @@ use crate::clock::Clock;
 use crate::net::proxy::{self, Proxied};
 use crate::net::stream::{Socket, Stream};
 use crate::net::tls;
-use crate::smtp::question::Protocol;
+use crate::smtp::question::{Protocol, Question};
 use crate::smtp::session::{Output, Session, SessionConfig};
 use std::future::{Future, poll_fn};
 use std::io;
@@ -170,11 +170,15 @@ impl Shell {
         loop {
             match self.machine.poll(self.clock.monotonic()) {
                 Output::Send(octets) => {
+                    self.respondent.said(&octets);
                     if self.gather(octets) && !self.flush().await {
                         return self.lost();
                     }
                 }
                 Output::Ask(question) => {
+                    if question == Question::Connect {
+                        self.listen_for_early_talker().await;
+                    }
                     let answer = self.respondent.answer(question).await;
                     self.machine.answer(answer, self.clock.monotonic());
                 }
@@ -202,6 +206,13 @@ impl Shell {
                 Output::Close { reason } => return Box::pin(self.close(reason)).await,
             }
         }
+    }
+
+    /// Octets that are there before the greeting are the machine's to judge (RFC 5321 §4.3.1).
+    async fn listen_for_early_talker(&mut self) {
+        let Shell { stream, machine, clock, .. } = self;
+        // Whatever this read finds, a later one finds again or the machine was told of.
+        let _ = poll_fn(|cx| Poll::Ready(poll_receive(stream, machine, clock, cx))).await;
     }
 
     /// Whether it is time to write: replies of one pipelined group leave together.
@@ -249,7 +260,14 @@ impl Shell {
     fn tell(&mut self, event: Event) {
         let now = self.clock.monotonic();
         match event {
-            Event::Received(0) | Event::Lost => self.machine.peer_closed(now),
+            Event::Received(0) => self.machine.peer_closed(now),
+            Event::Lost => {
+                // RFC 8446 §6.1: an end without close_notify may be an attacker's; it ends nothing but the connection.
+                if matches!(self.stream, Stream::Tls(_)) {
+                    self.services.counters.tls_error("cut");
+                }
+                self.machine.peer_closed(now);
+            }
             Event::Received(_) => {}
             Event::Deadline => self.machine.deadline_passed(now),
             Event::Stop => {

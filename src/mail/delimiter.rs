@@ -31,6 +31,7 @@ pub fn without_glued_delimiter<'a>(content: &'a [u8], open: &[Open]) -> &'a [u8]
     let trimmed = content.trim_ascii_end();
     let glued = open
         .iter()
+        .filter(|open| !open.boundary.is_empty())
         .rev()
         .find_map(|open| trimmed.strip_suffix(b"--")?.strip_suffix(open.boundary.as_slice())?.strip_suffix(b"--"));
     glued.unwrap_or(content)
@@ -60,10 +61,32 @@ pub fn next_delimiter(octets: &[u8], from: usize, open: &[Open]) -> Option<Delim
 pub fn delimiter(line: &[u8], open: &[Open]) -> Option<(usize, bool)> {
     let rest = line.strip_prefix(b"--")?.trim_ascii_end();
     let closed = rest.strip_suffix(b"--");
-    open.iter().enumerate().rev().find_map(|(index, open)| {
+    // An empty boundary is one that was not declared: nothing belongs to it.
+    let declared = open.iter().enumerate().rev().filter(|(_, open)| !open.boundary.is_empty());
+    declared.into_iter().find_map(|(index, open)| {
         if rest == open.boundary {
             return Some((index, false));
         }
         (closed == Some(open.boundary.as_slice())).then_some((index, true))
     })
+}
+
+/// The boundary that a multipart uses instead of the one it declares: a `--` line with a part's header behind it.
+pub fn undeclared_boundary(content: &[u8]) -> Option<Vec<u8>> {
+    let mut at = 0;
+    while let Some(line) = headers::line(content, at) {
+        at += line.len();
+        let boundary = line.strip_prefix(b"--").map(<[u8]>::trim_ascii_end);
+        let fine = |boundary: &&[u8]| !boundary.is_empty() && boundary.len() <= BOUNDARY_OCTETS_MAX;
+        if let Some(boundary) = boundary.filter(fine).filter(|_| begins_part(content, at)) {
+            return Some(boundary.to_vec());
+        }
+    }
+    None
+}
+
+fn begins_part(content: &[u8], at: usize) -> bool {
+    let next = headers::line(content, at).filter(|next| !next.trim_ascii().is_empty());
+    let next = next.or_else(|| headers::line(content, at + headers::line(content, at)?.len()));
+    next.and_then(|next| next.get(..8)).is_some_and(|start| start.eq_ignore_ascii_case(b"content-"))
 }

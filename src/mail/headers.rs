@@ -26,6 +26,9 @@ impl Field {
     }
 
     fn read(name: &[u8], value: &[u8], defects: &mut Defects) -> Field {
+        if value.contains(&0) {
+            defects.add("nul_in_header");
+        }
         let unfolded = unfold(value.trim_ascii(), defects);
         let text = charset::decode(&unfolded, None).0;
         let structured = encoded_word::one_line(&text);
@@ -55,7 +58,7 @@ pub fn read(octets: &[u8], start: usize, ends: impl Fn(&[u8]) -> bool, defects: 
         let end = at + folded_length(octets, at, first);
         match split(first) {
             Some((name, colon)) => {
-                note_name(name, first, colon, defects);
+                note_name(name, colon, defects);
                 if fields.len() < FIELDS_MAX {
                     let value = octets.get(at + colon + 1..end).unwrap_or_default();
                     fields.push(Field::read(name, value, defects));
@@ -126,15 +129,12 @@ fn split(line: &[u8]) -> Option<(&[u8], usize)> {
     (fine && !line.starts_with(b" ") && !line.starts_with(b"\t")).then_some((name, colon))
 }
 
-fn note_name(name: &[u8], line: &[u8], colon: usize, defects: &mut Defects) {
+fn note_name(name: &[u8], colon: usize, defects: &mut Defects) {
     if name.len() != colon {
         defects.add("space_before_colon");
     }
     if !name.is_ascii() {
         defects.add("header_name_not_ascii");
-    }
-    if line.contains(&0) {
-        defects.add("nul_in_header");
     }
 }
 

@@ -40,7 +40,7 @@ static CLEANER: LazyLock<Builder<'static>> = LazyLock::new(|| {
         .link_rel(Some("noopener noreferrer nofollow"))
         .set_tag_attribute_value("a", "target", "_blank")
         .filter_style_properties(STYLE_PROPERTIES.into())
-        .attribute_filter(|element, attribute, value| keep_value(element, attribute, value));
+        .attribute_filter(keep_value);
     builder
 });
 

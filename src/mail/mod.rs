@@ -20,3 +20,4 @@ pub mod part;
 pub mod quoted;
 pub mod structure;
 pub mod transfer;
+mod vacation;

@@ -8,7 +8,8 @@
 use super::charset;
 use super::defects::Defects;
 use super::delimiter::{
-    BOUNDARY_OCTETS_MAX, Delimiter, Open, before_line, content, delimiter, next_delimiter, without_glued_delimiter,
+    BOUNDARY_OCTETS_MAX, Delimiter, Open, before_line, content, delimiter, next_delimiter, undeclared_boundary,
+    without_glued_delimiter,
 };
 use super::headers;
 use super::part::{Body, Part};
@@ -75,12 +76,7 @@ impl Walker<'_> {
                     let digest = part.media_type == "multipart/digest";
                     self.push(part, Place { digest, ..place });
                     open.push(Open { boundary, part: index });
-                    let next = next_delimiter(octets, body, &open);
-                    if next.as_ref().is_none_or(|next| next.open + 1 != open.len()) {
-                        self.without_parts(octets, body, next.as_ref(), index);
-                        open.pop();
-                    }
-                    next
+                    self.first_delimiter(octets, body, &mut open)
                 }
                 Shape::Message => {
                     self.push(part, place);
@@ -148,10 +144,11 @@ impl Walker<'_> {
         }
         if part.is_multipart() {
             let boundary = part.parameter("boundary").unwrap_or_default().trim_ascii_end();
-            if !boundary.is_empty() && boundary.len() <= BOUNDARY_OCTETS_MAX {
-                return Shape::Multipart(boundary.as_bytes().to_vec());
+            if boundary.is_empty() || boundary.len() > BOUNDARY_OCTETS_MAX {
+                self.defects.add("multipart_without_boundary");
+                return Shape::Multipart(Vec::new());
             }
-            self.defects.add("multipart_without_boundary");
+            return Shape::Multipart(boundary.as_bytes().to_vec());
         }
         match part.is_message() && part.transfer_encoding() == TransferEncoding::Identity {
             true => Shape::Message,
@@ -197,14 +194,31 @@ impl Walker<'_> {
         part.body = Body::Text(text);
     }
 
-    /// A multipart in which its boundary never comes is what stands there: text.
-    fn without_parts(&mut self, octets: &[u8], body: usize, next: Option<&Delimiter>, index: usize) {
+    /// Where the first part of the multipart that was opened last begins. If its boundary never comes, the one
+    /// that stands there is taken (gateways rewrite one of the two); failing that it is text.
+    fn first_delimiter(&mut self, octets: &[u8], body: usize, open: &mut Vec<Open>) -> Option<Delimiter> {
+        let next = next_delimiter(octets, body, open);
+        let last = open.len();
+        if next.as_ref().is_some_and(|next| next.open + 1 == last && !next.closing) {
+            return next;
+        }
+        let content = content(octets, body, next.as_ref());
+        let Some(innermost) = open.last_mut() else { return next };
+        if let Some(boundary) = undeclared_boundary(content) {
+            self.defects.add("boundary_mismatch");
+            innermost.boundary = boundary;
+            return next_delimiter(octets, body, open);
+        }
         self.defects.add("multipart_without_parts");
-        let content = content(octets, body, next);
-        if let Some(part) = self.parts.get_mut(index) {
+        if let Some(part) = self.parts.get_mut(innermost.part) {
             part.size = content.len();
             part.body = Body::Text(line_feeds(charset::decode(content, None).0));
         }
+        // Its own closing delimiter still closes it.
+        if next.as_ref().is_none_or(|next| next.open + 1 != last) {
+            open.pop();
+        }
+        next
     }
 
     fn close_message(&mut self, octets: &[u8], message: &OpenMessage, end: usize) {
@@ -373,12 +387,12 @@ mod tests {
         check(
             "Content-Type: multipart/mixed\r\n\r\ntext",
             &["multipart/mixed \"text\""],
-            &["multipart_without_boundary"],
+            &["multipart_without_boundary", "multipart_without_parts"],
         );
         check(
             "Content-Type: multipart/mixed; boundary=\"\"\r\n\r\n--\r\ntext",
             &["multipart/mixed \"--\\ntext\""],
-            &["multipart_without_boundary"],
+            &["multipart_without_boundary", "multipart_without_parts"],
         );
         check(&format!("{AB}--a\r\n\r\ncut"), &["multipart/mixed", "-text/plain \"cut\""], &["missing_end_boundary"]);
         check(
@@ -386,6 +400,12 @@ mod tests {
             &["multipart/mixed", "-text/plain \"glued\""],
             &["missing_end_boundary"],
         );
+        check(
+            &format!("{AB}--other\r\nContent-Type: text/html\r\n\r\nx\r\n--other--"),
+            &["multipart/mixed", "-text/html \"x\""],
+            &["boundary_mismatch"],
+        );
+        check(&format!("{AB}words\r\n--a--\r\n"), &["multipart/mixed \"words\""], &["multipart_without_parts"]);
         check("", &["text/plain \"\""], &[]);
         check("Content-Type: a/b/ c\r\n\r\nx", &["a/b/"], &[]);
         check("Content-Type: nonsense\r\n\r\nx", &["text/plain \"x\""], &[]);

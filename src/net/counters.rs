@@ -16,10 +16,10 @@ pub struct ConnectionLabels {
 
 #[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
 pub struct RejectLabels {
-    /// `connect`, `sender`, `recipient`, `content`, `end_of_content`.
+    /// `sender`, `recipient`, `content`, `end_of_content`, and `protocol` for content that the protocol refuses.
     pub stage: &'static str,
-    pub code: u32,
-    pub enhanced: &'static str,
+    pub code: String,
+    pub enhanced: String,
 }
 
 #[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
@@ -88,8 +88,13 @@ impl Counters {
         self.smtp_tls_errors.get_or_create(&TlsErrorLabels { reason }).inc();
     }
 
-    pub fn reject(&self, stage: &'static str, reply: &crate::smtp::reply::Reply) {
-        let labels = RejectLabels { stage, code: u32::from(reply.code), enhanced: reply.enhanced.unwrap_or_default() };
+    /// Counts a refusal by its reply line.
+    pub fn reject(&self, stage: &'static str, line: &str) {
+        let mut words = line.split([' ', '-']);
+        let code = words.next().unwrap_or_default().to_owned();
+        let is_enhanced = |word: &&str| word.starts_with(['4', '5']) && word.contains('.');
+        let enhanced = words.next().filter(is_enhanced).unwrap_or_default().to_owned();
+        let labels = RejectLabels { stage, code, enhanced };
         self.smtp_rejects.get_or_create(&labels).inc();
     }
 

@@ -1,3 +1,3 @@
 //! Integration tests, one binary: each module is one behaviour, over real sockets and a real store.
-
+mod hostile_mail;
 mod store;

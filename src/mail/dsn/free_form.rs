@@ -1,0 +1,402 @@
+//! Recipients in bounces that are no reports: qmail, Exim, Sendmail transcripts, Exchange, Notes, providers, carriers.
+//!
+//! Their words differ, their shape does not: the failed address stands alone on a line, begins one, or follows a
+//! word such as "to" or "recipient"; the server's reply stands on its line or below it. Read by shape, so that a
+//! form nobody listed is read as well.
+
+use super::addresses::{self, Sighting};
+use super::bounce::{BouncedRecipient, DIAGNOSTIC_OCTETS_MAX, RECIPIENTS_MAX, diagnostic};
+use super::status;
+use std::collections::{HashMap, HashSet};
+
+/// How sure an address is a failed recipient; only those of the best rank that occurs are taken.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) enum Rank {
+    /// Begins its line, or its line is labelled as a recipient's.
+    Listed,
+    /// Follows "to", "recipient", "unknown user".
+    Named,
+    /// Stands in a server's reply or in RCPT TO.
+    Replied,
+    /// Stands in a `To` line of a summary.
+    Addressed,
+    /// Stands anywhere else.
+    Mentioned,
+}
+
+/// The recipients a text names, and how sure that is.
+#[derive(Debug, Default)]
+pub(super) struct Found {
+    pub rank: Option<Rank>,
+    pub recipients: Vec<BouncedRecipient>,
+}
+
+/// Reads a bounce's own words. `own` are the addresses the bounce itself was sent to: whose mail failed, not for whom.
+pub(super) fn read(text: &str, own: &HashSet<String>) -> Found {
+    let ranked = ranked(text);
+    let others = best(&ranked, |address| !own.contains(address));
+    let best = if others.is_empty() { best(&ranked, |_| true) } else { others };
+    let blank = |place: &&Place<'_>| BouncedRecipient { recipient: place.key.clone(), ..BouncedRecipient::default() };
+    let recipients = described(text, &ranked, best.iter().map(blank).collect());
+    Found { rank: best.first().map(|place| place.rank), recipients }
+}
+
+/// Fills in what a narrative says of recipients known from elsewhere.
+pub(super) fn completed(text: &str, recipients: Vec<BouncedRecipient>) -> Vec<BouncedRecipient> {
+    described(text, &ranked(text), recipients)
+}
+
+/// An address in the text.
+struct Place<'a> {
+    rank: Rank,
+    /// Lower case.
+    key: String,
+    start: usize,
+    line: &'a str,
+}
+
+/// Sightings looked at: a few for each recipient kept.
+const PLACES_MAX: usize = RECIPIENTS_MAX * 8;
+
+fn ranked(text: &str) -> Vec<Place<'_>> {
+    let mut places = Vec::new();
+    let mut start = 0;
+    let mut last_word = "";
+    for line in text.split_inclusive('\n') {
+        let mut behind_another = false;
+        for sighting in addresses::sightings(line) {
+            let rank = rank(line, &sighting, last_word)
+                .map(|rank| if behind_another { rank.max(Rank::Replied) } else { rank });
+            let place =
+                |rank| Place { rank, key: sighting.address.to_lowercase(), start: start + sighting.start, line };
+            places.extend(rank.map(place));
+            behind_another |= !line
+                .get(sighting.end..)
+                .is_some_and(|rest| rest.trim_start_matches(['>', '"', ' ']).starts_with([',', ';']));
+        }
+        if places.len() >= PLACES_MAX {
+            break;
+        }
+        start += line.len();
+        last_word = line.split_whitespace().next_back().unwrap_or_default();
+    }
+    places
+}
+
+/// What an address's line, up to it, makes of it; `None` if it is the sender's.
+fn rank(line: &str, sighting: &Sighting<'_>, last_word: &str) -> Option<Rank> {
+    let before = line.get(..sighting.start)?;
+    let label = label(before);
+    if SENDERS.iter().any(|sender| label.starts_with(sender)) || label.contains("mail from") {
+        return None;
+    }
+    let rest = line.get(sighting.end..).unwrap_or_default().trim_start_matches(['>', '"', ')', ']', ',']).trim();
+    if label.is_empty() {
+        let in_sentence = ["from", "contact", "by", "sender", "e-mail", "email", "at"]
+            .contains(&last_word.to_ascii_lowercase().as_str());
+        let about_sender =
+            in_sentence || rest.ends_with("wrote:") || rest.to_ascii_lowercase().starts_with("sender ok");
+        return Some(if about_sender { Rank::Mentioned } else { Rank::Listed });
+    }
+    let name = label.trim_end_matches([':', ' ', '=']);
+    // Exchange types its recipients: `[SMTP:a@b]`, `c=US;a= ;dda:SMTP=a@b;`.
+    let typed = before.len() >= 5
+        && before
+            .get(before.len() - 5..)
+            .is_some_and(|kind| kind.eq_ignore_ascii_case("smtp=") || kind.eq_ignore_ascii_case("smtp:"));
+    Some(if typed || LABELS.iter().any(|listed| name.ends_with(listed)) && name.len() < 60 {
+        Rank::Listed
+    } else if name.ends_with("rcpt to") || has_reply_code(&label) {
+        Rank::Replied
+    } else if matches!(name, "to" | "cc" | "for" | "x-envelope-to" | "envelope-to") {
+        Rank::Addressed
+    } else if is_introduced(name) {
+        Rank::Named
+    } else {
+        Rank::Mentioned
+    })
+}
+
+/// The words before an address, lower case, without bullets, brackets and address types.
+fn label(before: &str) -> String {
+    let mut from = before.len().saturating_sub(200);
+    while !before.is_char_boundary(from) {
+        from += 1;
+    }
+    let lower = before.get(from..).unwrap_or_default().to_lowercase();
+    let mut label = lower.trim_matches(is_decoration);
+    while let Some(shorter) = ["smtp:", "mailto:", "rfc822;", "rfc822"].iter().find_map(|kind| label.strip_suffix(kind))
+    {
+        label = shorter.trim_end_matches(is_decoration);
+    }
+    label.to_owned()
+}
+
+fn is_decoration(c: char) -> bool {
+    c.is_whitespace() || "<>\"'`([{*|-•·".contains(c)
+}
+
+/// `550 <a@b>... User unknown`: a three-digit reply code before the address.
+fn has_reply_code(label: &str) -> bool {
+    let is_code =
+        |word: &str| word.len() == 3 && word.starts_with(['4', '5']) && word.bytes().all(|b| b.is_ascii_digit());
+    label.split(|c: char| !c.is_ascii_alphanumeric()).any(is_code)
+}
+
+/// Whether the last word before an address is one that a failed recipient follows.
+fn is_introduced(name: &str) -> bool {
+    let word = name.rsplit(char::is_whitespace).next().unwrap_or_default();
+    let word = word.trim_matches(|c: char| !c.is_alphanumeric());
+    INTRODUCING.contains(&word) || STEMS.iter().any(|stem| word.starts_with(stem))
+}
+
+/// The first sighting of each best-ranked address that `wanted` lets through.
+fn best<'p, 'a>(places: &'p [Place<'a>], wanted: impl Fn(&str) -> bool) -> Vec<&'p Place<'a>> {
+    let kept = |place: &&Place<'_>| wanted(&place.key) && (place.rank <= Rank::Named || !is_role(&place.key));
+    let rank = places.iter().filter(kept).map(|place| place.rank).min();
+    let mut seen = HashSet::new();
+    places.iter().filter(kept).filter(|place| Some(place.rank) == rank && seen.insert(place.key.as_str())).collect()
+}
+
+/// Addresses that help texts name.
+fn is_role(address: &str) -> bool {
+    let local = address.split('@').next().unwrap_or_default();
+    [
+        "postmaster",
+        "mailer-daemon",
+        "abuse",
+        "support",
+        "helpdesk",
+        "hostmaster",
+        "admin",
+        "webmaster",
+        "root",
+        "info",
+        "noc",
+    ]
+    .contains(&local)
+}
+
+/// Gives each recipient the code and the words that stand with it; a lone one those of the whole text.
+fn described(text: &str, places: &[Place<'_>], recipients: Vec<BouncedRecipient>) -> Vec<BouncedRecipient> {
+    let words = words_by_address(text, places);
+    let whole = (recipients.len() == 1).then_some(text);
+    let describe = |mut known: BouncedRecipient| {
+        let said = words.get(known.recipient.as_str()).copied();
+        if known.status.as_deref().is_none_or(status::is_generic) {
+            let code = said.and_then(status::of_text).or_else(|| whole.and_then(status::of_text));
+            known.status = code.map(str::to_owned).or(known.status);
+        }
+        known.diagnostic = known.diagnostic.or_else(|| said.or(whole).map(behind_address).and_then(diagnostic));
+        known
+    };
+    recipients.into_iter().map(describe).collect()
+}
+
+/// The words behind the address that a section begins with.
+fn behind_address(said: &str) -> &str {
+    let address = addresses::sightings(said).next().filter(|sighting| sighting.start == 0);
+    let words = address.and_then(|sighting| said.get(sighting.end..)).unwrap_or(said);
+    words.trim_start_matches(['>', '"', ')', ']', ':', ',', ';', '.', ' ', '\t', '\n'])
+}
+
+/// For each address the text that speaks of it: a server's reply that names it, else what stands below it.
+fn words_by_address<'a>(text: &'a str, places: &'a [Place<'a>]) -> HashMap<&'a str, &'a str> {
+    let mut words: HashMap<&str, (&str, bool)> = HashMap::new();
+    for (place, end) in places.iter().zip(ends(text, places)) {
+        let said = if place.rank == Rank::Replied { place.line } else { section(text, place.start, end) };
+        let is_reply =
+            status::of_text(said).is_some() && (place.rank == Rank::Replied || status::of_reply(said).is_some());
+        let known = words.entry(place.key.as_str()).or_insert((said, is_reply));
+        if is_reply && !known.1 {
+            *known = (said, true);
+        }
+    }
+    words.into_iter().map(|(address, (said, _))| (address, said)).collect()
+}
+
+/// For each place where the next listed recipient but itself begins; one walk from the end.
+fn ends(text: &str, places: &[Place<'_>]) -> Vec<usize> {
+    let mut ends = Vec::with_capacity(places.len());
+    let (mut next, mut other): (Option<&Place<'_>>, Option<&Place<'_>>) = (None, None);
+    for place in places.iter().rev() {
+        let differs = next.is_some_and(|next| next.key != place.key);
+        let end = if differs { next } else { other };
+        ends.push(end.map_or(text.len(), |end| end.start));
+        if place.rank == Rank::Listed {
+            other = if differs { next } else { other };
+            next = Some(place);
+        }
+    }
+    ends.reverse();
+    ends
+}
+
+/// From an address to the next heading, at most 2 KiB.
+fn section(text: &str, start: usize, end: usize) -> &str {
+    let mut end = end.min(start + DIAGNOSTIC_OCTETS_MAX);
+    while !text.is_char_boundary(end) {
+        end -= 1;
+    }
+    let section = text.get(start..end).unwrap_or_default();
+    section
+        .find("\n   -----")
+        .or_else(|| section.find("\n  -----"))
+        .or_else(|| section.find("\n-----"))
+        .and_then(|heading| section.get(..heading))
+        .unwrap_or(section)
+}
+
+/// Beginnings of lines that name the sender or an id.
+const SENDERS: &[&str] = &[
+    "from",
+    "sender",
+    "reply-to",
+    "return-path",
+    "original sender",
+    "message-id",
+    "in-reply-to",
+    "references",
+    "envelope-from",
+    "x-postfix-sender",
+    "x-sender",
+    "original-mail-from",
+    "id:",
+    "message id",
+    "absender",
+    "expéditeur",
+    "de:",
+    "von:",
+    "e-mail from",
+];
+
+/// Labels of failed recipients, colon aside.
+const LABELS: &[&str] = &[
+    "recipient",
+    "recipients",
+    "recipient(s)",
+    "final-recipient",
+    "original-recipient",
+    "failed recipient",
+    "recipient address",
+    "error-for",
+    "unknown user",
+    "user unknown",
+    "user not listed",
+    "invalid recipient",
+    "unknown recipient",
+    "expanded from",
+    "generated from",
+    "originally addressed to",
+    "mailbox exceeds allowed size",
+    "mailbox is full",
+    "attempts",
+    "permanent errors",
+    "delivered to",
+    "deliver to",
+    "deliver message to",
+    "deliver mail to",
+    "target mail address",
+    "failed address",
+    "delivering your mail to",
+    "delivery to",
+    "undeliverable to",
+    "addressed to email address",
+    "failed to",
+    "empfänger",
+    "empfaenger",
+    "destinataire",
+    "destinatario",
+    "destinatário",
+    "ontvanger",
+    "получатель",
+    "宛先",
+    "收件人",
+    "受信者",
+    "送信先",
+    "not delivered for",
+    "could not reach",
+    "invalid address",
+    "unknown address",
+    "email address",
+    "mail address",
+    "rejected",
+];
+
+/// Words before a failed recipient in a sentence.
+const INTRODUCING: &[&str] = &[
+    "to",
+    "for",
+    "user",
+    "users",
+    "an",
+    "für",
+    "a",
+    "à",
+    "para",
+    "aan",
+    "per",
+    "til",
+    "till",
+    "do",
+    "recipient",
+    "mailbox",
+    "account",
+    "failed",
+    "is",
+    "unknown",
+    "listed",
+    "rejected",
+];
+
+/// Stems of such words.
+const STEMS: &[&str] =
+    &["recipient", "address", "destinat", "empfänger", "adress", "dirección", "indirizzo", "endereço"];
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn check(text: &str, expected: &[(&str, Option<&str>)]) {
+        let found = read(text, &HashSet::from(["me@own.example".to_owned()]));
+        let found: Vec<_> = found.recipients.iter().map(|r| (r.recipient.as_str(), r.status.as_deref())).collect();
+        assert_eq!(found, expected, "{text}");
+    }
+
+    #[test]
+    fn listed_recipients_come_with_their_codes() {
+        check(
+            "Hi. This is the program.\n\n<A@x.example>:\n192.0.2.1 does not like recipient.\nRemote host said: 550 5.1.1 <a@x.example>... no\n\n\
+             <b@x.example>:\nfull (#5.2.2)\n",
+            &[("a@x.example", Some("5.1.1")), ("b@x.example", Some("5.2.2"))],
+        );
+        check(
+            "   ----- The following addresses had permanent fatal errors -----\n<a@x.example>\n<b@x.example>\n\n   ----- Transcript of session follows -----\n\
+             550 5.1.1 <a@x.example>... User unknown\n550 5.2.1 <b@x.example>... Disabled\n",
+            &[("a@x.example", Some("5.1.1")), ("b@x.example", Some("5.2.1"))],
+        );
+    }
+
+    #[test]
+    fn recipients_in_sentences_and_labels_are_found() {
+        check("Your message to <a@x.example> was rejected, ask postmaster@x.example", &[("a@x.example", None)]);
+        check(
+            "Your message\n  To: team@x.example\n  From: me@own.example\ndid not reach:\na@x.example on Thu\n",
+            &[("a@x.example", None)],
+        );
+        check("  Recipient: [SMTP:a@x.example]\n  Reason: 550 unknown", &[("a@x.example", None)]);
+        check(
+            "contact support@x.example\n>>> RCPT TO:<a@x.example>\n<<< 550 5.7.1 no\n",
+            &[("a@x.example", Some("5.7.1"))],
+        );
+        check("nothing here", &[]);
+    }
+
+    #[test]
+    fn a_hundred_thousand_recipients_stay_bounded() {
+        let text: String = (0..100_000).map(|n| format!("<u{n}@x.example>: 550 5.1.1 no\n")).collect();
+        let found = read(&text, &HashSet::new());
+        assert!(found.recipients.len() <= PLACES_MAX + 1);
+        assert_eq!(found.recipients[0].status.as_deref(), Some("5.1.1"));
+    }
+}
