@@ -3,6 +3,7 @@
 
 use crate::clock::Clock;
 use crate::dns::{Resolver, Zone, ZoneServer};
+use crate::filing::inspect::Inspection;
 use crate::limits::Limits;
 use crate::sender_auth::{AuthResults, Check, Verifier};
 use anyhow::Context;
@@ -30,6 +31,30 @@ pub struct AuthArgs {
     /// Verify as if it were this second since the Unix epoch
     #[arg(long, value_name = "UNIX", requires = "auth", allow_hyphen_values = true)]
     time: Option<i64>,
+}
+
+/// An inspection, and the results if they were asked for.
+#[derive(Debug, serde::Serialize)]
+pub struct WithAuth {
+    #[serde(flatten)]
+    pub inspection: Inspection,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub auth: Option<AuthResults>,
+}
+
+/// The results for a person.
+pub fn lines(auth: &AuthResults) -> String {
+    let word = |value: serde_json::Result<serde_json::Value>| {
+        value.ok().and_then(|value| value.as_str().map(str::to_owned)).unwrap_or_default()
+    };
+    let mut text = format!("\nauthor: {}: {}\n", word(serde_json::to_value(auth.verdict)), auth.basis);
+    text += &format!("spf: {} {}\n", word(serde_json::to_value(auth.spf)), auth.spf_domain);
+    for signature in &auth.dkim {
+        let result = word(serde_json::to_value(signature.result));
+        text += &format!("dkim: {result} {} ({}): {}\n", signature.domain, signature.selector, signature.reason);
+    }
+    text += &format!("dmarc: {} {}\n", word(serde_json::to_value(auth.dmarc.result)), auth.dmarc.domain);
+    text + &format!("arc: {}", word(serde_json::to_value(auth.arc)))
 }
 
 impl AuthArgs {

@@ -36,12 +36,15 @@ pub enum DnsFailure {
     /// No answer, or an error of a server: asking again later may help.
     #[error("DNS trouble: {0}")]
     Trouble(String),
+    /// Not asked: the mail has used up its questions.
+    #[error("this mail asks for too many DNS answers")]
+    Exhausted,
 }
 
 impl DnsFailure {
-    /// Whether another try could tell something else.
+    /// Whether the name may have such records all the same.
     pub fn is_trouble(&self) -> bool {
-        matches!(self, DnsFailure::Trouble(_))
+        matches!(self, DnsFailure::Trouble(_) | DnsFailure::Exhausted)
     }
 }
 

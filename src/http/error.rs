@@ -64,10 +64,18 @@ impl From<StoreError> for ApiError {
     fn from(error: StoreError) -> ApiError {
         match error {
             StoreError::NotFound(what) => ApiError::not_found(what),
-            StoreError::Unhealthy(_) | StoreError::Busy(_) | StoreError::Full(_) | StoreError::Closed => {
+            StoreError::Unhealthy(_)
+            | StoreError::Damaged(_)
+            | StoreError::Busy(_)
+            | StoreError::Full(_)
+            | StoreError::Closed => {
                 tracing::warn!(%error, "the store refused an API call");
                 let message = "the store cannot take this now; try again, and see /readyz";
                 ApiError::new(StatusCode::SERVICE_UNAVAILABLE, "store_unavailable", message)
+            }
+            StoreError::Backup { .. } => {
+                tracing::warn!(%error, "a backup was not written");
+                ApiError::new(StatusCode::CONFLICT, "backup_failed", error.to_string())
             }
             StoreError::Open { .. } | StoreError::Database(_) => ApiError::internal(&error),
         }

@@ -164,3 +164,59 @@ fn instance_number(text: &str) -> Option<usize> {
 fn text_of<'a>(field: &RawField<'a>) -> Result<&'a str, Broken> {
     std::str::from_utf8(field.value).map_err(|_| Broken)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn set(instance: usize, cv: &str) -> String {
+        format!(
+            "ARC-Seal: i={instance}; a=rsa-sha256; cv={cv}; d=a.example; s=s; b=eA==\r\n\
+             ARC-Message-Signature: i={instance}; a=rsa-sha256; d=a.example; s=s; h=from; bh=eA==; b=eA==\r\n\
+             ARC-Authentication-Results: i={instance}; a.example; spf=pass\r\n"
+        )
+    }
+
+    fn check(header: &str, expected: &str) {
+        let mail = format!("{header}From: a@b.example\r\n\r\n");
+        let said = match chain(&RawMail::split(mail.as_bytes())) {
+            Ok(Chain::None) => "none".to_owned(),
+            Ok(Chain::Sets(sets)) => format!("{} sets", sets.len()),
+            Err(Broken) => "broken".to_owned(),
+        };
+        assert_eq!(said, expected, "{header}");
+    }
+
+    #[test]
+    fn chains_have_every_instance_once() {
+        check("", "none");
+        check(&set(1, "none"), "1 sets");
+        check(&(set(2, "pass") + &set(1, "none")), "2 sets");
+        check(&(set(1, "none") + &set(2, "pass")), "2 sets");
+        check(&(set(2, "fail") + &set(1, "none")), "none");
+        for broken in [
+            set(1, "pass"),
+            set(1, "maybe"),
+            set(2, "pass"),
+            set(0, "none"),
+            set(1, "none") + &set(1, "none"),
+            set(1, "none") + &set(3, "pass"),
+            set(1, "none") + &set(2, "none"),
+            set(1, "none").replace("h=from;", ""),
+            set(1, "none").replace("cv=none", "cv=none; h=from"),
+            set(1, "none").replace("i=1; a.example", "i=1 a.example"),
+            set(1, "none").replace("ARC-Seal", "X"),
+            set(1, "none").replace("sha256; d", "sha1; d"),
+            set(1, "none").replace("i=1", "i=+1"),
+        ] {
+            check(&broken, "broken");
+        }
+    }
+
+    #[test]
+    fn fifty_sets_at_most() {
+        let chain_of = |count| (1..=count).map(|n| set(n, if n == 1 { "none" } else { "pass" })).collect::<String>();
+        check(&chain_of(50), "50 sets");
+        check(&chain_of(51), "broken");
+    }
+}

@@ -64,7 +64,7 @@ async fn exists(questions: &Questions<'_>, domain: &str) -> Result<bool, Trouble
     match questions.ipv4(domain).await {
         Ok(_) | Err(DnsFailure::NoRecord) => Ok(true),
         Err(DnsFailure::NoName) => Ok(false),
-        Err(DnsFailure::Trouble(reason)) => Err(Trouble(reason)),
+        Err(trouble @ (DnsFailure::Trouble(_) | DnsFailure::Exhausted)) => Err(Trouble(trouble.to_string())),
     }
 }
 
@@ -117,7 +117,7 @@ fn organization(walk: &[(&str, Record)], domain: &str) -> Organization {
 async fn record_at(questions: &Questions<'_>, name: &str) -> Result<Option<Record>, Trouble> {
     let texts = match questions.txt(&format!("_dmarc.{name}")).await {
         Ok(texts) => texts,
-        Err(DnsFailure::Trouble(reason)) => return Err(Trouble(reason)),
+        Err(trouble @ (DnsFailure::Trouble(_) | DnsFailure::Exhausted)) => return Err(Trouble(trouble.to_string())),
         Err(DnsFailure::NoName | DnsFailure::NoRecord) => return Ok(None),
     };
     let mut records = texts.iter().filter_map(|text| Record::parse(text));

@@ -1,5 +1,8 @@
 //! The header of a mail as fields of raw octets, and where the body begins: what is hashed must be what came.
 
+use crate::mail::defects::Defects;
+use crate::mail::headers;
+
 /// A field as it stands: name before the colon, everything behind it up to and with the line end.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct RawField<'a> {
@@ -22,42 +25,32 @@ pub(super) struct RawMail<'a> {
 }
 
 impl<'a> RawMail<'a> {
-    /// The header ends at the first empty line, or with the mail.
+    /// Splits by the rules of the one reader of headers, so that what is verified is what is shown.
     pub fn split(raw: &'a [u8]) -> RawMail<'a> {
         let mut fields = Vec::with_capacity(32);
-        let mut rest = raw;
-        while !rest.is_empty() {
-            if let Some(body) = rest.strip_prefix(b"\r\n").or_else(|| rest.strip_prefix(b"\n")) {
-                return RawMail { fields, body };
+        let mut at = headers::skip_preamble(raw, &mut Defects::default());
+        while let Some(first) = headers::line(raw, at) {
+            if headers::is_blank(first) {
+                at += first.len();
+                break;
             }
-            let (field, tail) = rest.split_at(field_length(rest));
-            if let Some(colon) = field.iter().position(|octet| *octet == b':' || *octet == b'\n')
-                && let Some((name, [b':', value @ ..])) = field.split_at_checked(colon)
-            {
-                fields.push(RawField { name, value });
+            let end = at + headers::folded_length(raw, at, first);
+            match headers::split(first) {
+                Some((_, colon)) => {
+                    if let (Some(name), Some(value)) = (raw.get(at..at + colon), raw.get(at + colon + 1..end)) {
+                        fields.push(RawField { name, value });
+                    }
+                }
+                None if headers::goes_on(raw, end) => {}
+                None => break,
             }
-            rest = tail;
+            at = end;
         }
-        RawMail { fields, body: &[] }
+        RawMail { fields, body: raw.get(at..).unwrap_or_default() }
     }
 
     pub fn all<'b>(&'b self, name: &'b str) -> impl DoubleEndedIterator<Item = &'b RawField<'a>> {
         self.fields.iter().filter(move |field| field.is(name))
-    }
-}
-
-/// Octets of the first line and of those that continue it (RFC 5322 §2.2.3).
-fn field_length(rest: &[u8]) -> usize {
-    let mut length = 0;
-    loop {
-        let tail = rest.get(length..).unwrap_or_default();
-        match tail.iter().position(|octet| *octet == b'\n') {
-            None => return rest.len(),
-            Some(end) => length += end + 1,
-        }
-        if !matches!(rest.get(length), Some(b' ' | b'\t')) {
-            return length;
-        }
     }
 }
 
@@ -75,14 +68,37 @@ mod tests {
         assert!(mail.fields[0].is("from"));
     }
 
+    /// The same fields and body as the reader of whole mails sees.
     #[test]
-    fn any_octets_split() {
-        for raw in
-            [&b""[..], b"\n", b"\r\n", b":", b"\n\n", b"a", b"a:", b" a\n b", b"\r", b"a\r:b\r\r\n", b"\0\xff:\xfe"]
-        {
-            RawMail::split(raw);
+    fn one_reading_of_a_header() {
+        for raw in [
+            &b""[..],
+            b"\n",
+            b"\r\n",
+            b":",
+            b"\n\n",
+            b"a",
+            b"a:",
+            b" a\n b",
+            b"\r",
+            b"a\r:b\r\r\n",
+            b"\0\xff:\xfe",
+            b"\r\nx",
+            b"A: b",
+            b"\r\nFrom: a\r\n\r\nb",
+            b"From x y\r\nFrom: a\r\n\r\nb",
+            b"A: b\r\nbody\r\nC: d",
+            b"A: b\r\nnoise\r\nC: d\r\n\r\n",
+            b"A: b\r\n \r\nC: d\r\n\r\nE: f",
+            b" From: a\r\nFrom: b\r\n\r\n",
+        ] {
+            let mail = RawMail::split(raw);
+            let start = headers::skip_preamble(raw, &mut Defects::default());
+            let (fields, body) = headers::read(raw, start, |_| false, &mut Defects::default());
+            let names = |name: &[u8]| String::from_utf8_lossy(name.trim_ascii_end()).into_owned();
+            let said: Vec<String> = mail.fields.iter().map(|field| names(field.name)).collect();
+            assert_eq!(said, fields.into_iter().map(|field| field.name).collect::<Vec<_>>(), "{raw:?}");
+            assert_eq!(mail.body, &raw[body..], "{raw:?}");
         }
-        assert_eq!(RawMail::split(b"\r\nx").body, b"x");
-        assert_eq!(RawMail::split(b"A: b").body, b"");
     }
 }

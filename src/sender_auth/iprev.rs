@@ -13,7 +13,7 @@ pub(super) async fn check(questions: &Questions<'_>, ip: IpAddr) -> (IprevResult
     let ip = ip.to_canonical();
     let names = match questions.ptr(ip).await {
         Ok(names) => names,
-        Err(DnsFailure::Trouble(_)) => return (IprevResult::TempError, None),
+        Err(DnsFailure::Trouble(_) | DnsFailure::Exhausted) => return (IprevResult::TempError, None),
         Err(DnsFailure::NoName | DnsFailure::NoRecord) => return (IprevResult::Fail, None),
     };
     let mut result = IprevResult::Fail;
@@ -21,7 +21,7 @@ pub(super) async fn check(questions: &Questions<'_>, ip: IpAddr) -> (IprevResult
     for name in names.into_iter().filter(|name| is_host_name(name)).take(NAMES_MAX) {
         match questions.addresses(&name, ip).await {
             Ok(addresses) if addresses.contains(&ip) => return (IprevResult::Pass, Some(name)),
-            Err(DnsFailure::Trouble(_)) => result = IprevResult::TempError,
+            Err(DnsFailure::Trouble(_) | DnsFailure::Exhausted) => result = IprevResult::TempError,
             Ok(_) | Err(DnsFailure::NoName | DnsFailure::NoRecord) => {}
         }
     }

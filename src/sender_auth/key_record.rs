@@ -34,7 +34,9 @@ pub(super) enum NoKey {
 pub(super) async fn fetch(questions: &Questions<'_>, selector: &str, domain: &str) -> Result<KeyRecord, NoKey> {
     let texts = match questions.txt(&format!("{selector}._domainkey.{domain}")).await {
         Ok(texts) => texts,
-        Err(DnsFailure::Trouble(reason)) => return Err(NoKey::Trouble(reason)),
+        Err(trouble @ (DnsFailure::Trouble(_) | DnsFailure::Exhausted)) => {
+            return Err(NoKey::Trouble(trouble.to_string()));
+        }
         Err(DnsFailure::NoName | DnsFailure::NoRecord) => return Err(NoKey::Broken("no key is published")),
     };
     let mut last = Err(NoKey::Broken("no key is published"));

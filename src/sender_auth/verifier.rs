@@ -52,13 +52,13 @@ impl Verifier {
     pub async fn verify(&self, check: Check<'_>) -> AuthResults {
         let mail = RawMail::split(check.raw);
         let author = Author::of(&mail);
-        let questions = Questions::new(&self.resolver, self.limits.dns_questions_max);
+        let shares = Shares::new(&self.resolver, self.limits.dns_questions_max);
         let bounds = Bounds {
             signatures_max: self.limits.signatures_max,
             deadline: Instant::from_std(self.clock.monotonic()) + self.limits.authentication_timeout,
             now: u64::try_from(check.now).unwrap_or(0),
         };
-        let run = Run { check: &check, mail: &mail, author: &author, questions: &questions, bounds: &bounds };
+        let run = Run { check: &check, mail: &mail, author: &author, shares: &shares, bounds: &bounds };
         let (spf, (iprev, client_name), (dkim, (arc, arc_sealer)), published) =
             tokio::join!(run.spf(), run.iprev(), run.signatures(), run.published());
         let aligned = run.align(&spf, &dkim, &published).await;
@@ -82,12 +82,34 @@ impl Verifier {
     }
 }
 
+/// The questions of one mail, divided: what a forger's own records make us ask must not use up what the policy of
+/// the forged domain needs.
+struct Shares<'a> {
+    /// SPF and iprev.
+    client: Questions<'a>,
+    /// DKIM keys.
+    keys: Questions<'a>,
+    /// ARC keys.
+    chain: Questions<'a>,
+    /// DMARC.
+    policy: Questions<'a>,
+}
+
+impl<'a> Shares<'a> {
+    fn new(resolver: &'a Resolver, max: usize) -> Shares<'a> {
+        let (policy, keys, chain) = (max * 3 / 10, max * 2 / 15, max * 2 / 15);
+        let share = |questions| Questions::new(resolver, questions);
+        let client = share(max.saturating_sub(policy + keys + chain));
+        Shares { client, keys: share(keys), chain: share(chain), policy: share(policy) }
+    }
+}
+
 /// The methods over one mail.
 struct Run<'a> {
     check: &'a Check<'a>,
     mail: &'a RawMail<'a>,
     author: &'a Author,
-    questions: &'a Questions<'a>,
+    shares: &'a Shares<'a>,
     bounds: &'a Bounds,
 }
 
@@ -114,7 +136,7 @@ impl Run<'_> {
             return SpfOutcome { result: SpfResult::None, domain: String::new() };
         };
         let (helo, mail_from) = (self.check.helo, self.check.mail_from);
-        self.in_time(spf::check(self.questions, ip, helo, mail_from)).await.unwrap_or_else(|| SpfOutcome {
+        self.in_time(spf::check(&self.shares.client, ip, helo, mail_from)).await.unwrap_or_else(|| SpfOutcome {
             result: SpfResult::TempError,
             domain: spf::checked_domain(helo, mail_from),
         })
@@ -122,13 +144,13 @@ impl Run<'_> {
 
     async fn iprev(&self) -> (IprevResult, Option<String>) {
         let Some(ip) = self.check.ip else { return (IprevResult::None, None) };
-        self.in_time(iprev::check(self.questions, ip)).await.unwrap_or((IprevResult::TempError, None))
+        self.in_time(iprev::check(&self.shares.client, ip)).await.unwrap_or((IprevResult::TempError, None))
     }
 
     async fn signatures(&self) -> (Vec<DkimSignature>, (ArcResult, Option<String>)) {
         let mut hashes = BodyHashes::new(self.mail.body);
-        let dkim = dkim::check(self.mail, &mut hashes, self.questions, self.author.domain(), self.bounds).await;
-        let arc = self.in_time(arc::check(self.mail, &mut hashes, self.questions)).await;
+        let dkim = dkim::check(self.mail, &mut hashes, &self.shares.keys, self.author.domain(), self.bounds).await;
+        let arc = self.in_time(arc::check(self.mail, &mut hashes, &self.shares.chain)).await;
         (dkim, arc.unwrap_or((ArcResult::Fail, None)))
     }
 
@@ -136,7 +158,7 @@ impl Run<'_> {
         if self.author.domain().is_empty() || self.author.domain().starts_with('[') {
             return Ok(None);
         }
-        let found = self.in_time(dmarc::discover(self.questions, self.author.domain())).await;
+        let found = self.in_time(dmarc::discover(&self.shares.policy, self.author.domain())).await;
         found.unwrap_or_else(|| Err(Trouble(OUT_OF_TIME.to_owned())))
     }
 
@@ -198,7 +220,7 @@ impl Run<'_> {
     }
 
     async fn organization(&self, domain: &str) -> Result<Organization, Trouble> {
-        let found = self.in_time(dmarc::organization_of(self.questions, domain)).await;
+        let found = self.in_time(dmarc::organization_of(&self.shares.policy, domain)).await;
         found.unwrap_or_else(|| Err(Trouble(OUT_OF_TIME.to_owned())))
     }
 }

@@ -79,8 +79,7 @@ impl<'a> Evaluation<'a> {
     async fn record(&mut self, domain: &str) -> Result<Option<Record>, Stop> {
         let texts = match self.questions.txt(domain).await {
             Ok(texts) => texts,
-            Err(DnsFailure::Trouble(_)) => return Err(Stop::Temporary),
-            Err(DnsFailure::NoName | DnsFailure::NoRecord) => return Ok(None),
+            Err(failure) => return stop_or_void(&failure).map(|()| None),
         };
         let mut records = texts.iter().filter(|text| record::is_spf(text));
         match (records.next(), records.next()) {
@@ -136,8 +135,10 @@ impl<'a> Evaluation<'a> {
         for exchange in exchanges {
             let addresses = match self.questions.addresses(&exchange.host, self.ip).await {
                 Ok(addresses) => addresses,
-                Err(DnsFailure::Trouble(_)) => return Err(Stop::Temporary),
-                Err(DnsFailure::NoName | DnsFailure::NoRecord) => continue,
+                Err(failure) => {
+                    stop_or_void(&failure)?;
+                    continue;
+                }
             };
             if addresses.iter().any(|address| self.is_near(*address, prefixes)) {
                 return Ok(true);
@@ -172,8 +173,8 @@ impl<'a> Evaluation<'a> {
     fn unless_void<T>(&mut self, found: Result<Vec<T>, DnsFailure>) -> Result<Vec<T>, Stop> {
         match found {
             Ok(records) => Ok(records),
-            Err(DnsFailure::Trouble(_)) => Err(Stop::Temporary),
-            Err(DnsFailure::NoName | DnsFailure::NoRecord) => {
+            Err(failure) => {
+                stop_or_void(&failure)?;
                 self.voids += 1;
                 if self.voids > VOIDS_MAX { Err(Stop::Permanent) } else { Ok(Vec::new()) }
             }
@@ -227,6 +228,16 @@ impl<'a> Evaluation<'a> {
             (IpAddr::V6(ip), IpAddr::V6(address)) => same_ip6(ip, address, prefixes.ip6),
             _ => false,
         }
+    }
+}
+
+/// RFC 7208 §2.6: trouble is temporary; a record that needs more questions than a mail gets is too costly, now and
+/// later.
+fn stop_or_void(failure: &DnsFailure) -> Result<(), Stop> {
+    match failure {
+        DnsFailure::NoName | DnsFailure::NoRecord => Ok(()),
+        DnsFailure::Trouble(_) => Err(Stop::Temporary),
+        DnsFailure::Exhausted => Err(Stop::Permanent),
     }
 }
 
