@@ -127,7 +127,9 @@ fn dkim_keys(account: &Account) -> Vec<Finding> {
         let name = format!("account {}: DKIM key {}._domainkey.{}", account.name, key.selector, key.domain);
         match super::dkim_key::public_half(key.key.expose()) {
             Some(_) => Finding::ok(name),
-            None => Finding::error(format!("{name}: it is no RSA or Ed25519 private key in PKCS#8 PEM form; make one with replyd init")),
+            None => Finding::error(format!(
+                "{name}: it is no RSA or Ed25519 private key in PKCS#8 PEM form; make one with replyd init"
+            )),
         }
     };
     account.dkim.iter().map(check).collect()
@@ -162,7 +164,10 @@ fn secret_modes(config_file: &Path) -> Vec<Finding> {
 fn mode(file: &Path) -> Option<Finding> {
     let mode = std::fs::metadata(file).ok()?.permissions().mode() & 0o777;
     (mode & 0o007 != 0).then(|| {
-        Finding::warning(format!("{}: everybody on this machine may read it (mode {mode:o}); chmod o-rwx it", file.display()))
+        Finding::warning(format!(
+            "{}: everybody on this machine may read it (mode {mode:o}); chmod o-rwx it",
+            file.display()
+        ))
     })
 }
 
@@ -178,7 +183,11 @@ fn data_dir(folder: &Path) -> Finding {
 }
 
 fn ports(config: &Config, daemon: &In) -> Vec<Finding> {
-    let smtp = [("smtp.listen", &config.smtp.listen), ("smtp.listen_tls", &config.smtp.listen_tls), ("smtp.listen_lmtp", &config.smtp.listen_lmtp)];
+    let smtp = [
+        ("smtp.listen", &config.smtp.listen),
+        ("smtp.listen_tls", &config.smtp.listen_tls),
+        ("smtp.listen_lmtp", &config.smtp.listen_lmtp),
+    ];
     let http: Vec<Endpoint> = config.http.listen.iter().copied().map(Endpoint::Tcp).collect();
     let all = smtp.into_iter().chain(std::iter::once(("http.listen", &http)));
     all.flat_map(|(key, endpoints)| endpoints.iter().map(move |endpoint| (key, endpoint)))
@@ -196,13 +205,15 @@ fn port(key: &str, address: &str, endpoint: &Endpoint, daemon: &In) -> Finding {
         (Ok(_), In::Rest) => Finding::ok(format!("{name}: free")),
         (Ok(_), In::Use) => Finding::warning(format!("{name}: the running daemon does not listen there; restart it")),
         (Err(error), daemon) => match (error.reason.kind(), daemon) {
-            (std::io::ErrorKind::AddrInUse, In::Use) => Finding::ok(format!("{name}: in use, and the daemon is running")),
+            (std::io::ErrorKind::AddrInUse, In::Use) => {
+                Finding::ok(format!("{name}: in use, and the daemon is running"))
+            }
             (std::io::ErrorKind::AddrInUse, In::Rest) => {
                 Finding::error(format!("{name}: another program listens there; stop it or change {key}"))
             }
-            (std::io::ErrorKind::PermissionDenied, _) => {
-                Finding::warning(format!("{name}: this user may not listen there; use systemd/replyd.socket, or run this as root"))
-            }
+            (std::io::ErrorKind::PermissionDenied, _) => Finding::warning(format!(
+                "{name}: this user may not listen there; use systemd/replyd.socket, or run this as root"
+            )),
             _ => Finding::error(format!("{name}: {}; change {key}", error.reason)),
         },
     }

@@ -68,7 +68,9 @@ async fn sending(account: &Account, resolver: &Resolver) -> Vec<Finding> {
             (Some(record), Some(public)) if without_spaces(&record).contains(&format!("p={public}")) => {
                 Finding::ok(format!("DKIM {name}: the published key is ours"))
             }
-            (Some(_), _) => Finding::error(format!("DKIM {name}: the published key is another one; publish the one replyd init printed")),
+            (Some(_), _) => Finding::error(format!(
+                "DKIM {name}: the published key is another one; publish the one replyd init printed"
+            )),
             (None, _) => Finding::error(format!("DKIM {name}: none found; publish the one replyd init printed")),
         });
         let spf = text(resolver, &key.domain, "v=spf1").await;

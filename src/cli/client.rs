@@ -51,7 +51,8 @@ impl Client {
     async fn exchange(&self, method: Method, path: &str, body: Option<&Value>) -> Result<Answer, Failure> {
         let stream = tokio::net::UnixStream::connect(&self.socket).await.map_err(|error| self.unreachable(&error))?;
         let broken = |error: hyper::Error| Failure::new(Exit::Unavailable, format!("the daemon broke off: {error}"));
-        let (mut sender, connection) = hyper::client::conn::http1::handshake(TokioIo::new(stream)).await.map_err(broken)?;
+        let (mut sender, connection) =
+            hyper::client::conn::http1::handshake(TokioIo::new(stream)).await.map_err(broken)?;
         // Ends with the sender; its errors are the request's.
         drop(tokio::spawn(connection));
         let request = Request::builder()
@@ -70,9 +71,10 @@ impl Client {
     fn unreachable(&self, error: &io::Error) -> Failure {
         let socket = self.socket.display();
         let (exit, way_out) = match error.kind() {
-            io::ErrorKind::NotFound | io::ErrorKind::ConnectionRefused => {
-                (Exit::Unavailable, "is the daemon running with this config? Start it with replyd serve, or name its config with --config")
-            }
+            io::ErrorKind::NotFound | io::ErrorKind::ConnectionRefused => (
+                Exit::Unavailable,
+                "is the daemon running with this config? Start it with replyd serve, or name its config with --config",
+            ),
             io::ErrorKind::PermissionDenied => (Exit::Unavailable, "run this as the daemon's user or as root"),
             _ => (Exit::Unavailable, "see the daemon's log"),
         };
@@ -96,7 +98,9 @@ fn refused(answer: &Answer) -> Failure {
 /// A value in a query.
 pub fn escaped(text: &str) -> String {
     let plain = |octet: u8| octet.is_ascii_alphanumeric() || b"-._~".contains(&octet);
-    text.bytes().map(|octet| if plain(octet) { char::from(octet).to_string() } else { format!("%{octet:02X}") }).collect()
+    text.bytes()
+        .map(|octet| if plain(octet) { char::from(octet).to_string() } else { format!("%{octet:02X}") })
+        .collect()
 }
 
 /// `path?name=value&…` of those that have a value.

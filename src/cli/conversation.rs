@@ -91,12 +91,20 @@ pub fn run(config_file: &Path, command: ConversationCommand) -> Done {
         ConversationCommand::List(query) => list(&client, query),
         ConversationCommand::Show { id, json: as_json } => {
             let conversation = client.get(&path(&id))?;
-            if as_json { json(&conversation) } else { show(&conversation) }
+            if as_json {
+                json(&conversation)
+            } else {
+                show(&conversation)
+            }
             Ok(())
         }
         ConversationCommand::Status { id, status, json: as_json } => {
             let changed = client.call(Method::PATCH, &path(&id), Some(&json!({ "status": status })))?;
-            if as_json { json(&changed) } else { println!("{} {}", one_line(&id), field(&changed, "/status")) }
+            if as_json {
+                json(&changed)
+            } else {
+                println!("{} {}", one_line(&id), field(&changed, "/status"))
+            }
             Ok(())
         }
     }

@@ -49,7 +49,10 @@ fn empty(folder: &Path) -> Done {
         return Ok(());
     }
     if !folder.join("replyd.toml").is_file() {
-        let line = format!("--fresh: {} was not made by replyd demo; empty it yourself or name another with --data", folder.display());
+        let line = format!(
+            "--fresh: {} was not made by replyd demo; empty it yourself or name another with --data",
+            folder.display()
+        );
         return Err(Failure::new(Exit::Usage, line));
     }
     if std::os::unix::net::UnixStream::connect(folder.join("data/replyd.sock")).is_ok() {
@@ -64,7 +67,10 @@ fn empty(folder: &Path) -> Done {
 fn explained(error: &StartError, args: &DemoArgs) -> Failure {
     let Some(address) = error.taken_address() else { return failure(error) };
     let flag = if address == format!("127.0.0.1:{}", args.smtp_port) { "--smtp-port" } else { "--http-port" };
-    Failure::new(Exit::TryAgain, format!("{address} is in use by another program; choose another port with {flag} PORT, or {flag} 0 for any"))
+    Failure::new(
+        Exit::TryAgain,
+        format!("{address} is in use by another program; choose another port with {flag} PORT, or {flag} 0 for any"),
+    )
 }
 
 /// How this program was called, for commands to paste.

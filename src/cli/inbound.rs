@@ -54,7 +54,11 @@ pub fn run(config_file: &Path, command: InboundCommand) -> Done {
         InboundCommand::List(query) => list(&client, query),
         InboundCommand::Show { id, json: as_json } => {
             let entry = client.get(&path(&id, ""))?;
-            if as_json { json(&entry) } else { show(&entry) }
+            if as_json {
+                json(&entry)
+            } else {
+                show(&entry)
+            }
             Ok(())
         }
         InboundCommand::Raw { id } => {
@@ -63,7 +67,11 @@ pub fn run(config_file: &Path, command: InboundCommand) -> Done {
         }
         InboundCommand::Replay { id, json: as_json } => {
             let entry = client.call(Method::POST, &path(&id, "/replay"), None)?;
-            if as_json { json(&entry) } else { println!("{} {}", one_line(&id), field(&entry, "/outcome")) }
+            if as_json {
+                json(&entry)
+            } else {
+                println!("{} {}", one_line(&id), field(&entry, "/outcome"))
+            }
             Ok(())
         }
     }

@@ -129,7 +129,8 @@ fn exists(file: &Path) -> Failure {
 impl Plan {
     /// The example with this domain in it: one text explains every key, here and there.
     fn config(&self, key_name: &str) -> String {
-        let sample_key = r#"#: dkim = [{ domain = "acme.example", selector = "r1", key = { file = "/etc/replyd/r1.pem" } }]"#;
+        let sample_key =
+            r#"#: dkim = [{ domain = "acme.example", selector = "r1", key = { file = "/etc/replyd/r1.pem" } }]"#;
         let key = format!(
             r#"dkim = [{{ domain = "{}", selector = "{SELECTOR}", key = {{ file = "{key_name}" }} }}]"#,
             self.domain
@@ -147,13 +148,29 @@ impl Plan {
         let record = |name: String, kind, data, hint| Record { name, kind, data, hint };
         let (domain, hostname) = (&self.domain, &self.hostname);
         let dkim = format!("v=DKIM1; k=rsa; p={}", BASE64.encode(public_key));
-        let quoted = |text: &str| wrapped(text, TXT_STRING_MAX).iter().map(|s| format!("\"{s}\"")).collect::<Vec<_>>().join(" ");
+        let quoted =
+            |text: &str| wrapped(text, TXT_STRING_MAX).iter().map(|s| format!("\"{s}\"")).collect::<Vec<_>>().join(" ");
         vec![
-            record(hostname.clone(), "A", "<this host's public IPv4 address>".into(), "and AAAA if it has IPv6; the address's PTR should name it too"),
+            record(
+                hostname.clone(),
+                "A",
+                "<this host's public IPv4 address>".into(),
+                "and AAAA if it has IPv6; the address's PTR should name it too",
+            ),
             record(self.inbound_domain.clone(), "MX", format!("10 {hostname}."), "replies come here"),
-            record(domain.clone(), "TXT", quoted(&format!("v=spf1 a:{hostname} ~all")), "SPF; if there is one already, add the a: part to it"),
+            record(
+                domain.clone(),
+                "TXT",
+                quoted(&format!("v=spf1 a:{hostname} ~all")),
+                "SPF; if there is one already, add the a: part to it",
+            ),
             record(format!("{SELECTOR}._domainkey.{domain}"), "TXT", quoted(&dkim), "DKIM: the public half of the key"),
-            record(format!("_dmarc.{domain}"), "TXT", quoted("v=DMARC1; p=none"), "DMARC; go on to p=reject once reports look good"),
+            record(
+                format!("_dmarc.{domain}"),
+                "TXT",
+                quoted("v=DMARC1; p=none"),
+                "DMARC; go on to p=reject once reports look good",
+            ),
         ]
     }
 }
@@ -194,7 +211,8 @@ mod tests {
 
     #[test]
     fn long_txt_records_are_cut_into_strings_of_255() {
-        let plan = Plan { domain: "a.test".into(), hostname: "b".into(), inbound_domain: "c".into(), account: "d".into() };
+        let plan =
+            Plan { domain: "a.test".into(), hostname: "b".into(), inbound_domain: "c".into(), account: "d".into() };
         let dkim = plan.records(&[7; 294]).into_iter().find(|record| record.name.contains("_domainkey"));
         let data = dkim.map(|record| record.data).unwrap_or_default();
         assert!(data.split('"').all(|part| part.len() <= 255), "{data}");

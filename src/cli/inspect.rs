@@ -1,10 +1,9 @@
 //! `replyd inspect FILE.eml`: what replyd makes of one raw mail, changing nothing.
 
-use super::inspect_auth::AuthArgs;
+use super::inspect_auth::{self, AuthArgs, WithAuth};
 use crate::filing::inspect::{AttachmentShown, Inspection, inspect};
 use crate::mail::dsn::{Bounce, BouncedRecipient};
 use crate::mail::parsed::Mailbox;
-use crate::sender_auth::AuthResults;
 use std::io::{Read, Write};
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
@@ -20,16 +19,7 @@ pub struct InspectArgs {
     auth: AuthArgs,
 }
 
-/// What is printed.
-#[derive(Debug, serde::Serialize)]
-struct Shown {
-    #[serde(flatten)]
-    inspection: Inspection,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    auth: Option<AuthResults>,
-}
-
-/// sysexits.h: what was given beside the mail is not usable.
+/// sysexits.h: what was given beside the mail cannot be used.
 const EX_DATA: u8 = 65;
 /// sysexits.h: the input could not be read.
 const EX_NOINPUT: u8 = 66;
@@ -52,8 +42,12 @@ pub fn run(args: &InspectArgs) -> ExitCode {
             return ExitCode::from(EX_DATA);
         }
     };
-    let shown = Shown { inspection: inspect(&raw), auth };
-    let printed = if args.json { json(&shown) } else { Ok(lines(&shown)) };
+    let shown = WithAuth { inspection: inspect(&raw), auth };
+    let printed = if args.json {
+        json(&shown)
+    } else {
+        Ok(lines(&shown.inspection) + &shown.auth.as_ref().map(inspect_auth::lines).unwrap_or_default())
+    };
     match printed.and_then(|text| Ok(writeln!(std::io::stdout().lock(), "{text}")?)) {
         // A reader that closes early, as `head` does, has what it wanted.
         Err(error) if !is_broken_pipe(&error) => {
@@ -77,8 +71,8 @@ fn is_broken_pipe(error: &anyhow::Error) -> bool {
     error.downcast_ref::<std::io::Error>().is_some_and(|error| error.kind() == std::io::ErrorKind::BrokenPipe)
 }
 
-fn json(shown: &Shown) -> anyhow::Result<String> {
-    Ok(escaped(&serde_json::to_string_pretty(shown)?))
+fn json(inspection: &WithAuth) -> anyhow::Result<String> {
+    Ok(escaped(&serde_json::to_string_pretty(inspection)?))
 }
 
 /// What a terminal or a line reader might obey and JSON lets stand as it is: DEL, C1 controls, separators,
@@ -97,9 +91,7 @@ fn escaped(json: &str) -> String {
 }
 
 /// The same for a person.
-fn lines(shown: &Shown) -> String {
-    let mail = &shown.inspection;
-    let verdict = |auth: &AuthResults| format!("{:?} ({})", auth.verdict, auth.basis).to_lowercase();
+fn lines(mail: &Inspection) -> String {
     let mailboxes = |list: &[Mailbox]| {
         let shown = |mailbox: &Mailbox| match &mailbox.name {
             Some(name) => format!("{name} <{}>", mailbox.email),
@@ -121,7 +113,6 @@ fn lines(shown: &Shown) -> String {
         ("message id", mail.message_id.as_ref().map(ToString::to_string).unwrap_or_default()),
         ("reply tokens", mail.reply_tokens.join(", ")),
         ("class", format!("{} ({})", class_word(mail), mail.class_reason)),
-        ("verdict", shown.auth.as_ref().map(verdict).unwrap_or_default()),
         ("bounce", mail.bounce.as_ref().map(bounce_line).unwrap_or_default()),
         ("attachments", mail.attachments.iter().take(SHOWN_MAX).map(attachment).collect::<Vec<_>>().join(", ")),
         ("defects", mail.defects.join(", ")),

@@ -244,7 +244,8 @@ impl File {
 impl Account {
     fn secrets(&self) -> impl Iterator<Item = &Spanned<SecretSource>> {
         let doors = &self.ingress;
-        let passwords = [&doors.relay, &doors.postmark, &doors.sendgrid].into_iter().flatten().map(|door| &door.password);
+        let passwords =
+            [&doors.relay, &doors.postmark, &doors.sendgrid].into_iter().flatten().map(|door| &door.password);
         let mailgun = doors.mailgun.iter().map(|door| &door.signing_key);
         let mandrill = doors.mandrill.iter().map(|door| &door.api_key);
         let dkim = self.dkim.iter().map(|dkim| &dkim.key);

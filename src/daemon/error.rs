@@ -48,10 +48,9 @@ impl StartError {
         match self {
             StartError::Config(_) | StartError::Tls(_) | StartError::Resolver(_) => true,
             StartError::Bind { error } => error.reason.kind() != io::ErrorKind::AddrInUse,
-            StartError::OwnerSocket { .. }
-            | StartError::Systemd(_)
-            | StartError::Store(_)
-            | StartError::System(_) => false,
+            StartError::OwnerSocket { .. } | StartError::Systemd(_) | StartError::Store(_) | StartError::System(_) => {
+                false
+            }
         }
     }
 

@@ -5,8 +5,8 @@ pub mod demo;
 mod descriptors;
 mod error;
 mod reload;
-mod service_manager;
 pub mod serve;
+mod service_manager;
 pub mod sockets;
 pub mod telemetry;
 
