@@ -224,7 +224,8 @@ impl Respondent {
         let Some(transaction) = &mut self.transaction else { return };
         let Intake::Taking(buffer) = &mut transaction.intake else { return };
         if let Err(error) = buffer.append(octets, self.services.store.spool_dir()).await {
-            transaction.intake = failed(&error);
+            let (reply, reason) = failure(&error);
+            transaction.intake = Intake::Failed(reply, reason);
         }
     }
 
@@ -256,29 +257,25 @@ impl Respondent {
     /// The whole mail with its envelope, or why it could not be held.
     async fn complete(&mut self) -> Result<Offered, Reply> {
         let Some(transaction) = &mut self.transaction else { return Err(reply::not_stored()) };
-        if let Intake::Taking(buffer) = std::mem::replace(&mut transaction.intake, Intake::Nothing) {
-            match buffer.finish(self.services.store.spool_dir()).await {
-                Ok(content) => {
-                    return Ok(Offered {
-                        envelope_from: std::mem::take(&mut transaction.envelope_from),
-                        recipients: std::mem::take(&mut transaction.recipients),
-                        origin: self.origin.clone(),
-                        author_ip: self.client(),
-                        content,
-                        answering: self.answering(),
-                    });
-                }
-                Err(error) => transaction.intake = failed(&error),
+        let finished = match std::mem::replace(&mut transaction.intake, Intake::Nothing) {
+            Intake::Taking(buffer) => buffer.finish(self.services.store.spool_dir()).await.map_err(|e| failure(&e)),
+            Intake::Failed(reply, reason) => Err((reply, reason)),
+            Intake::Nothing | Intake::Discarded => Err((reply::not_stored(), "the content was lost".to_owned())),
+        };
+        match finished {
+            Ok(content) => Ok(Offered {
+                envelope_from: std::mem::take(&mut transaction.envelope_from),
+                recipients: std::mem::take(&mut transaction.recipients),
+                origin: self.origin.clone(),
+                author_ip: self.client(),
+                content,
+                answering: self.answering(),
+            }),
+            Err((reply, reason)) => {
+                self.refuse_all("end_of_content", &reply, &reason);
+                Err(reply)
             }
         }
-        let (reply, reason) = match self.transaction.as_ref().map(|transaction| &transaction.intake) {
-            Some(Intake::Failed(reply, reason)) => (reply.clone(), reason.clone()),
-            Some(Intake::Nothing | Intake::Taking(_) | Intake::Discarded) | None => {
-                (reply::not_stored(), "the content was lost".to_owned())
-            }
-        };
-        self.refuse_all("end_of_content", &reply, &reason);
-        Err(reply)
     }
 
     fn answering(&self) -> Answering {
@@ -368,12 +365,13 @@ impl Transaction {
     }
 }
 
-fn failed(error: &ContentError) -> Intake {
+/// What the peer hears at the end, and the reason for the ledger.
+fn failure(error: &ContentError) -> (Reply, String) {
     let reply = match error {
         ContentError::Budget => reply::no_space(),
         ContentError::Spill(_) => reply::not_stored(),
     };
-    Intake::Failed(reply, error.to_string())
+    (reply, error.to_string())
 }
 
 fn room(enough: bool) -> Room {

@@ -1,4 +1,15 @@
 //! Integration tests, one binary: each module is one behaviour, over real sockets and a real store.
+mod api;
+mod certificates;
+mod cli;
+mod daemon;
+mod demo;
 mod hostile_mail;
+mod http_client;
+mod listener;
+mod peer;
+mod policy;
 mod sender_auth;
+mod site;
 mod store;
+mod tls;
