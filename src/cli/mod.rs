@@ -19,7 +19,7 @@ pub mod token;
 
 use clap::error::ErrorKind;
 use clap::{Parser, Subcommand};
-use failure::Exit;
+use failure::{Exit, Failure};
 use std::path::PathBuf;
 use std::process::ExitCode;
 
@@ -83,11 +83,22 @@ pub fn main() -> ExitCode {
     }
 }
 
-/// clap's own code for wrong usage is 2; sysexits.h says 64.
+/// clap's own code for wrong usage is 2, and its text has several lines; sysexits.h says 64, and we say one line.
 fn usage(error: &clap::Error) -> ExitCode {
-    let _ = error.print();
     match error.kind() {
-        ErrorKind::DisplayHelp | ErrorKind::DisplayVersion => ExitCode::SUCCESS,
-        _ => ExitCode::from(Exit::Usage.code()),
+        ErrorKind::DisplayHelp | ErrorKind::DisplayVersion => {
+            let _ = error.print();
+            ExitCode::SUCCESS
+        }
+        ErrorKind::DisplayHelpOnMissingArgumentOrSubcommand => {
+            let _ = error.print();
+            ExitCode::from(Exit::Usage.code())
+        }
+        _ => {
+            let text = error.to_string();
+            let paragraph = text.split("\n\n").next().unwrap_or(&text).trim_start_matches("error: ");
+            let words: Vec<&str> = paragraph.split_whitespace().collect();
+            Failure::new(Exit::Usage, format!("{}; see replyd help", words.join(" "))).report()
+        }
     }
 }

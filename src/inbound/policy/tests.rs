@@ -1,5 +1,5 @@
 use super::*;
-use crate::config::checked::{Dns, Http, Inbox, Server, Smtp};
+use crate::config::checked::{Dns, Http, Inbox, IngressSecrets, Outbound, Server, Smtp};
 use crate::conversation::id::Id;
 use crate::conversation::model::Channel;
 use std::sync::Arc;
@@ -21,6 +21,11 @@ fn account(name: &str, inbound_domain: &str, inbox: Option<&str>) -> Account {
         inbound_domain: inbound_domain.into(),
         forged: ForgedPolicy::Reject,
         trusted_arc_sealers: Vec::new(),
+        continuity: true,
+        dkim: Vec::new(),
+        ingress: IngressSecrets::default(),
+        webhooks: Vec::new(),
+        bridge: None,
         inboxes: inbox.into_iter().collect(),
     }
 }
@@ -32,6 +37,7 @@ fn config(accounts: Vec<Account>) -> Config {
         http: Http { listen: Vec::new(), public_url: String::new() },
         tls: Vec::new(),
         dns: Dns::default(),
+        outbound: Outbound::default(),
         limits: Arc::new(Limits::default()),
         accounts,
     }
