@@ -299,12 +299,18 @@ impl Respondent {
         }
     }
 
-    /// A reply of the protocol's own. Behind discarded content it says why, unless the peer itself gave up.
+    /// A reply of the protocol's own. With content on its way, and no question asked at its end, it says why the
+    /// protocol takes no mail of it; a syntax error (500 to 504) is about a command between two chunks.
     pub fn said(&mut self, octets: &[u8]) {
-        let discarded = |transaction: &Transaction| matches!(transaction.intake, Intake::Discarded);
-        let Some(transaction) = self.transaction.take_if(|transaction| discarded(transaction)) else { return };
-        let line = String::from_utf8_lossy(octets);
-        if line.starts_with(['4', '5']) {
+        let is_refusal = matches!(octets, [b'4' | b'5', ..]) && !matches!(octets, [b'5', b'0', b'0'..=b'4', ..]);
+        let ends = |transaction: &Transaction| match transaction.intake {
+            Intake::Nothing => false,
+            Intake::Taking(_) | Intake::Failed(..) => is_refusal,
+            Intake::Discarded => true,
+        };
+        let Some(transaction) = self.transaction.take_if(|transaction| ends(transaction)) else { return };
+        if is_refusal {
+            let line = String::from_utf8_lossy(octets);
             for recipient in &transaction.recipients {
                 let end = End::Refused { stage: "protocol", line: line.trim_end(), reason: "content refused" };
                 ledger::refuse(&self.services, &self.origin, &transaction.offer(recipient), end);
@@ -346,6 +352,13 @@ impl Respondent {
         for recipient in &transaction.recipients {
             self.refuse(&transaction.offer(recipient), stage, reply, reason);
         }
+    }
+}
+
+impl Drop for Respondent {
+    /// A session that is cut at the end of the drain, or by a bug, offered its mail all the same.
+    fn drop(&mut self) {
+        self.closed("session ended by replyd");
     }
 }
 

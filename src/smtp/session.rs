@@ -8,9 +8,6 @@ mod answers;
 mod commands;
 mod transfer;
 
-#[cfg(test)]
-mod tests;
-
 use super::chunk::Chunk;
 use super::command::HelloVerb;
 use super::content::Content;

@@ -1,7 +1,7 @@
 //! The doors take mail, keep to their limits, and close in good order.
 
 use super::peer::{Peer, letter};
-use super::site::{Setting, Site, new_token};
+use super::site::{Setting, Site, entries, new_token};
 use replyd::config::checked::{Endpoint, Network, Smtp};
 use replyd::conversation::model::{Ingress, Outcome};
 use replyd::inbound::Door;
@@ -264,8 +264,11 @@ async fn stopping_ends_what_does_not_finish_in_time_and_says_how_much() {
     let site = Site::start(limits(|limits| limits.drain_timeout = Duration::ZERO)).await;
     let mut busy = Peer::ready(&site).await;
     busy.begins_data(&site.reply_address()).await;
+    let store = site.store.clone();
     assert_eq!(site.stopped().await.sessions, 1);
     busy.expect_end().await;
+    let entries = entries(&store).await;
+    assert_eq!((entries[0].outcome, entries[0].reason.as_str()), (Outcome::Deferred, "session ended by replyd"));
 }
 
 fn proxied() -> Setting {

@@ -4,6 +4,7 @@ use super::site::Site;
 use replyd::config::checked::Endpoint;
 use replyd::inbound::Door;
 use rustls::pki_types::{CertificateDer, ServerName};
+use rustls::version::{TLS12, TLS13};
 use rustls::{ClientConfig, RootCertStore, SupportedProtocolVersion};
 use std::sync::Arc;
 use std::time::Duration;
@@ -55,6 +56,13 @@ impl Peer {
     pub async fn send(&mut self, octets: impl AsRef<[u8]>) {
         self.wire.write_all(octets.as_ref()).await.expect("the connection takes octets");
         self.wire.flush().await.expect("the connection takes octets");
+    }
+
+    /// Like [`Peer::send`], to a peer that may have closed.
+    pub async fn tries_to_send(&mut self, octets: &[u8]) {
+        if self.wire.write_all(octets).await.is_ok() {
+            let _ = self.wire.flush().await;
+        }
     }
 
     /// One command and the reply that begins with `expected`.
@@ -135,10 +143,15 @@ impl Peer {
     }
 }
 
-/// What a client accepts and what it saw.
+/// Every version that replyd speaks.
+pub const ALL: Versions = &[&TLS13, &TLS12];
+
+pub type Versions = &'static [&'static SupportedProtocolVersion];
+
+/// What a client accepts.
 pub struct Trust {
     pub roots: Vec<CertificateDer<'static>>,
-    pub versions: &'static [&'static SupportedProtocolVersion],
+    pub versions: Versions,
 }
 
 impl Trust {

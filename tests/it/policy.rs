@@ -140,9 +140,7 @@ async fn a_store_that_cannot_commit_defers_and_recovers_without_loss() {
     peer.send(letter("first try\r\n.\r\n")).await;
     peer.expect("45").await;
     while site.store.health().is_err() {
-        let mut turned = Peer::connect(&site.endpoint(Door::Smtp)).await;
-        let greeting = turned.reply().await.unwrap();
-        assert!(greeting.starts_with("421 4.3.0") || greeting.starts_with("220"), "{greeting}");
+        tokio::task::yield_now().await;
     }
     let mut again = Peer::ready(&site).await;
     again.mails(&site.reply_address(), &letter("first try"), "250").await;

@@ -98,14 +98,9 @@ impl Site {
         self.services.config.store(Arc::new(config));
     }
 
-    /// All entries, oldest first. Refusals are written behind the answer: a unit of work that waits for its own
-    /// commit makes sure that theirs is done.
+    /// All entries, oldest first.
     pub async fn ledger(&self) -> Vec<LedgerEntry> {
-        self.store.add_api_token("acme", fresh_hash()).await.expect("a commit");
-        let query = LedgerQuery { limit: 1000, ..LedgerQuery::default() };
-        let mut entries = self.store.ledger(query).await.expect("the ledger").items;
-        entries.sort_by_key(|entry| entry.id);
-        entries
+        entries(&self.store).await
     }
 
     /// The ledger once it holds `count` entries: for what happens behind the peer's back.
@@ -133,6 +128,16 @@ impl Site {
     pub fn spool_files(&self) -> usize {
         std::fs::read_dir(self.store.spool_dir()).expect("the spool directory").count()
     }
+}
+
+/// All entries of the ledger, oldest first. Refusals are written behind the answer: a unit of work that waits for its
+/// own commit makes sure that theirs is done.
+pub async fn entries(store: &Store) -> Vec<LedgerEntry> {
+    store.add_api_token("acme", fresh_hash()).await.expect("a commit");
+    let query = LedgerQuery { limit: 1000, ..LedgerQuery::default() };
+    let mut entries = store.ledger(query).await.expect("the ledger").items;
+    entries.sort_by_key(|entry| entry.id);
+    entries
 }
 
 fn fresh_hash() -> [u8; 32] {

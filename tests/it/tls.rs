@@ -1,16 +1,16 @@
 //! TLS of the doors: versions, no tickets, names, reload, and what an attacker tries at its seams.
 
 use super::certificates::{Written, write};
-use super::peer::{Peer, Trust, letter};
+use super::peer::{ALL, Peer, Trust, Versions, letter};
 use super::site::{Setting, Site};
 use replyd::config::checked::Endpoint;
 use replyd::conversation::model::Outcome;
 use replyd::inbound::Door;
 use replyd::net::tls::{Tls, TlsError};
+use rustls::NamedGroup;
 use rustls::client::{ClientSessionStore, Tls12ClientSessionValue, Tls13ClientSessionValue};
 use rustls::pki_types::{CertificateDer, ServerName};
 use rustls::version::{TLS12, TLS13};
-use rustls::{NamedGroup, SupportedProtocolVersion};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
@@ -18,7 +18,8 @@ use tokio::net::TcpStream;
 use tokio_rustls::TlsConnector;
 
 const NAME: &str = "mx.example.com";
-const ALL: &[&SupportedProtocolVersion] = &[&TLS13, &TLS12];
+const ONLY_13: Versions = &[&TLS13];
+const ONLY_12: Versions = &[&TLS12];
 
 struct Secure {
     site: Site,
@@ -34,11 +35,11 @@ async fn secure() -> Secure {
 }
 
 impl Secure {
-    fn trust(&self, versions: &'static [&'static SupportedProtocolVersion]) -> Trust {
+    fn trust(&self, versions: Versions) -> Trust {
         Trust { roots: vec![self.certificate.der.clone()], versions }
     }
 
-    async fn starttls(&self, versions: &'static [&'static SupportedProtocolVersion]) -> Peer {
+    async fn starttls(&self, versions: Versions) -> Peer {
         let mut peer = Peer::ready(&self.site).await;
         peer.asks("STARTTLS", "220").await;
         peer.handshake(&self.trust(versions), NAME).await.unwrap()
@@ -48,9 +49,7 @@ impl Secure {
 #[tokio::test]
 async fn starttls_and_implicit_tls_take_mail_over_both_versions() {
     let secure = secure().await;
-    for (versions, expected) in
-        [(&[&TLS13] as &'static [&'static SupportedProtocolVersion], "TLSv1.3 TLS13_"), (&[&TLS12], "TLSv1.2 TLS_")]
-    {
+    for (versions, expected) in [(ONLY_13, "TLSv1.3 TLS13_"), (ONLY_12, "TLSv1.2 TLS_")] {
         let starttls = secure.starttls(versions).await;
         let implicit = Peer::connect(&secure.site.endpoint(Door::SmtpTls)).await;
         let mut implicit = implicit.handshake(&secure.trust(versions), NAME).await.unwrap();
@@ -109,7 +108,7 @@ async fn implicit(site: &Site, config: rustls::ClientConfig, name: &str) -> toki
 #[tokio::test]
 async fn no_session_can_be_resumed() {
     let secure = secure().await;
-    for versions in [&[&TLS13] as &'static [&'static SupportedProtocolVersion], &[&TLS12]] {
+    for versions in [ONLY_13, ONLY_12] {
         let resumptions = Arc::new(Resumptions::default());
         let mut config = rustls::ClientConfig::clone(&secure.trust(versions).config());
         config.resumption = rustls::client::Resumption::store(Arc::clone(&resumptions) as _);
