@@ -6,6 +6,7 @@ use crate::clock::Clock;
 use crate::config::checked::{Config, Endpoint};
 use crate::conversation::id::Id;
 use crate::dns::Resolver;
+use crate::filing;
 use crate::http::metrics::Metrics;
 use crate::http::{self, Doors, Surface};
 use crate::inbound::{self, Door, Services, ServicesParts};
@@ -39,10 +40,11 @@ pub struct Ingredients {
 pub struct Running {
     pub services: Arc<Services>,
     mail: inbound::Handle,
+    filing: filing::Handle,
     http: Vec<SocketAddr>,
     store: Store,
     stop: CancellationToken,
-    /// Tasks that follow the doors for mail: they end after those.
+    /// Filing and HTTP: they end after the doors for mail.
     surfaces: CancellationToken,
     tasks: TaskTracker,
 }
@@ -68,12 +70,14 @@ impl Running {
             large_mails: Arc::new(LargeMails::default()),
         });
         let mail = inbound::start(&services, sockets.mail, stop.clone())?;
+        let filed_by = filing::Services::new(store.clone(), Arc::clone(&config), clock.clone());
+        let filing = filing::start(filed_by, surfaces.clone())?;
         let watched = Arc::clone(&config);
         tasks.spawn(tls.watch(move || watched.load().tls.clone(), stop.clone()));
         let surface = Surface { demo, ..Surface::new(store.clone(), config, clock, metrics) };
         let http = addresses(&sockets.http);
         http::start(&surface, Doors { tcp: sockets.http, owner }, &surfaces, &tasks)?;
-        Ok(Running { services, mail, http, store, stop, surfaces, tasks })
+        Ok(Running { services, mail, filing, http, store, stop, surfaces, tasks })
     }
 
     /// Where mail servers connect.
@@ -94,6 +98,10 @@ impl Running {
             tracing::warn!(sessions = left.sessions, "sessions did not end within limits.drain_timeout and were cut");
         }
         self.surfaces.cancel();
+        // What is not filed then stays accepted, and the next start files it.
+        if tokio::time::timeout(SURFACES_TIMEOUT, self.filing.ended()).await.is_err() {
+            tracing::warn!("filing did not end in time: the mail in hand is tried again at the next start");
+        }
         self.tasks.close();
         if tokio::time::timeout(SURFACES_TIMEOUT, self.tasks.wait()).await.is_err() {
             tracing::warn!(tasks = self.tasks.len(), "HTTP answers did not end in time and were cut");

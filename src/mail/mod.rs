@@ -12,6 +12,8 @@ pub mod file_name;
 pub mod flowed;
 pub mod headers;
 pub mod html;
+pub mod html_text;
+mod html_token;
 pub mod mailboxes;
 pub mod msg_id;
 pub mod parameters;

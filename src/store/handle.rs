@@ -106,6 +106,11 @@ impl Store {
         self.engine.shared.accepted_mail.subscribe()
     }
 
+    /// Announces commits: whoever shows the store's content looks again.
+    pub fn committed(&self) -> watch::Receiver<u64> {
+        self.engine.shared.committed.subscribe()
+    }
+
     /// Entries with outcome `accepted`, oldest first, later than `after`.
     pub async fn unfiled(&self, after: Option<Id>, limit: usize) -> Result<Vec<LedgerEntry>, StoreError> {
         self.engine.readers.read(move |connection| ledger::unfiled(connection, after, limit)).await
@@ -113,12 +118,13 @@ impl Store {
 
     /// The octets of a raw mail.
     pub async fn raw_mail(&self, raw_id: Id) -> Result<Vec<u8>, StoreError> {
+        if let Some(octets) =
+            self.engine.readers.look_up(move |connection| ledger::raw_octets(connection, raw_id)).await?
+        {
+            return Ok(octets);
+        }
         let file = self.engine.data_dir.mail_file(raw_id);
-        let read = move |connection: &rusqlite::Connection| match ledger::raw_octets(connection, raw_id)? {
-            Some(octets) => Ok(octets),
-            None => Ok(std::fs::read(file)?),
-        };
-        self.engine.readers.read(read).await
+        self.engine.readers.read(move |_| Ok(std::fs::read(file)?)).await
     }
 
     /// Loads what routing may go by.

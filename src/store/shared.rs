@@ -19,6 +19,8 @@ pub struct Shared {
     pub refusals: Refusals,
     /// Grows when there may be accepted mail to file.
     pub accepted_mail: watch::Sender<u64>,
+    /// Grows with every commit.
+    pub committed: watch::Sender<u64>,
     trouble: Mutex<Option<StoreError>>,
 }
 
@@ -31,6 +33,7 @@ impl Shared {
             counting: Counting::default(),
             refusals: Refusals::default(),
             accepted_mail: watch::channel(0).0,
+            committed: watch::channel(0).0,
             trouble: Mutex::new(None),
         }
     }

@@ -5,6 +5,7 @@ mod cli;
 mod daemon;
 mod demo;
 mod dialog;
+mod filing;
 mod hostile_mail;
 mod http_client;
 mod listener;

@@ -2,6 +2,18 @@
 //!
 //! Trimming folds, it never deletes: visible, quoted and signature together hold every word of the input.
 
+mod attribution;
+mod choose;
+mod fold;
+mod heading;
+mod html;
+mod known;
+mod lines;
+mod signature;
+mod words;
+
+pub use choose::split;
+
 /// What a mail says, by who said it. White space between the three may differ from the input; words may not.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Split {
@@ -22,9 +34,4 @@ pub struct SplitInput<'a> {
     pub html: Option<&'a str>,
     /// Texts that we ourselves mailed in this conversation: the surest quote marker, in any language and client.
     pub known: &'a [String],
-}
-
-/// Splits one mail. Linear in its input; any bytes are fine.
-pub fn split(input: SplitInput<'_>) -> Split {
-    Split { visible: input.text.unwrap_or_default().to_owned(), ..Split::default() }
 }

@@ -13,13 +13,8 @@ use rusqlite::{Connection, OptionalExtension, Row, params};
 
 /// Writes a message and what it changes in its conversation; a known idempotency key answers the first one.
 pub fn append(writing: &Writing<'_>, conversation: Id, message: &NewMessage) -> Result<Id, StoreError> {
-    if let Some(key) = &message.idempotency_key {
-        let mut find = writing
-            .connection
-            .prepare_cached("SELECT id FROM messages WHERE conversation_id = ? AND idempotency_key = ?")?;
-        if let Some(first) = find.query_row(params![conversation, key], |row| row.get(0)).optional()? {
-            return Ok(first);
-        }
+    if let Some(first) = written_before(writing, conversation, message)? {
+        return Ok(first);
     }
     let status = conversations::status(writing.connection, conversation)?;
     let id = insert(writing, conversation, message)?;
@@ -37,11 +32,28 @@ pub fn append(writing: &Writing<'_>, conversation: Id, message: &NewMessage) -> 
     Ok(id)
 }
 
+/// The message of the same key, or of the same raw mail: a mail to a token and to an inbox is one message of the
+/// conversation that both lead to.
+fn written_before(writing: &Writing<'_>, conversation: Id, message: &NewMessage) -> Result<Option<Id>, StoreError> {
+    let find = |sql: &str, key: &dyn rusqlite::ToSql| -> Result<Option<Id>, StoreError> {
+        let mut find = writing.connection.prepare_cached(sql)?;
+        Ok(find.query_row(params![conversation, key], |row| row.get(0)).optional()?)
+    };
+    if let Some(key) = &message.idempotency_key {
+        return find("SELECT id FROM messages WHERE conversation_id = ? AND idempotency_key = ?", key);
+    }
+    match &message.email {
+        Some(email) => find("SELECT id FROM messages WHERE conversation_id = ? AND raw_id = ?", &email.raw_id),
+        None => Ok(None),
+    }
+}
+
 fn insert(writing: &Writing<'_>, conversation: Id, message: &NewMessage) -> Result<Id, StoreError> {
     let id = writing.next_id()?;
     writing.execute(
         "INSERT INTO messages (id, conversation_id, direction, author_kind, author_name, author_email, via, text, html,
-           quoted, signature, created_at, email, idempotency_key) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+           quoted, signature, created_at, email, raw_id, idempotency_key)
+         VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
         params![
             id,
             conversation,
@@ -56,6 +68,7 @@ fn insert(writing: &Writing<'_>, conversation: Id, message: &NewMessage) -> Resu
             message.signature,
             writing.now.0,
             message.email.as_ref().map(Json),
+            message.email.as_ref().map(|email| email.raw_id),
             message.idempotency_key,
         ],
     )?;

@@ -35,6 +35,7 @@ pub fn migrate(connection: &mut Connection) -> Result<(), StoreError> {
 
 /// `raw_mail.octets` is NULL for a mail in `mail/<id>.eml`. `recent_mail` holds what duplicates are told by for as long
 /// as they are looked for, keyed by 64 bits of a digest so that its B-tree stays small; the ledger decides equality.
+/// `messages_raw` makes one raw mail one message of a conversation, whoever files it again.
 /// The two partial indexes cost accepted and filed mail almost nothing: they hold only what waits or was refused.
 const V1: &str = "
 CREATE TABLE raw_mail (id INTEGER PRIMARY KEY, size INTEGER NOT NULL, octets BLOB) STRICT;
@@ -70,10 +71,11 @@ CREATE TABLE messages (
   id INTEGER PRIMARY KEY, conversation_id INTEGER NOT NULL REFERENCES conversations, direction TEXT NOT NULL,
   author_kind TEXT NOT NULL, author_name TEXT, author_email TEXT, via TEXT NOT NULL, text TEXT NOT NULL, html TEXT,
   quoted TEXT NOT NULL, signature TEXT NOT NULL, created_at INTEGER NOT NULL, seen_at INTEGER, email TEXT,
-  idempotency_key TEXT) STRICT;
+  raw_id INTEGER, idempotency_key TEXT) STRICT;
 CREATE INDEX messages_conversation ON messages (conversation_id, id);
 CREATE UNIQUE INDEX messages_idempotency ON messages (conversation_id, idempotency_key)
   WHERE idempotency_key IS NOT NULL;
+CREATE UNIQUE INDEX messages_raw ON messages (conversation_id, raw_id) WHERE raw_id IS NOT NULL;
 CREATE TABLE attachments (
   id INTEGER PRIMARY KEY, message_id INTEGER NOT NULL REFERENCES messages, name TEXT NOT NULL, media_type TEXT NOT NULL,
   size INTEGER NOT NULL, inline INTEGER NOT NULL, content_id TEXT, sha256 TEXT NOT NULL, part INTEGER NOT NULL) STRICT;

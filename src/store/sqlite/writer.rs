@@ -28,12 +28,14 @@ pub enum Order {
 }
 
 /// What a test makes go wrong.
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug)]
 pub enum Fault {
     /// The database may not grow beyond so many pages; 0 lifts the bound as far as it goes.
     PagesMax(u32),
     /// So many commits fail like a sync that answered EIO.
     FailCommits(u32),
+    /// The writer stands still until the other end is dropped: what is asked meanwhile is one batch.
+    Hold(Receiver<()>),
 }
 
 /// The writing thread's state.
@@ -173,7 +175,10 @@ impl Writer {
             Err(_) if connection.is_autocommit() => {}
             Err(_) => drop(connection.execute_batch("ROLLBACK")),
         }
-        if accepted_mail.get() && outcome.is_ok() {
+        if outcome.is_ok() {
+            self.shared.committed.send_modify(|count| *count += 1);
+        }
+        if outcome.is_ok() && accepted_mail.get() {
             self.shared.accepted_mail.send_modify(|count| *count += 1);
         }
         outcome
@@ -210,6 +215,7 @@ impl Writer {
                 let _ = connection.query_row(&format!("PRAGMA max_page_count = {pages}"), [], |_| Ok(()));
             }
             (Fault::PagesMax(_), None) => {}
+            (Fault::Hold(until), _) => drop(until.recv()),
         }
     }
 }

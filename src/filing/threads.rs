@@ -1,0 +1,137 @@
+//! Threads that read mails, so that a mail which breaks its reader breaks one entry: a panic is caught, a thread that
+//! hangs is given up and replaced, a deep stack is there for deep mails. A crash of the process is not caught here;
+//! the worker remembers what was being tried.
+
+use super::reading::{self, Decision};
+use super::worker::Services;
+use crate::conversation::id::Id;
+use crate::store::ledger::LedgerEntry;
+use std::collections::HashMap;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
+use std::sync::mpsc::{Receiver, Sender, channel};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::{Duration, Instant};
+use tokio::runtime::Handle;
+use tokio::sync::mpsc::UnboundedSender;
+
+/// The reading threads; dropping it ends those that do not hang.
+pub struct Threads {
+    lanes: Arc<Lanes>,
+    jobs: Sender<LedgerEntry>,
+}
+
+/// A mail being read, and since when.
+#[derive(Clone, Copy)]
+struct Running {
+    id: Id,
+    since: Instant,
+}
+
+/// What every thread has in common.
+struct Lanes {
+    services: Services,
+    runtime: Handle,
+    queue: Mutex<Receiver<LedgerEntry>>,
+    decisions: UnboundedSender<(Id, Decision)>,
+    /// By ticket: an entry may be replayed while a thread still hangs on it.
+    running: Mutex<HashMap<u64, Running>>,
+    tickets: AtomicU64,
+    given_up: AtomicUsize,
+}
+
+impl Threads {
+    /// Starts `count` threads; decisions arrive in any order. The channel holds as much as the worker has given out.
+    pub fn start(
+        services: Services,
+        runtime: Handle,
+        count: usize,
+        decisions: UnboundedSender<(Id, Decision)>,
+    ) -> std::io::Result<Threads> {
+        let (jobs, queue) = channel();
+        let lanes = Arc::new(Lanes {
+            services,
+            runtime,
+            queue: Mutex::new(queue),
+            decisions,
+            running: Mutex::default(),
+            tickets: AtomicU64::new(0),
+            given_up: AtomicUsize::new(0),
+        });
+        for _ in 0..count {
+            spawn(&lanes)?;
+        }
+        Ok(Threads { lanes, jobs })
+    }
+
+    /// Queues a mail for reading.
+    pub fn read(&self, entry: LedgerEntry) {
+        // The receiver lives as long as `lanes` does.
+        let _ = self.jobs.send(entry);
+    }
+
+    /// Gives up on mails that are being read for too long: their decision is the failure that is answered here, and
+    /// another thread takes the place of theirs, as long as not too many hang.
+    pub fn give_up_on(&self, timeout: Duration) -> Vec<Id> {
+        let now = self.lanes.services.clock.monotonic();
+        let mut running = self.lanes.running();
+        let is_late = |running: &Running| now.saturating_duration_since(running.since) >= timeout;
+        let late: Vec<Id> = running.extract_if(|_, running| is_late(running)).map(|(_, late)| late.id).collect();
+        drop(running);
+        for id in &late {
+            self.replace(*id);
+        }
+        late
+    }
+
+    fn replace(&self, id: Id) {
+        let hanging = self.lanes.given_up.fetch_add(1, Ordering::SeqCst) + 1;
+        tracing::error!(%id, hanging, "reading a mail took too long; it is kept as failed and its thread is given up");
+        if hanging > GIVEN_UP_MAX {
+            tracing::error!(hanging, "too many hanging threads: no more are started; restart replyd");
+        } else if let Err(error) = spawn(&self.lanes) {
+            tracing::error!(%error, "cannot start a thread for filing");
+        }
+    }
+}
+
+impl Lanes {
+    fn running(&self) -> MutexGuard<'_, HashMap<u64, Running>> {
+        self.running.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Until the queue ends, or this thread was given up while it hung.
+    fn run(&self) {
+        loop {
+            let next = self.queue.lock().unwrap_or_else(PoisonError::into_inner).recv();
+            let Ok(entry) = next else { return };
+            let ticket = self.tickets.fetch_add(1, Ordering::Relaxed);
+            let running = Running { id: entry.id, since: self.services.clock.monotonic() };
+            self.running().insert(ticket, running);
+            let read = || reading::read(&self.services, &self.runtime, &entry);
+            let decision = catch_unwind(AssertUnwindSafe(read))
+                .unwrap_or_else(|panic| Decision::Fail(format!("reading it panicked: {}", words_of(panic.as_ref()))));
+            if self.running().remove(&ticket).is_none() {
+                self.given_up.fetch_sub(1, Ordering::SeqCst);
+                return;
+            }
+            let _ = self.decisions.send((entry.id, decision));
+        }
+    }
+}
+
+fn spawn(lanes: &Arc<Lanes>) -> std::io::Result<()> {
+    let lanes = Arc::clone(lanes);
+    let run = move || lanes.run();
+    std::thread::Builder::new().name("filing".into()).stack_size(STACK_OCTETS).spawn(run).map(drop)
+}
+
+fn words_of(panic: &(dyn std::any::Any + Send)) -> &str {
+    let fixed = panic.downcast_ref::<&str>().copied();
+    fixed.or(panic.downcast_ref::<String>().map(String::as_str)).unwrap_or("without words")
+}
+
+/// Reserved, not used, until a mail's nesting asks for it.
+const STACK_OCTETS: usize = 64 * 1024 * 1024;
+/// Threads that may hang at a time before no more are started.
+const GIVEN_UP_MAX: usize = 8;

@@ -1,0 +1,288 @@
+//! Takes accepted entries oldest first, has several read at a time, and commits what comes of each.
+//!
+//! An earlier run had at most `IN_FLIGHT_MAX` of the oldest entries in hand when it ended: if one of them crashed the
+//! process, it is among the first ones that this run finds. Those are tried alone, each try counted beforehand, so that a
+//! mail that kills its reader ends as failed instead of killing every start.
+
+use super::reading::Decision;
+use super::threads::Threads;
+use crate::clock::Clock;
+use crate::config::checked::Config;
+use crate::conversation::id::Id;
+use crate::mail::parsed::ParsedMail;
+use crate::retry;
+use crate::store::ledger::LedgerEntry;
+use crate::store::unit::FilingResult;
+use crate::store::{Store, StoreError};
+use arc_swap::ArcSwap;
+use std::collections::{HashSet, VecDeque};
+use std::sync::Arc;
+use std::time::Duration;
+use tokio::sync::mpsc::{UnboundedReceiver, unbounded_channel};
+use tokio::task::{JoinHandle, JoinSet};
+use tokio::time::{Instant, sleep_until};
+use tokio_util::sync::CancellationToken;
+
+/// Reads octets, whatever they are.
+pub type Parse = dyn Fn(&[u8]) -> ParsedMail + Send + Sync;
+
+/// What filing works with.
+#[derive(Clone)]
+pub struct Services {
+    pub store: Store,
+    pub config: Arc<ArcSwap<Config>>,
+    pub clock: Clock,
+    /// `ParsedMail::parse`; tests put one in that panics or hangs.
+    pub parse: Arc<Parse>,
+}
+
+impl Services {
+    pub fn new(store: Store, config: Arc<ArcSwap<Config>>, clock: Clock) -> Services {
+        Services { store, config, clock, parse: Arc::new(ParsedMail::parse) }
+    }
+}
+
+/// The running stage.
+#[derive(Debug)]
+pub struct Handle {
+    task: JoinHandle<()>,
+}
+
+impl Handle {
+    /// Returns when the stage has ended after `shutdown`: what it had not committed stays accepted.
+    pub async fn ended(self) {
+        let _ = self.task.await;
+    }
+}
+
+/// Starts filing on the current runtime, until `shutdown`.
+pub fn start(services: Services, shutdown: CancellationToken) -> std::io::Result<Handle> {
+    let (decisions, read) = unbounded_channel();
+    let count = std::thread::available_parallelism().map_or(2, usize::from).clamp(2, THREADS_MAX);
+    let threads = Threads::start(services.clone(), tokio::runtime::Handle::current(), count, decisions)?;
+    let worker = Worker {
+        services,
+        threads,
+        read,
+        commits: JoinSet::new(),
+        in_flight: HashSet::new(),
+        suspects: VecDeque::new(),
+        look: Look::Whole(None),
+        newest: None,
+        failures: 0,
+        wake_at: Instant::now(),
+    };
+    Ok(Handle { task: tokio::spawn(worker.run(shutdown)) })
+}
+
+struct Worker {
+    services: Services,
+    threads: Threads,
+    read: UnboundedReceiver<(Id, Decision)>,
+    commits: JoinSet<(Id, Result<(), StoreError>)>,
+    /// Being read or committed.
+    in_flight: HashSet<Id>,
+    /// Entries of an earlier run that may have crashed it.
+    suspects: VecDeque<LedgerEntry>,
+    look: Look,
+    /// The latest entry seen: later ones are new.
+    newest: Option<Id>,
+    /// Store errors in a row.
+    failures: u32,
+    /// When to look again by itself.
+    wake_at: Instant,
+}
+
+/// Where the next entries are looked for.
+#[derive(Debug, Clone, Copy)]
+enum Look {
+    /// Nothing to see before the next announcement.
+    Rest,
+    /// The store failed: not before `wake_at`.
+    Trouble,
+    /// After `newest`.
+    New,
+    /// From the start or where the last page ended: replayed entries, and those an error left.
+    Whole(Option<Id>),
+}
+
+impl Worker {
+    async fn run(mut self, shutdown: CancellationToken) {
+        let mut announced = self.services.store.accepted_mail();
+        self.take_suspects(&shutdown).await;
+        while !shutdown.is_cancelled() {
+            self.give_out().await;
+            tokio::select! {
+                () = shutdown.cancelled() => {}
+                Some((id, decision)) = self.read.recv() => self.on_read(id, decision),
+                Some(done) = self.commits.join_next() => self.on_committed(done.ok()),
+                Ok(()) = announced.changed() => self.on_announced(),
+                () = sleep_until(self.wake_at) => self.on_time(),
+            }
+        }
+        // What is read is committed; what is being read stays accepted and is read again after the restart.
+        while self.commits.join_next().await.is_some() {}
+    }
+
+    /// Filing begins only when they are known.
+    async fn take_suspects(&mut self, shutdown: &CancellationToken) {
+        while !shutdown.is_cancelled() {
+            match self.services.store.unfiled(None, IN_FLIGHT_MAX).await {
+                Ok(entries) => {
+                    self.suspects = entries.into();
+                    self.look = Look::Whole(None);
+                    return;
+                }
+                Err(error) => self.on_store_error(&error),
+            }
+            tokio::select! {
+                () = shutdown.cancelled() => {}
+                () = sleep_until(self.wake_at) => {}
+            }
+        }
+    }
+
+    /// Has entries read as long as there is room.
+    async fn give_out(&mut self) {
+        if matches!(self.look, Look::Trouble) {
+            return;
+        }
+        if let Some(suspect) = self.suspects.front().filter(|_| self.in_flight.is_empty()).cloned() {
+            match self.services.store.record_attempt(suspect.id).await {
+                Ok(attempts) => {
+                    self.suspects.pop_front();
+                    self.try_suspect(suspect, attempts);
+                }
+                Err(error) => self.on_store_error(&error),
+            }
+        }
+        while self.suspects.is_empty() && self.in_flight.len() < IN_FLIGHT_MAX / 2 {
+            if !self.give_out_page().await {
+                break;
+            }
+        }
+        if !self.in_flight.is_empty() {
+            self.wake_at = self.wake_at.min(Instant::now() + self.watch_pause());
+        }
+    }
+
+    /// How often mails that are being read are looked after.
+    fn watch_pause(&self) -> Duration {
+        (self.services.config.load().limits.filing_timeout / 4).min(POLL)
+    }
+
+    /// Whether there may be more.
+    async fn give_out_page(&mut self) -> bool {
+        let after = match self.look {
+            Look::Rest | Look::Trouble => return false,
+            Look::New => self.newest,
+            Look::Whole(after) => after,
+        };
+        let limit = IN_FLIGHT_MAX - self.in_flight.len();
+        let entries = match self.services.store.unfiled(after, limit).await {
+            Ok(entries) => entries,
+            Err(error) => {
+                self.on_store_error(&error);
+                return false;
+            }
+        };
+        self.look = match (self.look, entries.last()) {
+            (Look::Whole(_), Some(last)) if entries.len() == limit => Look::Whole(Some(last.id)),
+            (Look::New, Some(_)) if entries.len() == limit => Look::New,
+            // An announcement without a new entry: an older one was put back.
+            (Look::New, None) => Look::Whole(None),
+            _ => Look::Rest,
+        };
+        self.newest = self.newest.max(entries.last().map(|entry| entry.id));
+        for entry in entries {
+            if self.in_flight.insert(entry.id) {
+                self.threads.read(entry);
+            }
+        }
+        true
+    }
+
+    fn try_suspect(&mut self, suspect: LedgerEntry, attempts: u32) {
+        let id = suspect.id;
+        self.in_flight.insert(id);
+        if attempts > ATTEMPTS_MAX {
+            self.fail(id, format!("reading it ended the process {ATTEMPTS_MAX} times"));
+        } else {
+            self.threads.read(suspect);
+        }
+    }
+
+    fn on_announced(&mut self) {
+        if matches!(self.look, Look::Rest) {
+            self.look = Look::New;
+        }
+    }
+
+    /// The slow look costs one index step when there is nothing; it makes a lost announcement a delay.
+    fn on_time(&mut self) {
+        let timeout = self.services.config.load().limits.filing_timeout;
+        for id in self.threads.give_up_on(timeout) {
+            self.fail(id, format!("reading it took longer than {} s", timeout.as_secs_f64()));
+        }
+        if self.in_flight.is_empty() || matches!(self.look, Look::Trouble) {
+            self.look = Look::Whole(None);
+        }
+        let pause = if self.in_flight.is_empty() { POLL } else { self.watch_pause() };
+        self.wake_at = Instant::now() + pause;
+    }
+
+    fn on_read(&mut self, id: Id, decision: Decision) {
+        match decision {
+            Decision::File(result) => self.file(id, *result),
+            Decision::Fail(reason) => self.fail(id, reason),
+            Decision::TryAgain(error) => {
+                self.in_flight.remove(&id);
+                self.on_store_error(&error);
+            }
+        }
+    }
+
+    fn file(&mut self, id: Id, result: FilingResult) {
+        let store = self.services.store.clone();
+        self.commits.spawn(async move {
+            match store.file(result).await {
+                Ok(_) => (id, Ok(())),
+                // The store is well and refuses this one: trying again would end the same way.
+                Err(error @ (StoreError::Database(_) | StoreError::NotFound(_))) => {
+                    (id, store.fail(id, error.to_string()).await)
+                }
+                Err(error) => (id, Err(error)),
+            }
+        });
+    }
+
+    fn fail(&mut self, id: Id, reason: String) {
+        tracing::warn!(%id, reason, "a mail could not be filed; it is kept: see replyd inbound show, and replay");
+        let store = self.services.store.clone();
+        self.commits.spawn(async move { (id, store.fail(id, reason).await) });
+    }
+
+    fn on_committed(&mut self, done: Option<(Id, Result<(), StoreError>)>) {
+        let Some((id, outcome)) = done else { return };
+        self.in_flight.remove(&id);
+        match outcome {
+            Ok(()) => self.failures = 0,
+            Err(error) => self.on_store_error(&error),
+        }
+    }
+
+    fn on_store_error(&mut self, error: &StoreError) {
+        self.failures += 1;
+        let pause = retry::wait(retry::FILING, self.failures);
+        tracing::warn!(%error, ?pause, "filing waits for the store");
+        self.look = Look::Trouble;
+        self.wake_at = Instant::now() + pause;
+    }
+}
+
+/// Entries being read or committed: enough for a full batch of the store's writer.
+const IN_FLIGHT_MAX: usize = 128;
+/// Tries of an entry that an earlier run left.
+const ATTEMPTS_MAX: u32 = 3;
+const THREADS_MAX: usize = 8;
+const POLL: Duration = Duration::from_secs(30);

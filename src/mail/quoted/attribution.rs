@@ -1,0 +1,230 @@
+//! Recognises the line by which a client introduces what it quotes: "On …, Bob wrote:", "Le … a écrit :", "在 … 写道：".
+//!
+//! By its form, not by one pattern per language: it starts with a date or a small word, tells an address or a time of
+//! day, and ends in a verb of writing and a colon. Lines that wrapped are read together, up to `SPAN_LINES_MAX`.
+
+use super::lines::{Line, key_of};
+use super::words::{STARTERS, VERBS_LAST, VERBS_MIDDLE};
+
+/// How sure an attribution is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Certainty {
+    /// Names an address or a time of day.
+    Sure,
+    /// Holds only if a quotation follows.
+    IfQuoteFollows,
+}
+
+/// The attribution that starts at line `at`: the line after it, and how sure it is.
+pub fn at(lines: &[Line<'_>], at: usize) -> Option<(usize, Certainty)> {
+    let first = lines.get(at)?;
+    if first.key.is_empty() || !may_start(&first.key) {
+        return None;
+    }
+    let mut joined = String::new();
+    for (index, line) in lines.iter().enumerate().skip(at).take(SPAN_LINES_MAX) {
+        let continues = line.depth == first.depth || is_wrapped_address(&joined, line);
+        if line.key.is_empty() || !continues || joined.len() + line.key.len() > SPAN_BYTES_MAX {
+            return None;
+        }
+        if index > at {
+            joined.push(' ');
+        }
+        joined.push_str(if line.depth > first.depth { line.text.trim() } else { &line.key });
+        if let Some(certainty) = certainty(&joined) {
+            // Prose that happens to start with a number must not be swallowed by an attribution below it.
+            let restarts = (at + 1..=index).any(|later| starts_alone(lines, later, index));
+            return (!restarts).then_some((index + 1, certainty));
+        }
+    }
+    None
+}
+
+/// Whether the lines from `from` to `to` are an attribution by themselves.
+fn starts_alone(lines: &[Line<'_>], from: usize, to: usize) -> bool {
+    let keys: Vec<&str> = lines.iter().take(to + 1).skip(from).map(|line| line.key.as_str()).collect();
+    let joined = keys.join(" ");
+    has_starter(&joined) && certainty(&joined).is_some()
+}
+
+/// Some clients break within `<address` so that the closing `>` begins the next line, as if it were a quote mark.
+fn is_wrapped_address(joined: &str, line: &Line<'_>) -> bool {
+    line.depth == 1 && joined.matches('<').count() > joined.matches('>').count()
+}
+
+/// Where to cut a line that an attribution shares with other words.
+pub fn shared_line(line: &str) -> Option<usize> {
+    words_before(line).or_else(|| words_after(line))
+}
+
+/// "Yes.--- On Wed, …, bob@example.com wrote:": where the attribution begins.
+fn words_before(line: &str) -> Option<usize> {
+    let dashes = head(line).rfind("--")?;
+    let start = line[..dashes].trim_end_matches('-').len();
+    if line[..start].trim_matches([' ', '>', '-']).is_empty() {
+        return None;
+    }
+    is_sure(line[dashes..].trim_start_matches(['-', ' '])).then_some(start)
+}
+
+/// "On Wed, …, bob@example.com wrote:  What we wrote": where the quoted words begin. The gap, or a quote mark, is what
+/// phones leave of the line break; after a single space the person may be quoting in the middle of a sentence.
+fn words_after(line: &str) -> Option<usize> {
+    let head = head(line);
+    let gaps = ["wrote:  ", "wrote:>"].iter().find_map(|gap| head.find(gap))?;
+    let end = gaps + "wrote:".len();
+    (is_sure(&line[..end]) && !line[end..].trim().is_empty()).then_some(end)
+}
+
+/// The beginning of a line, as far as attributions reach.
+fn head(line: &str) -> &str {
+    let end = (0..=SHARED_BYTES_MAX.min(line.len())).rev().find(|end| line.is_char_boundary(*end));
+    &line[..end.unwrap_or(0)]
+}
+
+fn is_sure(text: &str) -> bool {
+    let key = key_of(text);
+    has_starter(&key) && certainty(&key) == Some(Certainty::Sure)
+}
+
+/// What a whole attribution looks like; None if `key` is none.
+fn certainty(key: &str) -> Option<Certainty> {
+    let edges = key.len();
+    let key = key.trim_start_matches(EDGES);
+    let edges = edges - key.len();
+    let dashed = key.ends_with("--");
+    let body = key.trim_end_matches(EDGES).trim_end_matches("wrote:>").trim_end();
+    let colon = body.ends_with([':', '：']);
+    let body = body.trim_end_matches([':', '：', ' ']);
+    let verb = last_verb(body);
+    if !colon && !verb {
+        return None;
+    }
+    let evidence = Evidence::of(body);
+    let starts = has_starter(key) || has_early_digit(key);
+    if verb && dashed && edges >= 3 {
+        return Some(Certainty::Sure);
+    }
+    if verb && (colon || dashed || (evidence.address && evidence.clock)) && (starts || is_name_and_address(body)) {
+        return evidence.certainty();
+    }
+    let middle = VERBS_MIDDLE.iter().any(|verb| body.contains(verb) || body.starts_with(verb.trim_start()));
+    if colon && middle && evidence.clock && word_count(body) <= 25 {
+        return Some(Certainty::Sure);
+    }
+    if colon && middle && evidence.address && starts {
+        return Some(Certainty::Sure);
+    }
+    // Without a verb: "2014-03-20 8:48 GMT+01:00 Ann <ann@example.com>:".
+    let bare = colon && evidence.address && evidence.clock && body.ends_with('>') && has_early_digit(key);
+    bare.then_some(Certainty::Sure)
+}
+
+/// A line in an unknown language that only a quotation right below it proves: it tells when and who, and leads on.
+pub fn proved_by_quote(key: &str) -> bool {
+    let evidence = Evidence::of(key);
+    let colon = key.trim_end_matches([' ', '>', '"']).ends_with([':', '：']);
+    let dated = (evidence.date || evidence.clock) && has_early_digit(key);
+    let told = colon && (evidence.clock || evidence.address) || evidence.address && key.ends_with('>');
+    let forms_no_sentence = word_count(key) <= SPAN_WORDS_MAX;
+    dated && told && forms_no_sentence
+}
+
+struct Evidence {
+    address: bool,
+    clock: bool,
+    date: bool,
+}
+
+impl Evidence {
+    fn of(body: &str) -> Evidence {
+        Evidence { address: body.contains('@'), clock: has_clock(body), date: has_date(body) }
+    }
+
+    fn certainty(&self) -> Option<Certainty> {
+        if self.address || self.clock {
+            return Some(Certainty::Sure);
+        }
+        self.date.then_some(Certainty::IfQuoteFollows)
+    }
+}
+
+fn may_start(key: &str) -> bool {
+    let dashed = key.starts_with("--") && key.ends_with("--");
+    let key = key.trim_start_matches(EDGES);
+    let named = key.contains("schrieb") && key.chars().any(char::is_numeric);
+    dashed || named || has_starter(key) || has_early_digit(key) || key.contains('@')
+}
+
+/// "On …", "Le …", "Am …": a small word, then anything but a plain sentence.
+fn has_starter(key: &str) -> bool {
+    let key = key.trim_start_matches(EDGES);
+    STARTERS.iter().any(|starter| {
+        let Some(rest) = key.strip_prefix(starter) else { return false };
+        let open = starter.chars().next_back().is_some_and(|last| !last.is_ascii());
+        rest.is_empty() || rest.starts_with([' ', ':', ',']) || open && rest.starts_with(char::is_numeric)
+    })
+}
+
+/// A date first, perhaps after the name of a day.
+fn has_early_digit(key: &str) -> bool {
+    key.trim_start_matches(EDGES).chars().take(EARLY_CHARS).any(char::is_numeric)
+}
+
+/// "Ann Other <ann@example.com> wrote": a name or an address, and nothing else, before the verb.
+fn is_name_and_address(body: &str) -> bool {
+    let early = body.split(' ').take(6).any(|word| word.contains('@'));
+    early && word_count(body) <= 14
+}
+
+/// Whether `body` ends in a verb of writing that stands as a word of its own, or follows `>` or quotes directly.
+fn last_verb(body: &str) -> bool {
+    VERBS_LAST.iter().any(|verb| {
+        body.strip_suffix(verb).is_some_and(|before| {
+            let joined =
+                verb.starts_with(|first: char| !first.is_ascii() && first.is_alphabetic() && first as u32 > 0x3000);
+            joined || before.is_empty() || before.ends_with(|last: char| !last.is_alphanumeric())
+        })
+    })
+}
+
+/// A time of day: digits, then `:`, `.` or `h`, then two digits.
+pub fn has_clock(text: &str) -> bool {
+    let characters: Vec<char> = text.chars().collect();
+    characters.windows(4).enumerate().any(|(index, window)| {
+        let [hour, mark, ten, one] = window else { return false };
+        let digits = hour.is_numeric() && ten.is_numeric() && one.is_numeric();
+        let ends = characters.get(index + 4).is_none_or(|next| !next.is_numeric());
+        digits
+            && ends
+            && matches!(mark, ':' | '.' | 'h' | '：' | '時' | '시' | '点')
+            && !(*mark == '.' && is_dotted_date(&characters, index))
+    })
+}
+
+/// "18.03.14": a dot between two digits of a date, not of a time.
+fn is_dotted_date(characters: &[char], hour: usize) -> bool {
+    let dotted = |at: Option<usize>| at.and_then(|at| characters.get(at)) == Some(&'.');
+    dotted(Some(hour + 4)) || dotted(hour.checked_sub(1)) || dotted(hour.checked_sub(2))
+}
+
+/// A year, or a day and month with marks between.
+fn has_date(text: &str) -> bool {
+    let run = |length: usize| {
+        text.split(|character: char| !character.is_numeric()).any(|digits| digits.chars().count() == length)
+    };
+    run(4)
+        || (run(2) || run(1))
+            && text.chars().filter(|character| matches!(character, '/' | '.' | '-' | '月')).count() >= 2
+}
+
+fn word_count(text: &str) -> usize {
+    text.split(' ').count()
+}
+
+const EDGES: [char; 9] = ['-', ' ', '"', '“', '>', '_', '|', '=', '\''];
+const SPAN_LINES_MAX: usize = 5;
+const SPAN_BYTES_MAX: usize = 700;
+const SHARED_BYTES_MAX: usize = 600;
+const SPAN_WORDS_MAX: usize = 25;
+const EARLY_CHARS: usize = 18;

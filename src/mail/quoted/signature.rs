@@ -1,0 +1,173 @@
+//! Finds the signature below what a person wrote: "-- ", "Sent from my …", a dashed name, contact lines under a farewell,
+//! legal footers.
+//!
+//! A farewell and a name ("Thanks, Ann") stay visible: folding them gains nothing and risks words. What follows a mark
+//! that prose also uses (a drawn line) is folded only if it looks like a signature.
+
+use super::lines::Line;
+use super::words::{DEVICE_ENDS, DEVICE_STARTS, DISCLAIMERS, FAREWELLS};
+use std::ops::Range;
+
+/// What to do with the lines of a stretch the person wrote. The ranges do not overlap; what is in none stays visible.
+#[derive(Debug, Default)]
+pub struct Found {
+    pub signature: Vec<Range<usize>>,
+    /// Text below a device's signature, which is what that device quotes without any mark.
+    pub history: Option<Range<usize>>,
+}
+
+/// Looks through lines `range`. `written_before` says whether words of the person stand above them.
+pub fn find(lines: &[Line<'_>], range: Range<usize>, written_before: Before) -> Found {
+    let mut found = Found::default();
+    let mut end = range.end;
+    let mut written = written_before == Before::Words;
+    for index in range.clone() {
+        let Some(line) = lines.get(index) else { break };
+        if line.is_blank() {
+            continue;
+        }
+        if is_device(&line.key) {
+            let below = after_device(lines, index, range.end);
+            found.signature.push(index..below);
+            if written {
+                end = index;
+                found.history = history_below(lines, below, range.end);
+                if found.history.is_none() && next_written(lines, below, range.end).is_some() {
+                    end = range.end;
+                    continue;
+                }
+                break;
+            }
+            continue;
+        }
+        if written && starts_signature(lines, index, range.end) {
+            found.signature.push(index..range.end);
+            end = index;
+            break;
+        }
+        written = true;
+    }
+    if let Some(start) = tail(lines, range.start..end) {
+        found.signature.push(start..end);
+    }
+    found
+}
+
+/// Whether the person has written above the stretch looked at.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Before {
+    Nothing,
+    Words,
+}
+
+/// A mark below which only a signature stands.
+fn starts_signature(lines: &[Line<'_>], index: usize, end: usize) -> bool {
+    let Some(line) = lines.get(index) else { return false };
+    let mark = line.key.as_str();
+    if matches!(mark, "--" | "-- --" | "—" | "– –" | "ᐧ") {
+        return true;
+    }
+    if DISCLAIMERS.iter().any(|start| mark.starts_with(start)) {
+        return true;
+    }
+    if !line.is_rule() {
+        return false;
+    }
+    // A line drawn right under words underlines them; a short mark does not.
+    let underlines =
+        index > 0 && mark.chars().count() > 4 && lines.get(index - 1).is_some_and(|above| !above.is_blank());
+    let below = index + 1..end;
+    (!underlines || mark.contains('_')) && looks_like_signature(lines, below)
+}
+
+/// Few words, or a few more where an address or a number stands among them.
+fn looks_like_signature(lines: &[Line<'_>], range: Range<usize>) -> bool {
+    let lines = lines.get(range).unwrap_or_default();
+    let words: usize = lines.iter().map(|line| line.key.split(' ').filter(|word| !word.is_empty()).count()).sum();
+    let asks = lines.iter().any(|line| line.key.ends_with('?'));
+    let contact = lines.iter().any(|line| is_contact(&line.key));
+    !asks && (words <= BARE_WORDS_MAX || contact && words <= CONTACT_WORDS_MAX)
+}
+
+fn is_contact(key: &str) -> bool {
+    let digits = key.chars().filter(|character| character.is_numeric()).count();
+    key.contains('@') || key.contains("://") || key.contains("www.") || digits >= 7
+}
+
+/// "Sent from my phone" and its kin, on a line of its own.
+fn is_device(key: &str) -> bool {
+    let key = key.trim_matches(['(', ')', '[', ']', '_', '-', ' ', '.', '—']);
+    let words = key.split(' ').count();
+    if words > DEVICE_WORDS_MAX || key.chars().count() > DEVICE_CHARS_MAX || key.ends_with(['?', ':', ',']) {
+        return false;
+    }
+    let start = DEVICE_STARTS.iter().any(|start| key.starts_with(start));
+    start
+        || words <= 8
+            && DEVICE_ENDS.iter().any(|end| key.ends_with(end))
+            && key.chars().next().is_some_and(|first| first != '-')
+}
+
+/// The device's mark may run over the lines right below it.
+fn after_device(lines: &[Line<'_>], index: usize, end: usize) -> usize {
+    (index + 1..end)
+        .find(|next| lines.get(*next).is_none_or(|line| line.is_blank() || !is_device(&line.key)))
+        .unwrap_or(end)
+}
+
+fn next_written(lines: &[Line<'_>], from: usize, end: usize) -> Option<usize> {
+    (from..end).find(|index| lines.get(*index).is_some_and(|line| !line.is_blank()))
+}
+
+fn history_below(lines: &[Line<'_>], from: usize, end: usize) -> Option<Range<usize>> {
+    let start = next_written(lines, from, end)?;
+    let written = lines.get(start..end)?.iter().filter(|line| !line.is_blank()).count();
+    (start > from && written >= HISTORY_LINES_MIN).then_some(start..end)
+}
+
+/// A signature without a mark at the end of `range`: where it starts.
+fn tail(lines: &[Line<'_>], range: Range<usize>) -> Option<usize> {
+    let last = range.clone().rev().find(|index| lines.get(*index).is_some_and(|line| !line.is_blank()))?;
+    dashed_name(lines, &range, last).or_else(|| below_farewell(lines, &range, last))
+}
+
+/// "-Ann", "—Ann Other" as the last line, below an empty one.
+fn dashed_name(lines: &[Line<'_>], range: &Range<usize>, last: usize) -> Option<usize> {
+    let text = lines.get(last)?.text.trim();
+    let name = text.trim_start_matches(['-', '–', '—']);
+    let dashes = text.chars().count() - name.chars().count();
+    let name = name.trim();
+    let is_name = name.split(' ').count() <= 3 && name.chars().count() <= 40 && name.starts_with(char::is_uppercase);
+    let letters =
+        name.chars().all(|character| character.is_alphabetic() || matches!(character, ' ' | '.' | '\'' | '-'));
+    let above = last.checked_sub(1).and_then(|above| lines.get(above))?;
+    ((1..=3).contains(&dashes) && is_name && letters && last > range.start && above.is_blank()).then_some(last)
+}
+
+/// Farewell, name, empty line, then a short rest without a question or a postscript.
+fn below_farewell(lines: &[Line<'_>], range: &Range<usize>, last: usize) -> Option<usize> {
+    let from = last.saturating_sub(FAREWELL_LINES_MAX).max(range.start);
+    let farewell = (from..last).find(|index| lines.get(*index).is_some_and(|line| is_farewell(&line.key)))?;
+    let name = next_written(lines, farewell + 1, last)?;
+    let is_name = lines
+        .get(name)
+        .is_some_and(|line| line.key.split(' ').count() <= 4 && !line.key.ends_with(['.', '!', '?', ',']));
+    let rest = next_written(lines, name + 1, last + 1)?;
+    let contact = lines.get(rest).is_some_and(|line| is_contact(&line.key));
+    let parted = rest > name + 1 || contact;
+    let postscript = lines.get(rest).is_some_and(|line| POSTSCRIPTS.iter().any(|mark| line.key.starts_with(mark)));
+    (is_name && parted && !postscript && looks_like_signature(lines, rest..last + 1)).then_some(rest)
+}
+
+fn is_farewell(key: &str) -> bool {
+    let key = key.trim_end_matches([',', '.', '!', ' ']);
+    FAREWELLS.contains(&key)
+}
+
+const POSTSCRIPTS: [&str; 6] = ["ps", "p.s", "p. s", "nb", "n.b", "edit"];
+const BARE_WORDS_MAX: usize = 25;
+const CONTACT_WORDS_MAX: usize = 60;
+const DEVICE_WORDS_MAX: usize = 14;
+const DEVICE_CHARS_MAX: usize = 110;
+const HISTORY_LINES_MIN: usize = 2;
+const FAREWELL_LINES_MAX: usize = 16;
