@@ -209,7 +209,7 @@ pub fn not_stored(error: &StoreError) -> Reply {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::config::checked::{Dns, Http, Inbox, Server, Smtp};
+    use crate::config::checked::{Dns, Http, Inbox, IngressSecrets, Outbound, Server, Smtp};
     use crate::conversation::id::Id;
     use crate::conversation::model::Channel;
     use std::sync::Arc;
@@ -231,6 +231,11 @@ mod tests {
             inbound_domain: inbound_domain.into(),
             forged: ForgedPolicy::Reject,
             trusted_arc_sealers: Vec::new(),
+            continuity: true,
+            dkim: Vec::new(),
+            ingress: IngressSecrets::default(),
+            webhooks: Vec::new(),
+            bridge: None,
             inboxes: inbox.into_iter().collect(),
         }
     }
@@ -242,6 +247,7 @@ mod tests {
             http: Http { listen: Vec::new(), public_url: String::new() },
             tls: Vec::new(),
             dns: Dns::default(),
+            outbound: Outbound::default(),
             limits: Arc::new(Limits::default()),
             accounts,
         }

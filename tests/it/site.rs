@@ -1,7 +1,9 @@
 //! A running set of doors on loopback: real sockets, a real store, a real verifier over a zone of its own.
 
 use replyd::clock::Clock;
-use replyd::config::checked::{Account, Certificate, Config, Dns, Endpoint, ForgedPolicy, Http, Inbox, Server, Smtp};
+use replyd::config::checked::{
+    Account, Certificate, Config, Dns, Endpoint, ForgedPolicy, Http, Inbox, IngressSecrets, Outbound, Server, Smtp,
+};
 use replyd::conversation::model::Channel;
 use replyd::conversation::reply_token::ReplyToken;
 use replyd::dns::{Zone, ZoneServer};
@@ -183,6 +185,11 @@ fn config(setting: Setting, data_dir: &Path) -> Config {
         inbound_domain: format!("reply.{name}.example"),
         forged,
         trusted_arc_sealers: Vec::new(),
+        continuity: true,
+        dkim: Vec::new(),
+        ingress: IngressSecrets::default(),
+        webhooks: Vec::new(),
+        bridge: None,
         inboxes,
     };
     Config {
@@ -191,6 +198,7 @@ fn config(setting: Setting, data_dir: &Path) -> Config {
         http: Http { listen: Vec::new(), public_url: String::new() },
         tls: setting.certificates,
         dns: Dns::default(),
+        outbound: Outbound::default(),
         limits: Arc::new(setting.limits),
         accounts: vec![
             account(
