@@ -267,6 +267,11 @@ pub fn accepted(ledger_id: &str) -> Reply {
     Reply::new(250, "2.0.0", format!("safe on disk as {ledger_id}"))
 }
 
+/// As the ledger keeps it: the entry's own id is the word that the peer was told.
+pub fn accepted_in_ledger() -> Reply {
+    Reply::new(250, "2.0.0", "safe on disk")
+}
+
 pub fn forged(domain: &str) -> Reply {
     Reply::new(550, "5.7.26", format!("the mail fails DMARC and {domain} asks to reject such mail (p=reject)"))
 }

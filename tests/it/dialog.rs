@@ -3,6 +3,7 @@
 //! Here they are read. `pure` runs them on the protocol machine alone; a runner over sockets reads the same files.
 
 mod pure;
+mod sockets;
 
 use replyd::limits::Limits;
 use replyd::smtp::question::Protocol;
