@@ -1,13 +1,13 @@
 //! Integration tests, one binary: each module is one behaviour, over real sockets and a real store.
-mod dialog;
-mod hostile_mail;
 
 mod api;
 mod certificates;
 mod cli;
 mod daemon;
 mod demo;
+mod dialog;
 mod filing;
+mod hostile_mail;
 mod http_client;
 mod inspect_command;
 mod listener;
@@ -16,6 +16,5 @@ mod policy;
 mod sender_auth;
 mod site;
 mod smtp_session;
-mod filing;
 mod store;
 mod tls;
