@@ -126,7 +126,14 @@ address = "support@reply.example"
         (self.dir / "data").mkdir(exist_ok=True)
         self.process = subprocess.Popen(
             [*self.wrapper, REPLYD, "serve", "--config", self.config], stdout=self.log, stderr=self.log)
-        until("replyd listens", lambda: self._alive() and listens(self.port) and listens(self.http_port))
+        until("replyd listens", lambda: self._alive() and listens(self.port) and listens(self.http_port) and self._answers())
+
+    def _answers(self):
+        """The socket that the commands use is there, and not one that a killed daemon left."""
+        with contextlib.suppress(OSError), socket.socket(socket.AF_UNIX) as control:
+            control.connect(str(self.dir / "data/replyd.sock"))
+            return True
+        return False
 
     def _alive(self):
         if self.process.poll() is not None:
