@@ -73,6 +73,7 @@ CREATE TABLE messages (
   quoted TEXT NOT NULL, signature TEXT NOT NULL, created_at INTEGER NOT NULL, seen_at INTEGER, email TEXT,
   raw_id INTEGER, idempotency_key TEXT) STRICT;
 CREATE INDEX messages_conversation ON messages (conversation_id, id);
+CREATE INDEX messages_sent ON messages (conversation_id, id) WHERE direction = 'outgoing';
 CREATE UNIQUE INDEX messages_idempotency ON messages (conversation_id, idempotency_key)
   WHERE idempotency_key IS NOT NULL;
 CREATE UNIQUE INDEX messages_raw ON messages (conversation_id, raw_id) WHERE raw_id IS NOT NULL;
