@@ -1,5 +1,6 @@
 //! `replyd inspect FILE.eml`: what replyd makes of one raw mail, changing nothing.
 
+use super::inspect_auth::{self, AuthArgs, WithAuth};
 use crate::filing::inspect::{AttachmentShown, Inspection, inspect};
 use crate::mail::dsn::{Bounce, BouncedRecipient};
 use crate::mail::parsed::Mailbox;
@@ -14,8 +15,12 @@ pub struct InspectArgs {
     /// Print JSON
     #[arg(long)]
     json: bool,
+    #[command(flatten)]
+    auth: AuthArgs,
 }
 
+/// sysexits.h: what was given beside the mail cannot be used.
+const EX_DATA: u8 = 65;
 /// sysexits.h: the input could not be read.
 const EX_NOINPUT: u8 = 66;
 /// sysexits.h: our fault.
@@ -30,8 +35,19 @@ pub fn run(args: &InspectArgs) -> ExitCode {
             return ExitCode::from(EX_NOINPUT);
         }
     };
-    let inspection = inspect(&raw);
-    let printed = if args.json { json(&inspection) } else { Ok(lines(&inspection)) };
+    let auth = match args.auth.check(&raw) {
+        Ok(auth) => auth,
+        Err(error) => {
+            eprintln!("replyd inspect: {error:#}");
+            return ExitCode::from(EX_DATA);
+        }
+    };
+    let shown = WithAuth { inspection: inspect(&raw), auth };
+    let printed = if args.json {
+        json(&shown)
+    } else {
+        Ok(lines(&shown.inspection) + &shown.auth.as_ref().map(inspect_auth::lines).unwrap_or_default())
+    };
     match printed.and_then(|text| Ok(writeln!(std::io::stdout().lock(), "{text}")?)) {
         // A reader that closes early, as `head` does, has what it wanted.
         Err(error) if !is_broken_pipe(&error) => {
@@ -55,7 +71,7 @@ fn is_broken_pipe(error: &anyhow::Error) -> bool {
     error.downcast_ref::<std::io::Error>().is_some_and(|error| error.kind() == std::io::ErrorKind::BrokenPipe)
 }
 
-fn json(inspection: &Inspection) -> anyhow::Result<String> {
+fn json(inspection: &WithAuth) -> anyhow::Result<String> {
     Ok(escaped(&serde_json::to_string_pretty(inspection)?))
 }
 

@@ -1,28 +1,104 @@
 //! The command line: one file per command. Exit codes follow sysexits; errors are one line on stderr that names
 //! the thing, the reason and the way out.
 
+pub mod backup;
+pub mod check;
+mod check_dns;
+mod client;
+pub mod conversation;
+pub mod demo;
+mod dkim_key;
+mod failure;
+pub mod inbound;
+pub mod init;
 pub mod inspect;
+mod inspect_auth;
+mod print;
+pub mod serve;
+pub mod token;
 
+use clap::error::ErrorKind;
 use clap::{Parser, Subcommand};
+use failure::{Exit, Failure};
+use std::path::PathBuf;
 use std::process::ExitCode;
 
 /// replyd: a chat's replies by email, in one daemon.
 #[derive(Debug, Parser)]
 #[command(name = "replyd", version)]
 struct Cli {
+    /// The config
+    #[arg(long, global = true, env = "REPLYD_CONFIG", default_value = "/etc/replyd/replyd.toml", value_name = "FILE")]
+    config: PathBuf,
     #[command(subcommand)]
     command: Command,
 }
 
 #[derive(Debug, Subcommand)]
 enum Command {
+    /// Run the daemon
+    Serve,
+    /// Run the whole product on loopback, without config and without the outside network
+    Demo(demo::DemoArgs),
+    /// Write a config and a DKIM key for a domain, and print the DNS records to publish
+    Init(init::InitArgs),
+    /// Check the config and what it needs; one line per finding
+    Check(check::CheckArgs),
     /// Show what replyd makes of one raw mail, changing nothing
     Inspect(inspect::InspectArgs),
+    /// Conversations of the running daemon
+    #[command(subcommand)]
+    Conversation(conversation::ConversationCommand),
+    /// The ledger of every mail that was offered to the running daemon
+    #[command(subcommand)]
+    Inbound(inbound::InboundCommand),
+    /// API tokens
+    #[command(subcommand)]
+    Token(token::TokenCommand),
+    /// Copy the store of the running daemon into one file
+    Backup(backup::BackupArgs),
 }
 
 /// Parses the command line and runs the command.
 pub fn main() -> ExitCode {
-    match Cli::parse().command {
-        Command::Inspect(args) => inspect::run(&args),
+    let cli = match Cli::try_parse() {
+        Ok(cli) => cli,
+        Err(error) => return usage(&error),
+    };
+    let config = cli.config;
+    let done = match cli.command {
+        Command::Serve => serve::run(&config),
+        Command::Demo(args) => demo::run(&args),
+        Command::Init(args) => init::run(&config, &args),
+        Command::Check(args) => check::run(&config, &args),
+        Command::Inspect(args) => return inspect::run(&args),
+        Command::Conversation(command) => conversation::run(&config, command),
+        Command::Inbound(command) => inbound::run(&config, command),
+        Command::Token(command) => token::run(&config, command),
+        Command::Backup(args) => backup::run(&config, &args),
+    };
+    match done {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(failure) => failure.report(),
+    }
+}
+
+/// clap's own code for wrong usage is 2, and its text has several lines; sysexits.h says 64, and we say one line.
+fn usage(error: &clap::Error) -> ExitCode {
+    match error.kind() {
+        ErrorKind::DisplayHelp | ErrorKind::DisplayVersion => {
+            let _ = error.print();
+            ExitCode::SUCCESS
+        }
+        ErrorKind::DisplayHelpOnMissingArgumentOrSubcommand => {
+            let _ = error.print();
+            ExitCode::from(Exit::Usage.code())
+        }
+        _ => {
+            let text = error.to_string();
+            let paragraph = text.split("\n\n").next().unwrap_or(&text).trim_start_matches("error: ");
+            let words: Vec<&str> = paragraph.split_whitespace().collect();
+            Failure::new(Exit::Usage, format!("{}; see replyd help", words.join(" "))).report()
+        }
     }
 }

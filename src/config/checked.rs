@@ -1,5 +1,6 @@
 //! The config as the program needs it: parsed, checked, secrets read. Only this form leaves the module.
 
+use super::secret::Secret;
 use crate::conversation::model::Channel;
 use crate::limits::Limits;
 use std::net::{IpAddr, SocketAddr};
@@ -7,18 +8,21 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
-#[derive(Debug, Clone)]
+pub use super::file::SmarthostTls;
+
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Config {
     pub server: Server,
     pub smtp: Smtp,
     pub http: Http,
     pub tls: Vec<Certificate>,
     pub dns: Dns,
+    pub outbound: Outbound,
     pub limits: Arc<Limits>,
     pub accounts: Vec<Account>,
 }
 
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Server {
     /// Greeting, `Received`, right side of Message-IDs.
     pub hostname: String,
@@ -32,7 +36,7 @@ pub enum Endpoint {
     Unix(PathBuf),
 }
 
-#[derive(Debug, Clone, Default)]
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Smtp {
     pub listen: Vec<Endpoint>,
     pub listen_tls: Vec<Endpoint>,
@@ -50,7 +54,7 @@ pub struct Network {
     pub prefix: u8,
 }
 
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Http {
     pub listen: Vec<SocketAddr>,
     pub public_url: String,
@@ -63,13 +67,13 @@ pub struct Certificate {
     pub key: PathBuf,
 }
 
-#[derive(Debug, Clone, Default)]
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Dns {
     /// Empty: the system's.
     pub servers: Vec<SocketAddr>,
 }
 
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Account {
     pub name: String,
     /// Canonical.
@@ -78,7 +82,74 @@ pub struct Account {
     pub forged: ForgedPolicy,
     /// Sealers whose ARC results count as evidence.
     pub trusted_arc_sealers: Vec<String>,
+    /// Whether what stays unseen goes out by mail.
+    pub continuity: bool,
+    pub dkim: Vec<DkimKey>,
+    pub ingress: IngressSecrets,
+    pub webhooks: Vec<Webhook>,
+    pub bridge: Option<Bridge>,
     pub inboxes: Vec<Inbox>,
+}
+
+/// How outgoing mail leaves.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Outbound {
+    pub route: Route,
+    /// Loopback and private addresses may be dialled.
+    pub allow_private: bool,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Route {
+    /// To the MX hosts of the recipient's domain, at this port.
+    Mx {
+        port: u16,
+    },
+    Smarthost {
+        host: String,
+        port: u16,
+        tls: SmarthostTls,
+        credentials: Option<(String, Secret)>,
+    },
+}
+
+impl Default for Route {
+    fn default() -> Route {
+        Route::Mx { port: 25 }
+    }
+}
+
+/// A key that signs outgoing mail.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct DkimKey {
+    pub domain: String,
+    pub selector: String,
+    /// PKCS#8 PEM.
+    pub key: Secret,
+}
+
+/// What opens each HTTP ingress of an account; `None` keeps it shut.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct IngressSecrets {
+    pub relay: Option<Secret>,
+    pub postmark: Option<Secret>,
+    pub sendgrid: Option<Secret>,
+    pub mailgun_signing_key: Option<Secret>,
+    pub mandrill_api_key: Option<Secret>,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Webhook {
+    pub url: String,
+    pub secret: Secret,
+    pub allow_private: bool,
+}
+
+/// Another system's relay ingress that gets every raw mail.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Bridge {
+    pub url: String,
+    pub password: Secret,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -89,7 +160,7 @@ pub enum ForgedPolicy {
     Keep,
 }
 
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Inbox {
     pub name: String,
     pub channel: Channel,

@@ -1,4 +1,15 @@
 //! The config as written (TOML) and the checked form that the program sees. Unknown keys are errors; every error
 //! names file, key, value and what is allowed.
 
+pub mod check;
 pub mod checked;
+pub mod error;
+pub mod file;
+pub mod secret;
+pub mod units;
+
+#[cfg(test)]
+mod tests;
+
+pub use check::{data_dir, load, parse, secret_files};
+pub use error::ConfigError;

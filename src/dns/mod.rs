@@ -1,1 +1,14 @@
-//! Placeholder.
+//! Questions to the DNS: one bounded resolver for the whole process, a budget of questions for each mail, and a zone
+//! served on loopback for tests, benches and `inspect --zone`.
+//!
+//! What an answer means for SPF, DKIM or DMARC is decided in `sender_auth`.
+
+mod questions;
+mod resolver;
+mod zone;
+mod zone_server;
+
+pub use questions::Questions;
+pub use resolver::{DnsFailure, Exchange, Resolver, ResolverError, Texts};
+pub use zone::{Zone, ZoneError};
+pub use zone_server::ZoneServer;

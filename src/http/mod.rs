@@ -1,1 +1,17 @@
-//! Placeholder.
+//! The HTTP surface: the API over TCP (bearer tokens) and over the Unix socket (owner only), health, metrics and
+//! the demo's page. The only place with HTTP status codes.
+
+pub mod api;
+pub mod caller;
+pub mod error;
+pub mod health;
+pub mod input;
+pub mod listener;
+pub mod metrics;
+pub mod openapi;
+pub mod page;
+pub mod router;
+pub mod surface;
+
+pub use listener::{Doors, start};
+pub use surface::Surface;

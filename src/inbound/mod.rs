@@ -1,1 +1,36 @@
-//! Placeholder.
+//! The doors by which mail comes in: SMTP and LMTP sessions on accepted sockets, and whole mails that other doors
+//! (HTTP ingress, pipe) bring to [`receive::accept_mail`]. It ends when the raw mail is durable in the ledger.
+//!
+//! For the composition root:
+//!
+//! ```ignore
+//! let tls = Tls::load(&config.load().tls)?;                     // no pair: no STARTTLS
+//! let services = Services::new(ServicesParts { config, store, verifier, clock, tls, counters, large_mails });
+//! let sockets = vec![Listener { door: Door::Smtp, socket: net::listen::bind(&endpoint)? }];
+//! let handle = inbound::start(&services, sockets, stop.clone())?;  // inside a runtime
+//! // SIGHUP: config.store(new); services.tls.reload_logged(&new.tls). Running sessions keep the limits they began
+//! // with, accounts and policy are read at every question.
+//! stop.cancel();
+//! let left = handle.stopped().await;                            // within limits.drain_timeout
+//! ```
+//!
+//! [`Services`] is shared by every door; `http` takes a clone of the `Arc` for its ingresses.
+//!
+//! The session shell decides nothing about mail: `smtp` knows the protocol, `policy` decides from evidence, the store
+//! commits. What was refused while a mail was offered is in the ledger as well.
+
+mod content_buffer;
+mod header;
+mod ledger;
+mod listener;
+pub mod policy;
+pub mod receive;
+mod respondent;
+mod services;
+mod session;
+mod space;
+mod transaction;
+
+pub use content_buffer::{Content, ContentBuffer, ContentError};
+pub use listener::{Door, Handle, Leftover, Listener, start};
+pub use services::{Services, ServicesParts};

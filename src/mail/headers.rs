@@ -25,7 +25,8 @@ impl Field {
         self.encoded.as_deref().unwrap_or(&self.value)
     }
 
-    fn read(name: &[u8], value: &[u8], defects: &mut Defects) -> Field {
+    /// Reads a name and what stands behind its colon.
+    pub fn read(name: &[u8], value: &[u8], defects: &mut Defects) -> Field {
         if value.contains(&0) {
             defects.add("nul_in_header");
         }
@@ -105,12 +106,13 @@ pub fn line(octets: &[u8], at: usize) -> Option<&[u8]> {
     rest.get(..end)
 }
 
-fn is_blank(line: &[u8]) -> bool {
+/// A line that ends the header.
+pub fn is_blank(line: &[u8]) -> bool {
     matches!(line, b"\n" | b"\r\n" | b"\r")
 }
 
 /// Octets of the line at `at` and the lines folded to it (RFC 5322 §2.2.3).
-fn folded_length(octets: &[u8], at: usize, first: &[u8]) -> usize {
+pub fn folded_length(octets: &[u8], at: usize, first: &[u8]) -> usize {
     let mut length = first.len();
     while let Some(next) = line(octets, at + length) {
         if !next.starts_with(b" ") && !next.starts_with(b"\t") {
@@ -122,7 +124,7 @@ fn folded_length(octets: &[u8], at: usize, first: &[u8]) -> usize {
 }
 
 /// The field name and where its colon stands.
-fn split(line: &[u8]) -> Option<(&[u8], usize)> {
+pub fn split(line: &[u8]) -> Option<(&[u8], usize)> {
     let colon = line.iter().position(|&octet| octet == b':')?;
     let name = line.get(..colon)?.trim_ascii_end();
     let fine = !name.is_empty() && name.iter().all(|&octet| octet.is_ascii_graphic() || octet >= 0x80);
@@ -139,7 +141,7 @@ fn note_name(name: &[u8], colon: usize, defects: &mut Defects) {
 }
 
 /// Whether a field or the end of the header follows.
-fn goes_on(octets: &[u8], at: usize) -> bool {
+pub fn goes_on(octets: &[u8], at: usize) -> bool {
     line(octets, at).is_some_and(|next| is_blank(next) || split(next).is_some())
 }
 

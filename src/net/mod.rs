@@ -1,1 +1,12 @@
-//! Placeholder.
+//! Sockets and what guards them: listening, the PROXY header, TLS, slots, throttles, and the counters of all of it.
+//! Nothing here knows what is said on a connection.
+
+pub mod client;
+pub mod counters;
+pub mod listen;
+pub mod permits;
+pub mod proxy;
+pub mod stream;
+pub mod throttle;
+pub mod tls;
+pub mod x509;

@@ -6,3 +6,14 @@
 pub mod question;
 pub mod reply;
 pub mod session;
+
+mod chunk;
+mod command;
+mod content;
+mod content_scan;
+mod data;
+mod deadline;
+mod extension;
+mod input;
+mod parameters;
+mod xclient;

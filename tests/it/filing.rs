@@ -111,11 +111,17 @@ fn config() -> Config {
         inbound_domain: domain.into(),
         forged: ForgedPolicy::Reject,
         trusted_arc_sealers: Vec::new(),
+        continuity: true,
+        dkim: Vec::new(),
+        ingress: replyd::config::checked::IngressSecrets::default(),
+        webhooks: Vec::new(),
+        bridge: None,
         inboxes,
     };
     let website = inbox("website", Channel::Widget, None);
     let mail = inbox("mail", Channel::Email, Some("support@acme.example"));
     Config {
+        outbound: replyd::config::checked::Outbound::default(),
         server: Server { hostname: "mx.replyd.example".into(), data_dir: "unused".into() },
         smtp: Smtp::default(),
         http: Http { listen: Vec::new(), public_url: String::new() },

@@ -1,4 +1,20 @@
 //! Integration tests, one binary: each module is one behaviour, over real sockets and a real store.
+
+mod api;
+mod certificates;
+mod cli;
+mod daemon;
+mod demo;
+mod dialog;
 mod filing;
 mod hostile_mail;
+mod http_client;
+mod inspect_command;
+mod listener;
+mod peer;
+mod policy;
+mod sender_auth;
+mod site;
+mod smtp_session;
 mod store;
+mod tls;

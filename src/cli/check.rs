@@ -1,0 +1,220 @@
+//! `replyd check`: the config and what it needs on this machine, one line per finding with what to do. Changes
+//! nothing.
+
+use super::failure::{Done, Exit, Failure};
+use super::print::{json, one_line};
+use crate::clock::{Clock, UnixMs};
+use crate::config::checked::{Account, Config, Endpoint};
+use crate::net::listen;
+use crate::net::tls::Tls;
+use serde_json::json;
+use std::os::unix::fs::PermissionsExt;
+use std::os::unix::net::UnixStream;
+use std::path::Path;
+
+#[derive(Debug, clap::Args)]
+pub struct CheckArgs {
+    /// Also the DNS records that mail needs
+    #[arg(long)]
+    dns: bool,
+    #[arg(long)]
+    json: bool,
+}
+
+/// How bad a finding is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Level {
+    Ok,
+    Warning,
+    Error,
+}
+
+/// One line of the report.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Finding {
+    pub level: Level,
+    /// What was looked at, what was found, and what to do.
+    pub line: String,
+}
+
+impl Finding {
+    pub fn ok(line: impl Into<String>) -> Finding {
+        Finding { level: Level::Ok, line: line.into() }
+    }
+
+    pub fn warning(line: impl Into<String>) -> Finding {
+        Finding { level: Level::Warning, line: line.into() }
+    }
+
+    pub fn error(line: impl Into<String>) -> Finding {
+        Finding { level: Level::Error, line: line.into() }
+    }
+}
+
+impl Level {
+    fn word(self) -> &'static str {
+        match self {
+            Level::Ok => "ok",
+            Level::Warning => "warning",
+            Level::Error => "error",
+        }
+    }
+}
+
+pub fn run(config_file: &Path, args: &CheckArgs) -> Done {
+    let findings = findings(config_file, args);
+    if args.json {
+        let lines = findings.iter().map(|finding| json!({ "level": finding.level.word(), "finding": finding.line }));
+        json(&json!({ "items": lines.collect::<Vec<_>>() }));
+    } else {
+        for finding in &findings {
+            println!("{:<8} {}", finding.level.word(), one_line(&finding.line));
+        }
+    }
+    let errors = findings.iter().filter(|finding| finding.level == Level::Error).count();
+    match errors {
+        0 => Ok(()),
+        count => Err(Failure::new(Exit::Config, format!("{}: {count} to mend, see above", config_file.display()))),
+    }
+}
+
+fn findings(config_file: &Path, args: &CheckArgs) -> Vec<Finding> {
+    let config = match crate::config::load(config_file) {
+        Ok(config) => config,
+        Err(error) => return vec![Finding::error(error.to_string())],
+    };
+    let mut findings = vec![Finding::ok(format!("{}: every key is known and allowed", config_file.display()))];
+    findings.extend(accounts(&config));
+    findings.extend(tls(&config));
+    findings.extend(secret_modes(config_file));
+    findings.push(data_dir(&config.server.data_dir));
+    let running = UnixStream::connect(config.server.data_dir.join(crate::daemon::composition::OWNER_SOCKET)).is_ok();
+    findings.extend(ports(&config, &if running { In::Use } else { In::Rest }));
+    if args.dns {
+        findings.extend(super::check_dns::findings(&config));
+    }
+    findings
+}
+
+/// Whether the daemon of this config is running.
+enum In {
+    Use,
+    Rest,
+}
+
+fn accounts(config: &Config) -> Vec<Finding> {
+    let mut findings = Vec::new();
+    if config.accounts.is_empty() {
+        findings.push(Finding::warning("account: there is none, so every mail is refused; add [[account]]"));
+    }
+    for account in config.accounts.iter().filter(|account| account.inboxes.is_empty()) {
+        findings.push(Finding::warning(format!(
+            "account {}: it has no inbox, so no conversation can begin; add [[account.inbox]]",
+            account.name
+        )));
+    }
+    for address in config.http.listen.iter().filter(|address| !address.ip().is_loopback()) {
+        findings.push(Finding::warning(format!(
+            "http.listen {address}: API tokens cross the network in the clear; listen on loopback behind a TLS proxy"
+        )));
+    }
+    findings.extend(config.accounts.iter().flat_map(dkim_keys));
+    findings
+}
+
+fn dkim_keys(account: &Account) -> Vec<Finding> {
+    let check = |key: &crate::config::checked::DkimKey| {
+        let name = format!("account {}: DKIM key {}._domainkey.{}", account.name, key.selector, key.domain);
+        match super::dkim_key::public_half(key.key.expose()) {
+            Some(_) => Finding::ok(name),
+            None => Finding::error(format!(
+                "{name}: it is no RSA or Ed25519 private key in PKCS#8 PEM form; make one with replyd init"
+            )),
+        }
+    };
+    account.dkim.iter().map(check).collect()
+}
+
+fn tls(config: &Config) -> Vec<Finding> {
+    if config.tls.is_empty() {
+        return vec![Finding::warning("tls: there is no certificate, so mail arrives unencrypted; add [tls]")];
+    }
+    let loaded = match Tls::load(&config.tls) {
+        Ok(loaded) => loaded,
+        Err(error) => return vec![Finding::error(format!("tls: {error}"))],
+    };
+    let now = Clock::System.now();
+    let age = |(file, not_after): (std::path::PathBuf, UnixMs)| {
+        let name = format!("tls certificate {}: valid until {}", file.display(), not_after.rfc3339());
+        match (not_after.seconds() - now.seconds()) / 86_400 {
+            ..0 => Finding::error(format!("{name}; renew it")),
+            0..14 => Finding::warning(format!("{name}; renew it soon")),
+            _ => Finding::ok(name),
+        }
+    };
+    let modes = config.tls.iter().filter_map(|pair| mode(&pair.key));
+    loaded.not_after().into_iter().map(age).chain(modes).collect()
+}
+
+/// Files that hold secrets, and the config itself if secrets stand in it.
+fn secret_modes(config_file: &Path) -> Vec<Finding> {
+    crate::config::secret_files(config_file).unwrap_or_default().iter().filter_map(|file| mode(file)).collect()
+}
+
+fn mode(file: &Path) -> Option<Finding> {
+    let mode = std::fs::metadata(file).ok()?.permissions().mode() & 0o777;
+    (mode & 0o007 != 0).then(|| {
+        Finding::warning(format!(
+            "{}: everybody on this machine may read it (mode {mode:o}); chmod o-rwx it",
+            file.display()
+        ))
+    })
+}
+
+fn data_dir(folder: &Path) -> Finding {
+    let name = format!("server.data_dir {}", folder.display());
+    if !folder.exists() {
+        return Finding::warning(format!("{name}: not there; the daemon makes it at its first start if it may"));
+    }
+    match rustix::fs::access(folder, rustix::fs::Access::WRITE_OK | rustix::fs::Access::EXEC_OK) {
+        Ok(()) => Finding::ok(format!("{name}: can be written")),
+        Err(error) => Finding::error(format!("{name}: {error}; run this as the daemon's user, or chown it")),
+    }
+}
+
+fn ports(config: &Config, daemon: &In) -> Vec<Finding> {
+    let smtp = [
+        ("smtp.listen", &config.smtp.listen),
+        ("smtp.listen_tls", &config.smtp.listen_tls),
+        ("smtp.listen_lmtp", &config.smtp.listen_lmtp),
+    ];
+    let http: Vec<Endpoint> = config.http.listen.iter().copied().map(Endpoint::Tcp).collect();
+    let all = smtp.into_iter().chain(std::iter::once(("http.listen", &http)));
+    all.flat_map(|(key, endpoints)| endpoints.iter().map(move |endpoint| (key, endpoint)))
+        .filter_map(|(key, endpoint)| match endpoint {
+            Endpoint::Tcp(address) => Some(port(key, &address.to_string(), endpoint, daemon)),
+            // Binding a socket file would change the disk.
+            Endpoint::Unix(_) => None,
+        })
+        .collect()
+}
+
+fn port(key: &str, address: &str, endpoint: &Endpoint, daemon: &In) -> Finding {
+    let name = format!("{key} {address}");
+    match (listen::bind(endpoint), daemon) {
+        (Ok(_), In::Rest) => Finding::ok(format!("{name}: free")),
+        (Ok(_), In::Use) => Finding::warning(format!("{name}: the running daemon does not listen there; restart it")),
+        (Err(error), daemon) => match (error.reason.kind(), daemon) {
+            (std::io::ErrorKind::AddrInUse, In::Use) => {
+                Finding::ok(format!("{name}: in use, and the daemon is running"))
+            }
+            (std::io::ErrorKind::AddrInUse, In::Rest) => {
+                Finding::error(format!("{name}: another program listens there; stop it or change {key}"))
+            }
+            (std::io::ErrorKind::PermissionDenied, _) => Finding::warning(format!(
+                "{name}: this user may not listen there; use systemd/replyd.socket, or run this as root"
+            )),
+            _ => Finding::error(format!("{name}: {}; change {key}", error.reason)),
+        },
+    }
+}

@@ -1,0 +1,324 @@
+//! From the text of a config to its checked form. Pure but for the secrets and files that it is given means to read.
+
+use super::checked::{
+    Account, Bridge, Certificate, Config, DkimKey, Dns, Endpoint, ForgedPolicy, Http, Inbox, IngressSecrets, Outbound,
+    Route, Server, Smtp, Webhook,
+};
+use super::error::{ConfigError, Source};
+use super::file::{self, File, KeyFile, RouteKind, SmarthostTls};
+use super::secret::{Secret, SecretSource, Surroundings};
+use super::units::Url;
+use crate::conversation::model::Channel;
+use crate::limits::Limits;
+use std::collections::HashSet;
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::time::Duration;
+use toml::Spanned;
+
+/// Reads and checks the file.
+pub fn load(path: &Path) -> Result<Config, ConfigError> {
+    parse(path, &read(path)?, Surroundings::SYSTEM)
+}
+
+/// Where the daemon of this config keeps its socket; no secret is read, so any user may ask.
+pub fn data_dir(path: &Path) -> Result<PathBuf, ConfigError> {
+    let text = read(path)?;
+    let file = written(Source { path, text: &text })?;
+    Ok(checked_data_dir(&file, base(path)))
+}
+
+/// The files that hold secrets; the config itself is one of them if a secret stands in it.
+pub fn secret_files(path: &Path) -> Result<Vec<PathBuf>, ConfigError> {
+    let text = read(path)?;
+    let file = written(Source { path, text: &text })?;
+    let place = |source: &SecretSource| match source {
+        SecretSource::File(file) => Some(base(path).join(file)),
+        SecretSource::Text(_) => Some(path.to_owned()),
+        SecretSource::Environment(_) | SecretSource::Credential(_) => None,
+    };
+    let mut files: Vec<PathBuf> = file.secrets().filter_map(place).collect();
+    files.sort();
+    files.dedup();
+    Ok(files)
+}
+
+/// The config of this text, as if it stood in the file `path`.
+pub fn parse(path: &Path, text: &str, surroundings: Surroundings<'_>) -> Result<Config, ConfigError> {
+    let source = Source { path, text };
+    let file = written(source)?;
+    Checker { source, base: base(path), surroundings }.config(&file)
+}
+
+fn read(path: &Path) -> Result<String, ConfigError> {
+    std::fs::read_to_string(path)
+        .map_err(|error| ConfigError::Unreadable { path: path.into(), reason: error.to_string() })
+}
+
+fn written(source: Source<'_>) -> Result<File, ConfigError> {
+    toml::from_str(source.text).map_err(|error| source.unparsable(&error))
+}
+
+/// Relative paths in a config are relative to the config's own folder.
+fn base(path: &Path) -> &Path {
+    path.parent().unwrap_or(Path::new(""))
+}
+
+fn checked_data_dir(file: &File, base: &Path) -> PathBuf {
+    base.join(file.server.data_dir.as_deref().unwrap_or(Path::new("/var/lib/replyd")))
+}
+
+struct Checker<'a> {
+    source: Source<'a>,
+    base: &'a Path,
+    surroundings: Surroundings<'a>,
+}
+
+type Checked<T> = Result<T, ConfigError>;
+
+impl Checker<'_> {
+    fn config(&self, file: &File) -> Checked<Config> {
+        let config = Config {
+            server: Server { hostname: file.server.hostname.0.clone(), data_dir: checked_data_dir(file, self.base) },
+            smtp: smtp(&file.smtp),
+            http: self.http(&file.http)?,
+            tls: self.tls(file)?,
+            dns: Dns { servers: file.dns.servers.iter().map(|server| server.0).collect() },
+            outbound: self.outbound(&file.outbound)?,
+            limits: Arc::new(limits(&file.limits)),
+            accounts: file.account.iter().map(|account| self.account(account)).collect::<Checked<_>>()?,
+        };
+        self.no_doubles(file)?;
+        Ok(config)
+    }
+
+    fn http(&self, http: &file::Http) -> Checked<Http> {
+        let listen = match &http.listen {
+            None => vec![DEFAULT_HTTP],
+            Some(listen) => listen
+                .get_ref()
+                .iter()
+                .map(|endpoint| match endpoint {
+                    Endpoint::Tcp(address) => Ok(*address),
+                    Endpoint::Unix(_) => Err(self.refuse(listen, "HTTP listens on IP addresses and ports; its Unix socket is replyd.sock in the data directory, always")),
+                })
+                .collect::<Checked<_>>()?,
+        };
+        let own = || format!("http://{}", listen.first().unwrap_or(&DEFAULT_HTTP));
+        let public_url = http.public_url.as_ref().map_or_else(own, |Url(url)| url.clone());
+        Ok(Http { listen, public_url })
+    }
+
+    fn tls(&self, file: &File) -> Checked<Vec<Certificate>> {
+        let Some(tls) = &file.tls else {
+            return match &file.smtp.listen_tls {
+                Some(listen) if !listen.get_ref().is_empty() => {
+                    Err(self.refuse(listen, "implicit TLS needs a certificate: add [tls] with certificate and key"))
+                }
+                Some(_) | None => Ok(Vec::new()),
+            };
+        };
+        let first = self.certificate(&tls.certificate, &tls.key)?;
+        let others = tls.additional.iter().map(|pair| self.certificate(&pair.certificate, &pair.key));
+        std::iter::once(Ok(first)).chain(others).collect()
+    }
+
+    fn certificate(&self, certificate: &Spanned<KeyFile>, key: &Spanned<KeyFile>) -> Checked<Certificate> {
+        Ok(Certificate { certificate: self.key_file(certificate)?, key: self.key_file(key)? })
+    }
+
+    fn key_file(&self, file: &Spanned<KeyFile>) -> Checked<PathBuf> {
+        match file.get_ref() {
+            KeyFile::Path(path) => Ok(self.base.join(path)),
+            KeyFile::Credential(name) => {
+                self.surroundings.credential_path(name).map_err(|reason| self.refuse(file, &reason))
+            }
+        }
+    }
+
+    fn outbound(&self, outbound: &file::Outbound) -> Checked<Outbound> {
+        let smarthost = outbound.route.as_ref().filter(|route| *route.get_ref() == RouteKind::Smarthost);
+        let route = match smarthost {
+            Some(kind) => self.smarthost(outbound, kind)?,
+            None => self.mx(outbound)?,
+        };
+        Ok(Outbound { route, allow_private: outbound.allow_private })
+    }
+
+    fn mx(&self, outbound: &file::Outbound) -> Checked<Route> {
+        let needless = "only route = \"smarthost\" takes this key";
+        outbound.host.as_ref().map_or(Ok(()), |key| Err(self.refuse(key, needless)))?;
+        outbound.tls.as_ref().map_or(Ok(()), |key| Err(self.refuse(key, needless)))?;
+        outbound.username.as_ref().map_or(Ok(()), |key| Err(self.refuse(key, needless)))?;
+        outbound.password.as_ref().map_or(Ok(()), |key| Err(self.refuse(key, needless)))?;
+        Ok(Route::Mx { port: port(outbound, 25) })
+    }
+
+    fn smarthost(&self, outbound: &file::Outbound, kind: &Spanned<RouteKind>) -> Checked<Route> {
+        let host = outbound.host.as_ref().ok_or_else(|| self.refuse(kind, "a smarthost needs the key host"))?;
+        let tls = outbound.tls.as_ref().map_or(SmarthostTls::Required, |tls| *tls.get_ref());
+        let credentials = match (&outbound.username, &outbound.password) {
+            (Some(name), Some(password)) => Some((name.get_ref().clone(), self.secret(password)?)),
+            (None, None) => None,
+            (Some(name), None) => return Err(self.refuse(name, "username needs the key password too")),
+            (None, Some(password)) => return Err(self.refuse(password, "password needs the key username too")),
+        };
+        // RFC 8314 §3.3: 465 is implicit TLS, 587 is submission.
+        let usual = if tls == SmarthostTls::Implicit { 465 } else { 587 };
+        Ok(Route::Smarthost { host: host.get_ref().0.clone(), port: port(outbound, usual), tls, credentials })
+    }
+
+    fn account(&self, account: &file::Account) -> Checked<Account> {
+        Ok(Account {
+            name: account.name.get_ref().0.clone(),
+            inbound_domain: account.inbound_domain.get_ref().0.clone(),
+            forged: match account.forged {
+                Some(file::Forged::Keep) => ForgedPolicy::Keep,
+                Some(file::Forged::Reject) | None => ForgedPolicy::Reject,
+            },
+            trusted_arc_sealers: account.trusted_arc_sealers.iter().map(|domain| domain.0.clone()).collect(),
+            continuity: account.continuity.unwrap_or(true),
+            dkim: account.dkim.iter().map(|key| self.dkim(key)).collect::<Checked<_>>()?,
+            ingress: self.ingress(&account.ingress)?,
+            webhooks: account.webhooks.iter().map(|hook| self.webhook(hook)).collect::<Checked<_>>()?,
+            bridge: account.bridge.as_ref().map(|bridge| self.bridge(bridge)).transpose()?,
+            inboxes: account.inbox.iter().map(|inbox| self.inbox(inbox)).collect::<Checked<_>>()?,
+        })
+    }
+
+    fn dkim(&self, dkim: &file::Dkim) -> Checked<DkimKey> {
+        let key = self.secret(&dkim.key)?;
+        if !key.expose().contains("-----BEGIN PRIVATE KEY-----") {
+            return Err(
+                self.refuse(&dkim.key, "a private key in PKCS#8 PEM form is expected, as replyd init writes it")
+            );
+        }
+        Ok(DkimKey { domain: dkim.domain.0.clone(), selector: dkim.selector.0.clone(), key })
+    }
+
+    fn ingress(&self, ingress: &file::Ingress) -> Checked<IngressSecrets> {
+        let read = |secret: Option<&Spanned<SecretSource>>| secret.map(|secret| self.secret(secret)).transpose();
+        Ok(IngressSecrets {
+            relay: read(ingress.relay.as_ref().map(|door| &door.password))?,
+            postmark: read(ingress.postmark.as_ref().map(|door| &door.password))?,
+            sendgrid: read(ingress.sendgrid.as_ref().map(|door| &door.password))?,
+            mailgun_signing_key: read(ingress.mailgun.as_ref().map(|door| &door.signing_key))?,
+            mandrill_api_key: read(ingress.mandrill.as_ref().map(|door| &door.api_key))?,
+        })
+    }
+
+    fn webhook(&self, hook: &file::Webhook) -> Checked<Webhook> {
+        let secret = self.secret(&hook.secret)?;
+        Ok(Webhook { url: hook.url.0.clone(), secret, allow_private: hook.allow_private })
+    }
+
+    fn bridge(&self, bridge: &file::Bridge) -> Checked<Bridge> {
+        Ok(Bridge { url: bridge.url.0.clone(), password: self.secret(&bridge.password)? })
+    }
+
+    fn inbox(&self, inbox: &file::Inbox) -> Checked<Inbox> {
+        let channel = inbox.channel.as_ref().map_or(Channel::Widget, |channel| *channel.get_ref());
+        if let (Channel::Email, None, Some(key)) = (channel, &inbox.address, &inbox.channel) {
+            return Err(self.refuse(key, "an inbox of channel email needs the key address"));
+        }
+        let time = |time: Option<super::units::Time>, usual| time.map_or(usual, |time| time.0);
+        Ok(Inbox {
+            name: inbox.name.get_ref().0.clone(),
+            channel,
+            address: inbox.address.as_ref().map(|address| address.get_ref().0.clone()),
+            offline_delay: time(inbox.offline_delay, Duration::from_secs(120)),
+            unseen_delay: time(inbox.unseen_delay, Duration::from_secs(600)),
+            resume_url: inbox.resume_url.as_ref().map_or_else(String::new, |url| url.0.clone()),
+        })
+    }
+
+    /// A mail must belong to one account and one inbox, and an API call must name one.
+    fn no_doubles(&self, file: &File) -> Checked<()> {
+        let (mut names, mut domains, mut addresses) = (HashSet::new(), HashSet::new(), HashSet::new());
+        for account in &file.account {
+            self.first(&mut names, &account.name, "another account has this name")?;
+            self.first(&mut domains, &account.inbound_domain, "another account has this domain")?;
+            let mut inboxes = HashSet::new();
+            for inbox in &account.inbox {
+                self.first(&mut inboxes, &inbox.name, "another inbox of this account has this name")?;
+                if let Some(address) = &inbox.address {
+                    self.first(&mut addresses, address, "another inbox has this address")?;
+                }
+            }
+        }
+        Ok(())
+    }
+
+    fn first<'f, T: Eq + std::hash::Hash>(
+        &self,
+        seen: &mut HashSet<&'f T>,
+        value: &'f Spanned<T>,
+        message: &str,
+    ) -> Checked<()> {
+        if seen.insert(value.get_ref()) { Ok(()) } else { Err(self.refuse(value, message)) }
+    }
+
+    fn secret(&self, source: &Spanned<SecretSource>) -> Checked<Secret> {
+        source.get_ref().read(self.base, self.surroundings).map_err(|reason| self.refuse(source, &reason))
+    }
+
+    fn refuse<T>(&self, key: &Spanned<T>, message: &str) -> ConfigError {
+        self.source.refuse(key.span(), message)
+    }
+}
+
+fn port(outbound: &file::Outbound, usual: u16) -> u16 {
+    outbound.port.and_then(|port| u16::try_from(port.0).ok()).unwrap_or(usual)
+}
+
+fn smtp(smtp: &file::Smtp) -> Smtp {
+    let port_25 = || vec![Endpoint::Tcp(ANY_V4_PORT_25), Endpoint::Tcp(ANY_V6_PORT_25)];
+    Smtp {
+        listen: smtp.listen.clone().unwrap_or_else(port_25),
+        listen_tls: smtp.listen_tls.as_ref().map_or_else(Vec::new, |listen| listen.get_ref().clone()),
+        listen_lmtp: smtp.listen_lmtp.clone(),
+        proxy_from: smtp.proxy_from.clone(),
+        xclient_from: smtp.xclient_from.clone(),
+    }
+}
+
+fn limits(overrides: &file::LimitOverrides) -> Limits {
+    let mut limits = Limits::default();
+    let set_count = |limit: &mut usize, written: Option<u32>| {
+        *limit = written.and_then(|count| usize::try_from(count).ok()).unwrap_or(*limit);
+    };
+    let set_rate = |limit: &mut u32, written: Option<u32>| *limit = written.unwrap_or(*limit);
+    let set_octets =
+        |limit: &mut u64, written: Option<super::units::Size>| *limit = written.map_or(*limit, |size| size.0);
+    let set_time =
+        |limit: &mut Duration, written: Option<super::units::Time>| *limit = written.map_or(*limit, |time| time.0);
+    set_count(&mut limits.recipients_max, overrides.recipients.map(|n| n.0));
+    set_count(&mut limits.mails_per_session_max, overrides.mails_per_session.map(|n| n.0));
+    set_count(&mut limits.hops_max, overrides.hops.map(|n| n.0));
+    set_count(&mut limits.sessions_max, overrides.sessions.map(|n| n.0));
+    set_count(&mut limits.sessions_per_client_max, overrides.sessions_per_client.map(|n| n.0));
+    set_count(&mut limits.sessions_per_network_max, overrides.sessions_per_network.map(|n| n.0));
+    set_count(&mut limits.unknown_recipients_max, overrides.unknown_recipients.map(|n| n.0));
+    set_rate(&mut limits.connections_per_minute_max, overrides.connections_per_minute.map(|n| n.0));
+    set_rate(&mut limits.mails_per_minute_max, overrides.mails_per_minute.map(|n| n.0));
+    set_rate(&mut limits.recipients_per_minute_max, overrides.recipients_per_minute.map(|n| n.0));
+    set_octets(&mut limits.mail_octets_max, overrides.mail_size);
+    set_octets(&mut limits.content_octets_in_flight_max, overrides.content_in_flight);
+    set_octets(&mut limits.disk_free_octets_min, overrides.disk_free);
+    limits.disk_free_inodes_min =
+        overrides.disk_free_inodes.map_or(limits.disk_free_inodes_min, |count| u64::from(count.0));
+    set_time(&mut limits.command_timeout, overrides.command_timeout);
+    set_time(&mut limits.data_block_timeout, overrides.data_block_timeout);
+    set_time(&mut limits.data_timeout, overrides.data_timeout);
+    set_time(&mut limits.session_without_mail_timeout, overrides.session_without_mail_timeout);
+    set_time(&mut limits.tls_handshake_timeout, overrides.tls_handshake_timeout);
+    set_time(&mut limits.authentication_timeout, overrides.authentication_timeout);
+    set_time(&mut limits.filing_timeout, overrides.filing_timeout);
+    set_time(&mut limits.drain_timeout, overrides.drain_timeout);
+    limits
+}
+
+const DEFAULT_HTTP: SocketAddr = SocketAddr::new(IpAddr::V4(Ipv4Addr::LOCALHOST), 8025);
+const ANY_V4_PORT_25: SocketAddr = SocketAddr::new(IpAddr::V4(Ipv4Addr::UNSPECIFIED), 25);
+const ANY_V6_PORT_25: SocketAddr = SocketAddr::new(IpAddr::V6(Ipv6Addr::UNSPECIFIED), 25);

@@ -1,0 +1,284 @@
+//! The config as written. What each key means is said once, in `config.example.toml`; a test proves that file
+//! complete and equal to the defaults here. Unknown keys are errors.
+
+use super::checked::{Endpoint, Network};
+use super::secret::SecretSource;
+use super::units::{Count, Domain, Mailbox, Name, NameServer, Size, Time, Url};
+use crate::conversation::model::Channel;
+use serde::Deserialize;
+use std::path::PathBuf;
+use toml::Spanned;
+
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct File {
+    pub server: Server,
+    #[serde(default)]
+    pub smtp: Smtp,
+    #[serde(default)]
+    pub http: Http,
+    pub tls: Option<Tls>,
+    #[serde(default)]
+    pub dns: Dns,
+    #[serde(default)]
+    pub outbound: Outbound,
+    #[serde(default)]
+    pub limits: LimitOverrides,
+    #[serde(default)]
+    pub account: Vec<Account>,
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Server {
+    pub hostname: Domain,
+    pub data_dir: Option<PathBuf>,
+}
+
+#[derive(Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Smtp {
+    pub listen: Option<Vec<Endpoint>>,
+    pub listen_tls: Option<Spanned<Vec<Endpoint>>>,
+    #[serde(default)]
+    pub listen_lmtp: Vec<Endpoint>,
+    #[serde(default)]
+    pub proxy_from: Vec<Network>,
+    #[serde(default)]
+    pub xclient_from: Vec<Network>,
+}
+
+#[derive(Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Http {
+    pub listen: Option<Spanned<Vec<Endpoint>>>,
+    pub public_url: Option<Url>,
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Tls {
+    pub certificate: Spanned<KeyFile>,
+    pub key: Spanned<KeyFile>,
+    #[serde(default)]
+    pub additional: Vec<CertificateFiles>,
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct CertificateFiles {
+    pub certificate: Spanned<KeyFile>,
+    pub key: Spanned<KeyFile>,
+}
+
+/// A file that stays a file, because it is read again when it changes.
+#[derive(Debug)]
+pub enum KeyFile {
+    Path(PathBuf),
+    Credential(String),
+}
+
+#[derive(Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Dns {
+    #[serde(default)]
+    pub servers: Vec<NameServer>,
+}
+
+#[derive(Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Outbound {
+    pub route: Option<Spanned<RouteKind>>,
+    pub host: Option<Spanned<Domain>>,
+    pub port: Option<Count<1, 65535>>,
+    pub tls: Option<Spanned<SmarthostTls>>,
+    pub username: Option<Spanned<String>>,
+    pub password: Option<Spanned<SecretSource>>,
+    #[serde(default)]
+    pub allow_private: bool,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum RouteKind {
+    Mx,
+    Smarthost,
+}
+
+/// How a smarthost is spoken to.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum SmarthostTls {
+    None,
+    Opportunistic,
+    Required,
+    Implicit,
+}
+
+/// The few of [`crate::limits::Limits`] that operators need to move; their keys leave out `_max`, `_min` and `octets`.
+#[derive(Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct LimitOverrides {
+    pub mail_size: Option<Size>,
+    pub recipients: Option<Count<1, 10_000>>,
+    pub mails_per_session: Option<Count<1, 1_000_000>>,
+    pub hops: Option<Count<1, 1000>>,
+    pub sessions: Option<Count<1, 1_000_000>>,
+    pub sessions_per_client: Option<Count<1, 1_000_000>>,
+    pub sessions_per_network: Option<Count<1, 1_000_000>>,
+    pub unknown_recipients: Option<Count<1, 10_000>>,
+    pub connections_per_minute: Option<Count<1, 100_000_000>>,
+    pub mails_per_minute: Option<Count<1, 100_000_000>>,
+    pub recipients_per_minute: Option<Count<1, 100_000_000>>,
+    pub content_in_flight: Option<Size>,
+    pub disk_free: Option<Size>,
+    pub disk_free_inodes: Option<Count<0, 1_000_000_000>>,
+    pub command_timeout: Option<Time>,
+    pub data_block_timeout: Option<Time>,
+    pub data_timeout: Option<Time>,
+    pub session_without_mail_timeout: Option<Time>,
+    pub tls_handshake_timeout: Option<Time>,
+    pub authentication_timeout: Option<Time>,
+    pub filing_timeout: Option<Time>,
+    pub drain_timeout: Option<Time>,
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Account {
+    pub name: Spanned<Name>,
+    pub inbound_domain: Spanned<Domain>,
+    pub continuity: Option<bool>,
+    pub forged: Option<Forged>,
+    #[serde(default)]
+    pub trusted_arc_sealers: Vec<Domain>,
+    #[serde(default)]
+    pub dkim: Vec<Dkim>,
+    #[serde(default)]
+    pub ingress: Ingress,
+    #[serde(default)]
+    pub webhooks: Vec<Webhook>,
+    pub bridge: Option<Bridge>,
+    #[serde(default)]
+    pub inbox: Vec<Inbox>,
+}
+
+#[derive(Debug, Clone, Copy, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Forged {
+    Reject,
+    Keep,
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Dkim {
+    pub domain: Domain,
+    pub selector: Domain,
+    pub key: Spanned<SecretSource>,
+}
+
+#[derive(Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Ingress {
+    pub relay: Option<Password>,
+    pub postmark: Option<Password>,
+    pub sendgrid: Option<Password>,
+    pub mailgun: Option<SigningKey>,
+    pub mandrill: Option<ApiKey>,
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Password {
+    pub password: Spanned<SecretSource>,
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct SigningKey {
+    pub signing_key: Spanned<SecretSource>,
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct ApiKey {
+    pub api_key: Spanned<SecretSource>,
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Webhook {
+    pub url: Url,
+    pub secret: Spanned<SecretSource>,
+    #[serde(default)]
+    pub allow_private: bool,
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Bridge {
+    pub url: Url,
+    pub password: Spanned<SecretSource>,
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Inbox {
+    pub name: Spanned<Name>,
+    pub channel: Option<Spanned<Channel>>,
+    pub address: Option<Spanned<Mailbox>>,
+    pub offline_delay: Option<Time>,
+    pub unseen_delay: Option<Time>,
+    pub resume_url: Option<ResumeUrl>,
+}
+
+impl File {
+    /// Where every secret is written.
+    pub fn secrets(&self) -> impl Iterator<Item = &SecretSource> {
+        let accounts = self.account.iter().flat_map(Account::secrets);
+        self.outbound.password.iter().chain(accounts).map(Spanned::get_ref)
+    }
+}
+
+impl Account {
+    fn secrets(&self) -> impl Iterator<Item = &Spanned<SecretSource>> {
+        let doors = &self.ingress;
+        let passwords =
+            [&doors.relay, &doors.postmark, &doors.sendgrid].into_iter().flatten().map(|door| &door.password);
+        let mailgun = doors.mailgun.iter().map(|door| &door.signing_key);
+        let mandrill = doors.mandrill.iter().map(|door| &door.api_key);
+        let dkim = self.dkim.iter().map(|dkim| &dkim.key);
+        let hooks = self.webhooks.iter().map(|hook| &hook.secret);
+        let bridge = self.bridge.iter().map(|bridge| &bridge.password);
+        passwords.chain(mailgun).chain(mandrill).chain(dkim).chain(hooks).chain(bridge)
+    }
+}
+
+/// Empty, or an address.
+#[derive(Debug)]
+pub struct ResumeUrl(pub String);
+
+impl<'de> Deserialize<'de> for ResumeUrl {
+    fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let text = String::deserialize(deserializer)?;
+        if text.is_empty() {
+            return Ok(ResumeUrl(text));
+        }
+        let url = Url::deserialize(serde::de::value::StringDeserializer::<D::Error>::new(text))?;
+        Ok(ResumeUrl(url.0))
+    }
+}
+
+impl<'de> Deserialize<'de> for KeyFile {
+    fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        match SecretSource::deserialize(deserializer)? {
+            SecretSource::Text(path) => Ok(KeyFile::Path(path.into())),
+            SecretSource::File(path) => Ok(KeyFile::Path(path)),
+            SecretSource::Credential(name) => Ok(KeyFile::Credential(name)),
+            SecretSource::Environment(_) => Err(serde::de::Error::custom(
+                "a path is expected, or { credential = \"…\" }; a certificate and its key are files, so that they can be renewed",
+            )),
+        }
+    }
+}

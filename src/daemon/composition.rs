@@ -1,0 +1,130 @@
+//! Everything put together and running: what `serve`, `demo` and the tests start, and how it stops.
+
+use super::error::StartError;
+use super::sockets::Sockets;
+use crate::clock::Clock;
+use crate::config::checked::{Config, Endpoint};
+use crate::conversation::id::Id;
+use crate::dns::Resolver;
+use crate::filing;
+use crate::http::metrics::Metrics;
+use crate::http::{self, Doors, Surface};
+use crate::inbound::{self, Door, Services, ServicesParts};
+use crate::net::counters::Counters;
+use crate::net::listen::Bound;
+use crate::net::permits::LargeMails;
+use crate::net::tls::Tls;
+use crate::sender_auth::Verifier;
+use crate::store::Store;
+use arc_swap::ArcSwap;
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::time::Duration;
+use tokio_util::sync::CancellationToken;
+use tokio_util::task::TaskTracker;
+
+/// What a running replyd is made of.
+#[derive(Debug)]
+pub struct Ingredients {
+    pub config: Config,
+    pub clock: Clock,
+    pub sockets: Sockets,
+    pub store: Store,
+    pub resolver: Resolver,
+    /// The conversation that the demo's page shows.
+    pub demo: Option<Id>,
+}
+
+/// A running replyd.
+#[derive(Debug)]
+pub struct Running {
+    pub services: Arc<Services>,
+    mail: inbound::Handle,
+    filing: filing::Handle,
+    http: Vec<SocketAddr>,
+    store: Store,
+    stop: CancellationToken,
+    /// Filing and HTTP: they end after the doors for mail.
+    surfaces: CancellationToken,
+    tasks: TaskTracker,
+}
+
+impl Running {
+    /// Starts every stage and surface. Call it inside a runtime.
+    pub fn start(ingredients: Ingredients) -> Result<Running, StartError> {
+        let Ingredients { config, clock, sockets, store, resolver, demo } = ingredients;
+        let (stop, surfaces, tasks) = (CancellationToken::new(), CancellationToken::new(), TaskTracker::new());
+        let tls = Tls::load(&config.tls)?;
+        let counters = Arc::new(Counters::default());
+        let metrics = Arc::new(Metrics::new(&counters, tls.clone()));
+        let owner = owner_socket(&config)?;
+        let verifier = Verifier::new(resolver, Arc::clone(&config.limits), clock.clone());
+        let config = Arc::new(ArcSwap::from_pointee(config));
+        let services = Services::new(ServicesParts {
+            config: Arc::clone(&config),
+            store: store.clone(),
+            verifier,
+            clock: clock.clone(),
+            tls: tls.clone(),
+            counters: Arc::clone(&counters),
+            large_mails: Arc::new(LargeMails::default()),
+        });
+        let mail = inbound::start(&services, sockets.mail, stop.clone())?;
+        let filed_by = filing::Services::new(store.clone(), Arc::clone(&config), clock.clone());
+        let filing = filing::start(filed_by, surfaces.clone())?;
+        let watched = Arc::clone(&config);
+        tasks.spawn(tls.watch(move || watched.load().tls.clone(), stop.clone()));
+        let surface = Surface { demo, ..Surface::new(store.clone(), config, clock, metrics) };
+        let http = addresses(&sockets.http);
+        http::start(&surface, Doors { tcp: sockets.http, owner }, &surfaces, &tasks)?;
+        Ok(Running { services, mail, filing, http, store, stop, surfaces, tasks })
+    }
+
+    /// Where mail servers connect.
+    pub fn mail_endpoints(&self) -> &[(Door, Endpoint)] {
+        self.mail.endpoints()
+    }
+
+    /// Where HTTP answers over TCP.
+    pub fn http_addresses(&self) -> &[SocketAddr] {
+        &self.http
+    }
+
+    /// Stops in order: no new mail, running transfers end within the drain time, then the surfaces, then the store.
+    pub async fn stop(self) {
+        self.stop.cancel();
+        let left = self.mail.stopped().await;
+        if left.sessions > 0 {
+            tracing::warn!(sessions = left.sessions, "sessions did not end within limits.drain_timeout and were cut");
+        }
+        self.surfaces.cancel();
+        // What is not filed then stays accepted, and the next start files it.
+        if tokio::time::timeout(SURFACES_TIMEOUT, self.filing.ended()).await.is_err() {
+            tracing::warn!("filing did not end in time: the mail in hand is tried again at the next start");
+        }
+        self.tasks.close();
+        if tokio::time::timeout(SURFACES_TIMEOUT, self.tasks.wait()).await.is_err() {
+            tracing::warn!(tasks = self.tasks.len(), "HTTP answers did not end in time and were cut");
+        }
+        let _ = std::fs::remove_file(self.services.config.load().server.data_dir.join(OWNER_SOCKET));
+        self.store.close().await;
+    }
+}
+
+fn owner_socket(config: &Config) -> Result<Bound, StartError> {
+    let path = config.server.data_dir.join(OWNER_SOCKET);
+    http::listener::bind_owner_socket(&path).map_err(|reason| StartError::OwnerSocket { path, reason })
+}
+
+fn addresses(sockets: &[Bound]) -> Vec<SocketAddr> {
+    let tcp = |socket: &Bound| match socket.endpoint() {
+        Ok(Endpoint::Tcp(address)) => Some(address),
+        Ok(Endpoint::Unix(_)) | Err(_) => None,
+    };
+    sockets.iter().filter_map(tcp).collect()
+}
+
+/// In the data directory; the commands look for it there.
+pub const OWNER_SOCKET: &str = "replyd.sock";
+
+const SURFACES_TIMEOUT: Duration = Duration::from_secs(5);

@@ -1,0 +1,101 @@
+//! `serve`: from the config to a running daemon, its signals, and its end.
+
+use super::composition::{Ingredients, Running};
+use super::error::StartError;
+use super::sockets::Sockets;
+use super::{descriptors, reload, service_manager, telemetry};
+use crate::clock::Clock;
+use crate::config::{self, checked::Config};
+use crate::dns::Resolver;
+use crate::net::listen::{self, Bound};
+use crate::store::Store;
+use std::path::Path;
+use tokio::signal::unix::{Signal, SignalKind, signal};
+use tokio_util::sync::CancellationToken;
+
+/// Runs the daemon of this config until SIGTERM or SIGINT.
+pub fn run(config_file: &Path) -> Result<(), StartError> {
+    // Before anything opens a descriptor: the service manager's come by number.
+    let handed_over = listen::from_systemd().map_err(StartError::Systemd)?;
+    telemetry::start("info");
+    install_crypto();
+    descriptors::raise_limit();
+    let config = config::load(config_file)?;
+    runtime()?.block_on(serve(config_file, config, handed_over))
+}
+
+/// The one provider of every TLS use in the process; a second call changes nothing.
+pub fn install_crypto() {
+    let _ = rustls::crypto::aws_lc_rs::default_provider().install_default();
+}
+
+/// The runtime of the daemon.
+pub fn runtime() -> std::io::Result<tokio::runtime::Runtime> {
+    tokio::runtime::Builder::new_multi_thread().enable_all().thread_name("replyd").build()
+}
+
+async fn serve(config_file: &Path, config: Config, handed_over: Vec<(String, Bound)>) -> Result<(), StartError> {
+    let mut signals = Signals::listen()?;
+    let sockets = Sockets::bind(&config, handed_over)?;
+    let store = Store::open(&config.server.data_dir, Clock::System)?;
+    let resolver = Resolver::new(&config.dns.servers)?;
+    let running = Running::start(Ingredients { config, clock: Clock::System, sockets, store, resolver, demo: None })?;
+    announce(&running);
+    let stop_watchdog = CancellationToken::new();
+    let watchdog = tokio::spawn(service_manager::feed_watchdog(stop_watchdog.clone()));
+    service_manager::ready("accepting mail");
+    while let Asked::Reload = signals.next().await {
+        service_manager::reloading();
+        reload::reload(config_file, &running);
+        service_manager::ready("accepting mail");
+    }
+    service_manager::stopping();
+    tracing::info!("stopping: running transfers may end, nothing new is accepted");
+    running.stop().await;
+    stop_watchdog.cancel();
+    let _ = watchdog.await;
+    tracing::info!("stopped");
+    Ok(())
+}
+
+fn announce(running: &Running) {
+    for (door, endpoint) in running.mail_endpoints() {
+        tracing::info!(door = door.word(), ?endpoint, "listening");
+    }
+    for address in running.http_addresses() {
+        tracing::info!(door = "http", %address, "listening");
+    }
+}
+
+/// What a signal asks for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Asked {
+    Reload,
+    Stop,
+}
+
+/// The signals of the daemon; caught from the moment this exists.
+#[derive(Debug)]
+pub struct Signals {
+    hangup: Signal,
+    terminate: Signal,
+    interrupt: Signal,
+}
+
+impl Signals {
+    pub fn listen() -> std::io::Result<Signals> {
+        Ok(Signals {
+            hangup: signal(SignalKind::hangup())?,
+            terminate: signal(SignalKind::terminate())?,
+            interrupt: signal(SignalKind::interrupt())?,
+        })
+    }
+
+    pub async fn next(&mut self) -> Asked {
+        tokio::select! {
+            _ = self.hangup.recv() => Asked::Reload,
+            _ = self.terminate.recv() => Asked::Stop,
+            _ = self.interrupt.recv() => Asked::Stop,
+        }
+    }
+}

@@ -1,0 +1,77 @@
+//! `/api/v1/attachments/{id}`: an attachment's content, read from the raw mail it came in. Whatever a stranger sent
+//! is handed out as a download that no browser runs.
+
+use crate::conversation::id::Id;
+use crate::conversation::model::{Attachment, Message};
+use crate::http::api::conversations::visible;
+use crate::http::caller::Caller;
+use crate::http::error::ApiError;
+use crate::http::input::PathId;
+use crate::http::surface::Surface;
+use crate::mail::parsed::ParsedMail;
+use axum::extract::State;
+use axum::http::{HeaderName, header};
+use axum::response::{IntoResponse, Response};
+
+#[utoipa::path(get, path = "/api/v1/attachments/{id}", params(("id" = String, Path)),
+    responses((status = 200, description = "the content", content_type = "application/octet-stream")))]
+pub async fn download(
+    State(surface): State<Surface>,
+    caller: Caller,
+    PathId(id): PathId,
+) -> Result<Response, ApiError> {
+    let message = surface.store.attachment_message(id).await?;
+    visible(&surface, &caller, message.conversation_id).await.map_err(|_| ApiError::not_found("attachment"))?;
+    let (attachment, raw_id) = found(message, id).ok_or_else(|| ApiError::not_found("attachment"))?;
+    let raw = surface.store.raw_mail(raw_id).await?;
+    let permit = surface.mail_readers.acquire().await.map_err(|error| ApiError::internal(&error))?;
+    let part = attachment.part;
+    let content = tokio::task::spawn_blocking(move || content(&raw, part)).await;
+    drop(permit);
+    let content = content.map_err(|error| ApiError::internal(&error))?;
+    let content = content.ok_or_else(|| ApiError::not_found("attachment in the raw mail"))?;
+    Ok((headers(&attachment), content).into_response())
+}
+
+fn found(message: Message, id: Id) -> Option<(Attachment, Id)> {
+    let raw_id = message.email?.raw_id;
+    message.attachments.into_iter().find(|attachment| attachment.id == id).map(|attachment| (attachment, raw_id))
+}
+
+fn content(raw: &[u8], part: u32) -> Option<Vec<u8>> {
+    let mail = ParsedMail::parse(raw);
+    let part = usize::try_from(part).ok().and_then(|index| mail.parts.get(index))?;
+    Some(part.octets().to_vec())
+}
+
+/// RFC 6266 §4: a download under its cleaned name; `nosniff` and the sandbox keep HTML and SVG from running here.
+fn headers(attachment: &Attachment) -> [(HeaderName, String); 5] {
+    [
+        (header::CONTENT_TYPE, "application/octet-stream".to_owned()),
+        (header::CONTENT_DISPOSITION, disposition(&attachment.name)),
+        (header::X_CONTENT_TYPE_OPTIONS, "nosniff".to_owned()),
+        (header::CONTENT_SECURITY_POLICY, "sandbox; default-src 'none'".to_owned()),
+        (header::CACHE_CONTROL, "private, no-store".to_owned()),
+    ]
+}
+
+/// RFC 8187 §3.2: UTF-8, every octet but attr-char in percent form.
+fn disposition(name: &str) -> String {
+    let plain = |octet: &u8| octet.is_ascii_alphanumeric() || b"-._".contains(octet);
+    let encoded: String = name
+        .bytes()
+        .map(|octet| if plain(&octet) { char::from(octet).to_string() } else { format!("%{octet:02X}") })
+        .collect();
+    format!("attachment; filename*=UTF-8''{encoded}")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn any_name_makes_a_clean_header() {
+        assert_eq!(disposition("Angebot.pdf"), "attachment; filename*=UTF-8''Angebot.pdf");
+        assert_eq!(disposition("a\"\r\nü"), "attachment; filename*=UTF-8''a%22%0D%0A%C3%BC");
+    }
+}

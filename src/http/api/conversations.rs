@@ -1,0 +1,181 @@
+//! `/api/v1/conversations`: begin, list, show, change.
+
+use super::messages::{Written, shown};
+use super::shape::{ConversationShape, List};
+use crate::conversation::id::Id;
+use crate::conversation::model::{Conversation, Status};
+use crate::http::caller::Caller;
+use crate::http::error::ApiError;
+use crate::http::input::{Body, PathId, Query, line, page_length};
+use crate::http::surface::Surface;
+use crate::mail::address::Address;
+use crate::store::query::ConversationQuery;
+use crate::store::unit::NewConversation;
+use axum::Json;
+use axum::extract::State;
+use axum::http::StatusCode;
+use serde::Deserialize;
+use utoipa::{IntoParams, ToSchema};
+
+#[derive(Debug, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct NewConversationBody {
+    /// A token's own account, or the only one, need not be named.
+    account: Option<String>,
+    inbox: String,
+    #[serde(default)]
+    contact: NewContact,
+    subject: Option<String>,
+    #[serde(default)]
+    messages: Vec<Written>,
+}
+
+#[derive(Debug, Default, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct NewContact {
+    email: Option<String>,
+    name: Option<String>,
+    /// Your own name for this person.
+    identifier: Option<String>,
+}
+
+#[derive(Debug, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Changes {
+    #[schema(value_type = Option<String>)]
+    status: Option<Status>,
+    assignee: Option<String>,
+    subject: Option<String>,
+}
+
+#[derive(Debug, Deserialize, IntoParams)]
+#[into_params(parameter_in = Query)]
+#[serde(deny_unknown_fields)]
+pub struct ListQuery {
+    account: Option<String>,
+    inbox: Option<String>,
+    #[param(value_type = Option<String>)]
+    status: Option<Status>,
+    /// The contact's email address or identifier.
+    contact: Option<String>,
+    /// Words in subject or messages.
+    query: Option<String>,
+    cursor: Option<String>,
+    limit: Option<u32>,
+}
+
+#[utoipa::path(post, path = "/api/v1/conversations", request_body = NewConversationBody,
+    responses((status = 201, description = "the conversation", body = ConversationShape)))]
+pub async fn create(
+    State(surface): State<Surface>,
+    caller: Caller,
+    Body(body): Body<NewConversationBody>,
+) -> Result<(StatusCode, Json<ConversationShape>), ApiError> {
+    let account = caller.account(body.account.clone(), &surface)?;
+    let new = checked(body, account, &surface)?;
+    let conversation = surface.store.new_conversation(new).await?;
+    Ok((StatusCode::CREATED, Json(with_messages(&surface, conversation).await?)))
+}
+
+/// Everything is checked before anything is stored.
+fn checked(body: NewConversationBody, account: String, surface: &Surface) -> Result<NewConversation, ApiError> {
+    let known =
+        surface.account(&account).ok_or_else(|| ApiError::invalid("account", "no such account in the config"))?;
+    let inbox = known.inboxes.iter().find(|inbox| inbox.name == body.inbox);
+    let inbox = inbox.ok_or_else(|| ApiError::invalid("inbox", "this account has no such inbox in the config"))?;
+    if body.messages.len() > FIRST_MESSAGES_MAX {
+        return Err(ApiError::invalid("messages", &format!("at most {FIRST_MESSAGES_MAX} may begin a conversation")));
+    }
+    let contact_email = line("contact.email", body.contact.email)?;
+    let contact_email = contact_email.map(|email| address("contact.email", &email)).transpose()?;
+    let (contact_name, contact_identifier) =
+        (line("contact.name", body.contact.name)?, line("contact.identifier", body.contact.identifier)?);
+    let messages =
+        body.messages.into_iter().map(|written| written.checked(contact_name.as_deref(), contact_email.as_deref()));
+    Ok(NewConversation {
+        messages: messages.collect::<Result<_, _>>()?,
+        inbox: inbox.name.clone(),
+        channel: inbox.channel,
+        account,
+        contact_name,
+        contact_email,
+        contact_identifier,
+        subject: line("subject", body.subject)?,
+    })
+}
+
+fn address(field: &str, text: &str) -> Result<String, ApiError> {
+    Address::parse(text)
+        .map(|address| address.to_string())
+        .map_err(|error| ApiError::invalid(field, &error.to_string()))
+}
+
+#[utoipa::path(get, path = "/api/v1/conversations", params(ListQuery),
+    responses((status = 200, description = "newest activity first", body = List<ConversationShape>)))]
+pub async fn list(
+    State(surface): State<Surface>,
+    caller: Caller,
+    Query(query): Query<ListQuery>,
+) -> Result<Json<List<ConversationShape>>, ApiError> {
+    let page = surface
+        .store
+        .conversations(ConversationQuery {
+            account: caller.scope(query.account)?,
+            inbox: query.inbox,
+            status: query.status,
+            contact: query.contact,
+            query: query.query,
+            cursor: query.cursor,
+            limit: page_length(query.limit)?,
+        })
+        .await?;
+    let items = page.items.into_iter().map(|conversation| without_messages(&surface, conversation)).collect();
+    Ok(Json(List { items, next: page.next }))
+}
+
+#[utoipa::path(get, path = "/api/v1/conversations/{id}", params(("id" = String, Path)),
+    responses((status = 200, description = "with its latest messages, oldest first", body = ConversationShape)))]
+pub async fn show(
+    State(surface): State<Surface>,
+    caller: Caller,
+    PathId(id): PathId,
+) -> Result<Json<ConversationShape>, ApiError> {
+    let conversation = visible(&surface, &caller, id).await?;
+    Ok(Json(with_messages(&surface, conversation).await?))
+}
+
+#[utoipa::path(patch, path = "/api/v1/conversations/{id}", params(("id" = String, Path)), request_body = Changes,
+    responses((status = 200, description = "the conversation as it is then", body = ConversationShape)))]
+pub async fn change(
+    State(surface): State<Surface>,
+    caller: Caller,
+    PathId(id): PathId,
+    Body(changes): Body<Changes>,
+) -> Result<Json<ConversationShape>, ApiError> {
+    visible(&surface, &caller, id).await?;
+    let assignee = line("assignee", changes.assignee)?;
+    let subject = line("subject", changes.subject)?;
+    let changed = surface.store.update_conversation(id, changes.status, assignee, subject).await?;
+    Ok(Json(without_messages(&surface, changed)))
+}
+
+/// The conversation, if it is there and the caller may see it.
+pub async fn visible(surface: &Surface, caller: &Caller, id: Id) -> Result<Conversation, ApiError> {
+    let conversation = surface.store.conversation(id).await?;
+    if caller.may_see(&conversation.account) { Ok(conversation) } else { Err(ApiError::not_found("conversation")) }
+}
+
+fn without_messages(surface: &Surface, conversation: Conversation) -> ConversationShape {
+    let account = surface.account(&conversation.account);
+    ConversationShape::new(conversation, account.as_ref())
+}
+
+async fn with_messages(surface: &Surface, conversation: Conversation) -> Result<ConversationShape, ApiError> {
+    let messages = surface.store.messages(conversation.id, MESSAGES_SHOWN).await?;
+    let mut shape = without_messages(surface, conversation);
+    shape.messages = Some(shown(surface, messages).await?);
+    Ok(shape)
+}
+
+const FIRST_MESSAGES_MAX: usize = 100;
+const MESSAGES_SHOWN: usize = 500;

@@ -1,0 +1,99 @@
+//! `/api/v1/inbound`: the ledger of every mail that was offered to us, the raw mails, and filing them again.
+
+use super::shape::{InboundShape, List};
+use crate::conversation::id::Id;
+use crate::conversation::model::Outcome;
+use crate::http::caller::Caller;
+use crate::http::error::ApiError;
+use crate::http::input::{PathId, Query, cursor, page_length};
+use crate::http::surface::Surface;
+use crate::store::ledger::{LedgerEntry, LedgerQuery};
+use axum::Json;
+use axum::extract::State;
+use axum::http::{HeaderName, StatusCode, header};
+use axum::response::{IntoResponse, Response};
+use serde::Deserialize;
+use utoipa::IntoParams;
+
+#[derive(Debug, Deserialize, IntoParams)]
+#[into_params(parameter_in = Query)]
+#[serde(deny_unknown_fields)]
+pub struct ListQuery {
+    account: Option<String>,
+    #[param(value_type = Option<String>)]
+    outcome: Option<Outcome>,
+    /// Part of the envelope's sender or recipient, or a whole Message-ID.
+    query: Option<String>,
+    cursor: Option<String>,
+    limit: Option<u32>,
+}
+
+#[utoipa::path(get, path = "/api/v1/inbound", params(ListQuery),
+    responses((status = 200, description = "newest first", body = List<InboundShape>)))]
+pub async fn list(
+    State(surface): State<Surface>,
+    caller: Caller,
+    Query(query): Query<ListQuery>,
+) -> Result<Json<List<InboundShape>>, ApiError> {
+    let page = surface
+        .store
+        .ledger(LedgerQuery {
+            account: caller.scope(query.account)?,
+            outcome: query.outcome,
+            query: query.query,
+            before: cursor(query.cursor.as_deref())?,
+            limit: page_length(query.limit)?,
+        })
+        .await?;
+    Ok(Json(List { items: page.items.into_iter().map(InboundShape::from).collect(), next: page.next }))
+}
+
+#[utoipa::path(get, path = "/api/v1/inbound/{id}", params(("id" = String, Path)),
+    responses((status = 200, description = "one mail that was offered", body = InboundShape)))]
+pub async fn show(
+    State(surface): State<Surface>,
+    caller: Caller,
+    PathId(id): PathId,
+) -> Result<Json<InboundShape>, ApiError> {
+    Ok(Json(visible(&surface, &caller, id).await?.into()))
+}
+
+#[utoipa::path(get, path = "/api/v1/inbound/{id}/raw", params(("id" = String, Path)),
+    responses((status = 200, description = "the mail as it came", content_type = "message/rfc822")))]
+pub async fn raw(State(surface): State<Surface>, caller: Caller, PathId(id): PathId) -> Result<Response, ApiError> {
+    let entry = visible(&surface, &caller, id).await?;
+    let raw_id = entry.raw_id.ok_or_else(|| ApiError::not_found("raw mail: it was not accepted"))?;
+    let octets = surface.store.raw_mail(raw_id).await?;
+    let headers: [(HeaderName, String); 4] = [
+        (header::CONTENT_TYPE, "message/rfc822".to_owned()),
+        (header::CONTENT_DISPOSITION, format!("attachment; filename=\"{id}.eml\"")),
+        (header::X_CONTENT_TYPE_OPTIONS, "nosniff".to_owned()),
+        (header::CONTENT_SECURITY_POLICY, "sandbox; default-src 'none'".to_owned()),
+    ];
+    Ok((headers, octets).into_response())
+}
+
+#[utoipa::path(post, path = "/api/v1/inbound/{id}/replay", params(("id" = String, Path)),
+    responses((status = 202, description = "the mail will be filed again", body = InboundShape)))]
+pub async fn replay(
+    State(surface): State<Surface>,
+    caller: Caller,
+    PathId(id): PathId,
+) -> Result<(StatusCode, Json<InboundShape>), ApiError> {
+    let entry = visible(&surface, &caller, id).await?;
+    if entry.outcome != Outcome::Failed {
+        let message = "only a mail whose outcome is failed can be replayed";
+        return Err(ApiError::new(StatusCode::CONFLICT, "not_failed", message));
+    }
+    Ok((StatusCode::ACCEPTED, Json(surface.store.replay(id).await?.into())))
+}
+
+/// The entry, if it is there and the caller may see it. Mails to nobody's domain are the owner's to see.
+async fn visible(surface: &Surface, caller: &Caller, id: Id) -> Result<LedgerEntry, ApiError> {
+    let entry = surface.store.ledger_entry(id).await?;
+    let may = match &entry.account {
+        Some(account) => caller.may_see(account),
+        None => *caller == Caller::Owner,
+    };
+    if may { Ok(entry) } else { Err(ApiError::not_found("inbound entry")) }
+}

@@ -1,0 +1,168 @@
+//! `/api/v1/conversations/{id}/messages`: what agents, contacts and notes say through the API, and how a message is
+//! shown: its HTML sanitised off the event loop, by a few at a time.
+
+use super::conversations::visible;
+use super::shape::MessageShape;
+use crate::conversation::model::{Author, AuthorKind, Direction, Message, Via};
+use crate::http::caller::Caller;
+use crate::http::error::ApiError;
+use crate::http::input::{Body, PathId, line, text};
+use crate::http::surface::Surface;
+use crate::mail::address::Address;
+use crate::mail::html;
+use crate::store::unit::NewMessage;
+use axum::Json;
+use axum::extract::State;
+use axum::http::StatusCode;
+use serde::Deserialize;
+use utoipa::ToSchema;
+
+/// A message as a caller writes it.
+#[derive(Debug, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Written {
+    author: WrittenBy,
+    /// The agent's email address or name.
+    agent: Option<String>,
+    text: String,
+    html: Option<String>,
+    /// Must be empty in this version.
+    #[serde(default)]
+    #[schema(value_type = Vec<Object>)]
+    attachments: Vec<serde_json::Value>,
+    /// The same key in the same conversation gives the message of the first call.
+    idempotency_key: Option<String>,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize, ToSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum WrittenBy {
+    Agent,
+    Contact,
+    Note,
+}
+
+impl Written {
+    /// The message to store; a contact's carries the contact's own name and address.
+    pub fn checked(self, contact_name: Option<&str>, contact_email: Option<&str>) -> Result<NewMessage, ApiError> {
+        if !self.attachments.is_empty() {
+            return Err(ApiError::invalid("attachments", "this version takes attachments by mail only"));
+        }
+        let written = text("text", &self.text)?;
+        if written.trim().is_empty() {
+            return Err(ApiError::invalid("text", "it is empty"));
+        }
+        let agent = line("agent", self.agent)?;
+        let author = match self.author {
+            WrittenBy::Agent | WrittenBy::Note => agent_author(agent),
+            WrittenBy::Contact => Author {
+                kind: AuthorKind::Contact,
+                name: contact_name.map(str::to_owned),
+                email: contact_email.map(str::to_owned),
+            },
+        };
+        Ok(NewMessage {
+            direction: self.author.direction(),
+            author,
+            via: Via::Api,
+            text: written,
+            html: self.html.map(|html| text("html", &html)).transpose()?,
+            quoted: String::new(),
+            signature: String::new(),
+            attachments: Vec::new(),
+            email: None,
+            idempotency_key: line("idempotency_key", self.idempotency_key)?,
+        })
+    }
+}
+
+impl WrittenBy {
+    fn direction(self) -> Direction {
+        match self {
+            WrittenBy::Agent => Direction::Outgoing,
+            WrittenBy::Contact => Direction::Incoming,
+            WrittenBy::Note => Direction::Note,
+        }
+    }
+}
+
+fn agent_author(agent: Option<String>) -> Author {
+    let email = agent.as_deref().and_then(|agent| Address::parse(agent).ok()).map(|address| address.to_string());
+    let name = agent.filter(|_| email.is_none());
+    Author { kind: AuthorKind::Agent, name, email }
+}
+
+#[utoipa::path(post, path = "/api/v1/conversations/{id}/messages", params(("id" = String, Path)), request_body = Written,
+    responses((status = 201, description = "the message", body = MessageShape)))]
+pub async fn append(
+    State(surface): State<Surface>,
+    caller: Caller,
+    PathId(id): PathId,
+    Body(written): Body<Written>,
+) -> Result<(StatusCode, Json<MessageShape>), ApiError> {
+    let conversation = visible(&surface, &caller, id).await?;
+    let contact = &conversation.contact;
+    let message = written.checked(contact.name.as_deref(), contact.email.as_deref())?;
+    let stored = surface.store.append_message(id, message).await?;
+    let shown = shown(&surface, vec![stored]).await?.pop();
+    shown.map(|shape| (StatusCode::CREATED, Json(shape))).ok_or_else(|| ApiError::not_found("message"))
+}
+
+/// The messages as the API shows them. Sanitising costs CPU in proportion to hostile HTML, so it is done on the
+/// blocking pool and never by more than a few callers at once.
+pub async fn shown(surface: &Surface, messages: Vec<Message>) -> Result<Vec<MessageShape>, ApiError> {
+    if messages.iter().all(|message| message.html.is_none()) {
+        return Ok(messages.into_iter().map(|message| MessageShape::new(message, None)).collect());
+    }
+    let permit = surface.mail_readers.acquire().await.map_err(|error| ApiError::internal(&error))?;
+    let shapes = tokio::task::spawn_blocking(move || messages.into_iter().map(sanitised).collect()).await;
+    drop(permit);
+    shapes.map_err(|error| ApiError::internal(&error))
+}
+
+fn sanitised(message: Message) -> MessageShape {
+    let html = message.html.as_deref().and_then(html::sanitise);
+    MessageShape::new(message, html)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn check(body: &str) -> Result<NewMessage, String> {
+        let written: Written = serde_json::from_str(body).map_err(|error| error.to_string())?;
+        written.checked(Some("Ada"), Some("ada@example.com")).map_err(|error| error.message)
+    }
+
+    #[test]
+    fn who_writes_decides_direction_and_author() {
+        let direction = |body: &str| check(body).map(|message| (message.direction, message.author.kind));
+        assert_eq!(direction(r#"{"author":"agent","text":"x"}"#), Ok((Direction::Outgoing, AuthorKind::Agent)));
+        assert_eq!(direction(r#"{"author":"contact","text":"x"}"#), Ok((Direction::Incoming, AuthorKind::Contact)));
+        assert_eq!(direction(r#"{"author":"note","text":"x"}"#), Ok((Direction::Note, AuthorKind::Agent)));
+        let named = check(r#"{"author":"agent","agent":"Ben","text":"x"}"#).map(|m| (m.author.name, m.author.email));
+        assert_eq!(named, Ok((Some("Ben".into()), None)));
+        let mailed = check(r#"{"author":"agent","agent":"ben@acme.example","text":"x"}"#);
+        assert_eq!(mailed.map(|m| m.author.email), Ok(Some("ben@acme.example".into())));
+    }
+
+    #[test]
+    fn bad_input_names_its_field() {
+        for (body, expected) in [
+            (r#"{"author":"agent","text":" "}"#, "text: it is empty"),
+            (r#"{"author":"agent","text":"a\u0000"}"#, "text: a NUL character is not allowed"),
+            (
+                r#"{"author":"agent","agent":"a\r\nb","text":"x"}"#,
+                "agent: line breaks and control characters are not allowed",
+            ),
+            (
+                r#"{"author":"agent","text":"x","attachments":[{}]}"#,
+                "attachments: this version takes attachments by mail only",
+            ),
+        ] {
+            assert_eq!(check(body).map(|_| ()), Err(expected.to_owned()));
+        }
+        assert!(check(r#"{"author":"robot","text":"x"}"#).is_err_and(|error| error.contains("robot")));
+        assert!(check(r#"{"author":"agent","txt":"x"}"#).is_err_and(|error| error.contains("txt")));
+    }
+}

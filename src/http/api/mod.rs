@@ -1,0 +1,9 @@
+//! The API under `/api/v1`: one file per kind of thing.
+
+pub mod attachments;
+pub mod backup;
+pub mod conversations;
+pub mod inbound;
+pub mod messages;
+pub mod shape;
+pub mod tokens;

@@ -1,0 +1,336 @@
+//! The JSON shapes of the API: every field is always there, absent values are null.
+
+use crate::config::checked::Account;
+use crate::conversation::id::Id;
+use crate::conversation::model::{Attachment, Email, Ingress, Message, Outcome, Participant};
+use crate::conversation::model::{Author, AuthorKind, Channel, Contact, Conversation, Direction, Status, Via};
+use crate::mail::automatic::Class;
+use crate::store::ledger::LedgerEntry;
+use serde::Serialize;
+use utoipa::ToSchema;
+
+/// A page of a list.
+#[derive(Debug, Serialize, ToSchema)]
+pub struct List<T> {
+    pub items: Vec<T>,
+    /// The cursor of the next page.
+    pub next: Option<String>,
+}
+
+#[derive(Debug, Serialize, ToSchema)]
+pub struct ConversationShape {
+    #[schema(value_type = String)]
+    pub id: Id,
+    pub account: String,
+    pub inbox: String,
+    #[schema(value_type = String)]
+    pub channel: Channel,
+    #[schema(value_type = String)]
+    pub status: Status,
+    pub subject: Option<String>,
+    pub assignee: Option<String>,
+    pub contact: ContactShape,
+    pub participants: Vec<ParticipantShape>,
+    /// Where a mail client answers to; null when the account is no longer in the config.
+    pub reply_address: Option<String>,
+    pub created_at: String,
+    pub last_message_at: Option<String>,
+    pub unseen_by_contact: u32,
+    pub continuity: ContinuityShape,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub messages: Option<Vec<MessageShape>>,
+}
+
+#[derive(Debug, Serialize, ToSchema)]
+pub struct ContactShape {
+    #[schema(value_type = String)]
+    pub id: Id,
+    pub name: Option<String>,
+    pub email: Option<String>,
+    pub identifier: Option<String>,
+}
+
+#[derive(Debug, Serialize, ToSchema)]
+pub struct ParticipantShape {
+    pub name: Option<String>,
+    pub email: String,
+    pub since: String,
+}
+
+/// When what is unseen goes out by mail, and why then or not at all.
+#[derive(Debug, Serialize, ToSchema)]
+pub struct ContinuityShape {
+    pub due_at: Option<String>,
+    pub reason: String,
+}
+
+#[derive(Debug, Serialize, ToSchema)]
+pub struct MessageShape {
+    #[schema(value_type = String)]
+    pub id: Id,
+    #[schema(value_type = String)]
+    pub conversation_id: Id,
+    #[schema(value_type = String)]
+    pub direction: Direction,
+    pub author: AuthorShape,
+    #[schema(value_type = String)]
+    pub via: Via,
+    /// What the person wrote, trimmed.
+    pub text: String,
+    /// Sanitised; null if there is none or it cannot be shown safely.
+    pub html: Option<String>,
+    pub quoted: String,
+    pub signature: String,
+    pub attachments: Vec<AttachmentShape>,
+    pub created_at: String,
+    pub seen_at: Option<String>,
+    pub email: Option<EmailShape>,
+    pub delivery: Option<DeliveryShape>,
+}
+
+#[derive(Debug, Serialize, ToSchema)]
+pub struct AuthorShape {
+    #[schema(value_type = String)]
+    pub kind: AuthorKind,
+    pub name: Option<String>,
+    pub email: Option<String>,
+}
+
+#[derive(Debug, Serialize, ToSchema)]
+pub struct AttachmentShape {
+    #[schema(value_type = String)]
+    pub id: Id,
+    pub name: String,
+    #[serde(rename = "type")]
+    pub media_type: String,
+    pub size: u64,
+    pub inline: bool,
+    pub content_id: Option<String>,
+    pub sha256: String,
+    pub url: String,
+}
+
+#[derive(Debug, Serialize, ToSchema)]
+pub struct EmailShape {
+    pub message_id: Option<String>,
+    pub in_reply_to: Vec<String>,
+    pub references: Vec<String>,
+    pub from: Vec<String>,
+    pub reply_to: Vec<String>,
+    pub to: Vec<String>,
+    pub cc: Vec<String>,
+    pub subject: Option<String>,
+    pub envelope_from: String,
+    pub envelope_to: String,
+    #[schema(value_type = String)]
+    pub class: Class,
+    pub class_reason: String,
+    #[schema(value_type = Object)]
+    pub auth: serde_json::Value,
+    #[schema(value_type = String)]
+    pub ingress: Ingress,
+    #[schema(value_type = String)]
+    pub raw_id: Id,
+    pub defects: Vec<String>,
+}
+
+/// How an agent's message reaches the contact.
+#[derive(Debug, Serialize, ToSchema)]
+pub struct DeliveryShape {
+    pub state: &'static str,
+    pub due_at: Option<String>,
+    pub attempts: u32,
+    pub remote: Option<String>,
+    pub remote_reply: Option<String>,
+    pub tls: Option<String>,
+    pub last_attempt_at: Option<String>,
+}
+
+#[derive(Debug, Serialize, ToSchema)]
+pub struct InboundShape {
+    #[schema(value_type = String)]
+    pub id: Id,
+    pub received_at: String,
+    #[schema(value_type = String)]
+    pub ingress: Ingress,
+    /// The word by which the log names the SMTP session.
+    pub session: String,
+    pub remote_ip: Option<String>,
+    pub helo: Option<String>,
+    pub tls: Option<String>,
+    pub envelope_from: Option<String>,
+    pub envelope_to: Option<String>,
+    pub account: Option<String>,
+    pub message_id: Option<String>,
+    pub size: Option<u64>,
+    pub sha256: Option<String>,
+    #[schema(value_type = String)]
+    pub outcome: Outcome,
+    pub reason: String,
+    pub reply: String,
+    #[schema(value_type = Option<Object>)]
+    pub auth: Option<serde_json::Value>,
+    #[schema(value_type = Option<String>)]
+    pub raw_id: Option<Id>,
+    #[schema(value_type = Option<String>)]
+    pub conversation_id: Option<Id>,
+    #[schema(value_type = Option<String>)]
+    pub message_id_stored: Option<Id>,
+}
+
+impl ConversationShape {
+    /// `account` is the config's account of this conversation, if it is still there.
+    pub fn new(conversation: Conversation, account: Option<&Account>) -> ConversationShape {
+        let continuity = ContinuityShape { due_at: None, reason: continuity_reason(&conversation, account).to_owned() };
+        ConversationShape {
+            id: conversation.id,
+            account: conversation.account,
+            inbox: conversation.inbox,
+            channel: conversation.channel,
+            status: conversation.status,
+            subject: conversation.subject,
+            assignee: conversation.assignee,
+            contact: conversation.contact.into(),
+            participants: conversation.participants.into_iter().map(ParticipantShape::from).collect(),
+            reply_address: account.map(|account| conversation.reply_token.address(&account.inbound_domain)),
+            created_at: conversation.created_at.rfc3339(),
+            last_message_at: conversation.last_message_at.map(|at| at.rfc3339()),
+            unseen_by_contact: conversation.unseen_by_contact,
+            continuity,
+            messages: None,
+        }
+    }
+}
+
+fn continuity_reason(conversation: &Conversation, account: Option<&Account>) -> &'static str {
+    match account {
+        None => "the account is not in the config",
+        Some(account) if !account.continuity => "continuity is off for this account",
+        Some(_) if conversation.contact.email.is_none() => "the contact has no email address",
+        Some(_) if conversation.unseen_by_contact == 0 => "nothing is unseen",
+        Some(_) => "this version of replyd receives mail and does not send any",
+    }
+}
+
+impl From<Contact> for ContactShape {
+    fn from(contact: Contact) -> ContactShape {
+        let Contact { id, name, email, identifier } = contact;
+        ContactShape { id, name, email, identifier }
+    }
+}
+
+impl From<Participant> for ParticipantShape {
+    fn from(participant: Participant) -> ParticipantShape {
+        let Participant { name, email, since } = participant;
+        ParticipantShape { name, email, since: since.rfc3339() }
+    }
+}
+
+impl From<Author> for AuthorShape {
+    fn from(author: Author) -> AuthorShape {
+        let Author { kind, name, email } = author;
+        AuthorShape { kind, name, email }
+    }
+}
+
+impl MessageShape {
+    /// `html` is what sanitising left of the message's HTML.
+    pub fn new(message: Message, html: Option<String>) -> MessageShape {
+        let waits = message.direction == Direction::Outgoing;
+        MessageShape {
+            id: message.id,
+            conversation_id: message.conversation_id,
+            direction: message.direction,
+            author: message.author.into(),
+            via: message.via,
+            text: message.text,
+            html,
+            quoted: message.quoted,
+            signature: message.signature,
+            attachments: message.attachments.into_iter().map(AttachmentShape::from).collect(),
+            created_at: message.created_at.rfc3339(),
+            seen_at: message.seen_at.map(|at| at.rfc3339()),
+            email: message.email.map(EmailShape::from),
+            delivery: waits.then(|| DeliveryShape::of(if message.seen_at.is_some() { "seen" } else { "waiting" })),
+        }
+    }
+}
+
+impl DeliveryShape {
+    fn of(state: &'static str) -> DeliveryShape {
+        DeliveryShape {
+            state,
+            due_at: None,
+            attempts: 0,
+            remote: None,
+            remote_reply: None,
+            tls: None,
+            last_attempt_at: None,
+        }
+    }
+}
+
+impl From<Attachment> for AttachmentShape {
+    fn from(attachment: Attachment) -> AttachmentShape {
+        AttachmentShape {
+            url: format!("/api/v1/attachments/{}", attachment.id),
+            id: attachment.id,
+            name: attachment.name,
+            media_type: attachment.media_type,
+            size: attachment.size,
+            inline: attachment.inline,
+            content_id: attachment.content_id,
+            sha256: attachment.sha256,
+        }
+    }
+}
+
+impl From<Email> for EmailShape {
+    fn from(email: Email) -> EmailShape {
+        EmailShape {
+            message_id: email.message_id,
+            in_reply_to: email.in_reply_to,
+            references: email.references,
+            from: email.from,
+            reply_to: email.reply_to,
+            to: email.to,
+            cc: email.cc,
+            subject: email.subject,
+            envelope_from: email.envelope_from,
+            envelope_to: email.envelope_to,
+            class: email.class,
+            class_reason: email.class_reason,
+            auth: email.auth,
+            ingress: email.ingress,
+            raw_id: email.raw_id,
+            defects: email.defects,
+        }
+    }
+}
+
+impl From<LedgerEntry> for InboundShape {
+    fn from(entry: LedgerEntry) -> InboundShape {
+        InboundShape {
+            id: entry.id,
+            received_at: entry.received_at.rfc3339(),
+            ingress: entry.ingress,
+            session: entry.session,
+            remote_ip: entry.remote_ip.map(|ip| ip.to_string()),
+            helo: entry.helo,
+            tls: entry.tls,
+            envelope_from: entry.envelope_from,
+            envelope_to: entry.envelope_to,
+            account: entry.account,
+            message_id: entry.message_id,
+            size: entry.size,
+            sha256: entry.sha256,
+            outcome: entry.outcome,
+            reason: entry.reason,
+            reply: entry.reply,
+            auth: entry.auth,
+            raw_id: entry.raw_id,
+            conversation_id: entry.conversation_id,
+            message_id_stored: entry.message_id_stored,
+        }
+    }
+}

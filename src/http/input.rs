@@ -1,0 +1,140 @@
+//! What callers send: JSON bodies, queries and ids, read into types or refused with the field's name.
+
+use super::error::ApiError;
+use crate::conversation::id::Id;
+use axum::extract::{FromRequest, FromRequestParts, RawPathParams, Request};
+use axum::http::StatusCode;
+use axum::http::request::Parts;
+use http_body_util::{BodyExt, LengthLimitError, Limited};
+use serde::de::DeserializeOwned;
+
+/// A JSON body.
+pub struct Body<T>(pub T);
+
+/// The query of a URL.
+pub struct Query<T>(pub T);
+
+/// The `{id}` of a path.
+pub struct PathId(pub Id);
+
+impl<S: Send + Sync, T: DeserializeOwned> FromRequest<S> for Body<T> {
+    type Rejection = ApiError;
+
+    async fn from_request(request: Request, _: &S) -> Result<Body<T>, ApiError> {
+        let body = Limited::new(request.into_body(), BODY_OCTETS_MAX);
+        let octets = body.collect().await.map_err(|error| unreadable(error.as_ref()))?.to_bytes();
+        serde_json::from_slice(&octets).map(Body).map_err(|error| refused(&error))
+    }
+}
+
+fn unreadable(error: &(dyn std::error::Error + Send + Sync + 'static)) -> ApiError {
+    if error.is::<LengthLimitError>() {
+        let message = format!("the body is longer than {BODY_OCTETS_MAX} octets");
+        return ApiError::new(StatusCode::PAYLOAD_TOO_LARGE, "too_large", message);
+    }
+    ApiError::new(StatusCode::BAD_REQUEST, "unreadable", "the body did not arrive in full")
+}
+
+fn refused(error: &serde_json::Error) -> ApiError {
+    match error.classify() {
+        serde_json::error::Category::Data => {
+            ApiError::new(StatusCode::UNPROCESSABLE_ENTITY, "invalid", error.to_string())
+        }
+        _ => ApiError::new(StatusCode::BAD_REQUEST, "not_json", format!("the body is not JSON: {error}")),
+    }
+}
+
+impl<S: Send + Sync, T: DeserializeOwned> FromRequestParts<S> for Query<T> {
+    type Rejection = ApiError;
+
+    async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Query<T>, ApiError> {
+        axum::extract::Query::<T>::try_from_uri(&parts.uri)
+            .map(|query| Query(query.0))
+            .map_err(|error| ApiError::new(StatusCode::UNPROCESSABLE_ENTITY, "invalid", error.body_text()))
+    }
+}
+
+impl<S: Send + Sync> FromRequestParts<S> for PathId {
+    type Rejection = ApiError;
+
+    async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<PathId, ApiError> {
+        let parameters = RawPathParams::from_request_parts(parts, state).await.ok();
+        let id = parameters.as_ref().and_then(|all| all.iter().find(|(name, _)| *name == "id"));
+        // What is no id names nothing that exists.
+        id.and_then(|(_, text)| text.parse().ok()).map(PathId).ok_or_else(|| ApiError::not_found("id"))
+    }
+}
+
+/// How many entries of a list are wanted.
+pub fn page_length(limit: Option<u32>) -> Result<usize, ApiError> {
+    match limit {
+        None => Ok(PAGE_LENGTH),
+        Some(limit @ 1..=PAGE_LENGTH_MAX) => Ok(usize::try_from(limit).unwrap_or(PAGE_LENGTH)),
+        Some(_) => Err(ApiError::invalid("limit", &format!("a number from 1 to {PAGE_LENGTH_MAX} is expected"))),
+    }
+}
+
+/// A cursor as an earlier page gave it.
+pub fn cursor(text: Option<&str>) -> Result<Option<Id>, ApiError> {
+    text.map(|text| text.parse().map_err(|_| ApiError::invalid("cursor", "use next of the page before"))).transpose()
+}
+
+/// A field that stands in one line: header fields and log lines are made of such ones.
+pub fn line(field: &str, text: Option<String>) -> Result<Option<String>, ApiError> {
+    let Some(text) = text.map(|text| text.trim_matches(' ').to_owned()).filter(|text| !text.is_empty()) else {
+        return Ok(None);
+    };
+    if text.chars().any(char::is_control) {
+        return Err(ApiError::invalid(field, "line breaks and control characters are not allowed"));
+    }
+    if text.len() > LINE_OCTETS_MAX {
+        return Err(ApiError::invalid(field, &format!("it is longer than {LINE_OCTETS_MAX} octets")));
+    }
+    Ok(Some(text))
+}
+
+/// A field of several lines, with LF line ends.
+pub fn text(field: &str, text: &str) -> Result<String, ApiError> {
+    if text.contains('\0') {
+        return Err(ApiError::invalid(field, "a NUL character is not allowed"));
+    }
+    if text.len() > TEXT_OCTETS_MAX {
+        return Err(ApiError::invalid(field, &format!("it is longer than {TEXT_OCTETS_MAX} octets")));
+    }
+    Ok(text.replace("\r\n", "\n").replace('\r', "\n"))
+}
+
+const BODY_OCTETS_MAX: usize = 2 * 1024 * 1024;
+const LINE_OCTETS_MAX: usize = 990;
+const TEXT_OCTETS_MAX: usize = 512 * 1024;
+const PAGE_LENGTH: usize = 50;
+const PAGE_LENGTH_MAX: u32 = 200;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn one_line_fields_hold_no_control_characters() {
+        for bad in ["a\r\nBcc: x", "a\nb", "a\0b", "a\u{1b}[2J", &"x".repeat(LINE_OCTETS_MAX + 1)] {
+            assert!(line("subject", Some(bad.to_owned())).is_err(), "{bad:?}");
+        }
+        assert_eq!(line("subject", Some("  Grüße ".into())), Ok(Some("Grüße".into())));
+        assert_eq!(line("subject", Some("x".repeat(LINE_OCTETS_MAX))).map(|l| l.map(|l| l.len())), Ok(Some(990)));
+        assert_eq!(line("subject", Some("  ".into())), Ok(None));
+    }
+
+    #[test]
+    fn text_has_one_kind_of_line_end() {
+        assert_eq!(text("text", "a\r\nb\rc\nd"), Ok("a\nb\nc\nd".into()));
+        assert!(text("text", "a\0").is_err());
+        assert!(text("text", &"x".repeat(TEXT_OCTETS_MAX + 1)).is_err());
+    }
+
+    #[test]
+    fn pages_have_a_length_between_one_and_the_most() {
+        assert_eq!(page_length(None), Ok(50));
+        assert_eq!(page_length(Some(200)), Ok(200));
+        assert!(page_length(Some(0)).is_err() && page_length(Some(201)).is_err());
+    }
+}

@@ -1,0 +1,117 @@
+//! The doors of the HTTP surface: TCP for callers with a token, and the Unix socket of the owner. Each connection
+//! has a deadline for its header and ends when its answer is out, once the daemon stops.
+
+use super::caller::Door;
+use super::router::router;
+use super::surface::Surface;
+use crate::net::listen::{Acceptor, Bound};
+use crate::net::stream::Socket;
+use hyper::server::conn::http1;
+use hyper_util::rt::{TokioIo, TokioTimer};
+use hyper_util::service::TowerToHyperService;
+use std::io;
+use std::os::unix::fs::PermissionsExt;
+use std::os::unix::net::{UnixListener, UnixStream};
+use std::path::Path;
+use std::sync::Arc;
+use std::time::Duration;
+use tokio::sync::Semaphore;
+use tokio_util::sync::CancellationToken;
+use tokio_util::task::TaskTracker;
+
+/// Where the surface is reached.
+#[derive(Debug)]
+pub struct Doors {
+    pub tcp: Vec<Bound>,
+    pub owner: Bound,
+}
+
+/// Serves on every door until `stop`; the tasks end when the last answer is out.
+pub fn start(surface: &Surface, doors: Doors, stop: &CancellationToken, tasks: &TaskTracker) -> io::Result<()> {
+    let all = doors.tcp.into_iter().map(|bound| (bound, Door::Tcp));
+    for (bound, door) in all.chain(std::iter::once((doors.owner, Door::UnixSocket))) {
+        let acceptor = Acceptor::new(bound)?;
+        let service = router(surface.clone(), door);
+        tasks.spawn(accept(acceptor, door, service, stop.clone(), tasks.clone()));
+    }
+    Ok(())
+}
+
+/// Binds the owner's socket: mode 0600 from its first moment under this name. A socket nobody answers at is left
+/// over from a crash and is replaced.
+pub fn bind_owner_socket(path: &Path) -> io::Result<Bound> {
+    if UnixStream::connect(path).is_ok() {
+        return Err(io::Error::new(io::ErrorKind::AddrInUse, "another replyd answers at this socket"));
+    }
+    let fresh = path.with_extension("sock.new");
+    remove_if_there(&fresh)?;
+    let listener = UnixListener::bind(&fresh)?;
+    std::fs::set_permissions(&fresh, std::fs::Permissions::from_mode(0o600))?;
+    std::fs::rename(&fresh, path)?;
+    Ok(Bound::Unix(listener))
+}
+
+fn remove_if_there(path: &Path) -> io::Result<()> {
+    match std::fs::remove_file(path) {
+        Err(error) if error.kind() != io::ErrorKind::NotFound => Err(error),
+        Ok(()) | Err(_) => Ok(()),
+    }
+}
+
+async fn accept(
+    mut acceptor: Acceptor,
+    door: Door,
+    service: axum::Router,
+    stop: CancellationToken,
+    tasks: TaskTracker,
+) {
+    let places = Arc::new(Semaphore::new(CONNECTIONS_MAX));
+    loop {
+        let (socket, place) = tokio::select! {
+            () = stop.cancelled() => return,
+            connected = next(&mut acceptor, &places) => connected,
+        };
+        if !may_enter(door, &socket) {
+            continue;
+        }
+        let (service, stop) = (service.clone(), stop.clone());
+        tasks.spawn(async move {
+            serve(socket, service, stop).await;
+            drop(place);
+        });
+    }
+}
+
+/// A free place first, then a connection: those beyond wait in the kernel.
+async fn next(acceptor: &mut Acceptor, places: &Arc<Semaphore>) -> (Socket, Option<tokio::sync::OwnedSemaphorePermit>) {
+    let place = places.clone().acquire_owned().await.ok();
+    let (socket, _) = acceptor.accept(|error| tracing::warn!(%error, "cannot accept an HTTP connection")).await;
+    (socket, place)
+}
+
+/// The file's mode keeps others out; the kernel's word on the peer makes sure, wherever the socket was moved to.
+fn may_enter(door: Door, socket: &Socket) -> bool {
+    let Socket::Unix(stream) = socket else { return door == Door::Tcp };
+    let own = rustix::process::geteuid().as_raw();
+    stream.peer_cred().is_ok_and(|peer| peer.uid() == own || peer.uid() == 0)
+}
+
+async fn serve(socket: Socket, service: axum::Router, stop: CancellationToken) {
+    let mut http = http1::Builder::new();
+    http.timer(TokioTimer::new()).header_read_timeout(HEADER_TIMEOUT).max_buf_size(HEADER_OCTETS_MAX);
+    let connection = http.serve_connection(TokioIo::new(socket), TowerToHyperService::new(service));
+    let mut connection = std::pin::pin!(connection);
+    // Errors here are the peer's: it broke off or spoke no HTTP.
+    let ended = tokio::select! {
+        ended = connection.as_mut() => Some(ended),
+        () = stop.cancelled() => None,
+    };
+    if ended.is_none() {
+        connection.as_mut().graceful_shutdown();
+        let _ = connection.await;
+    }
+}
+
+const CONNECTIONS_MAX: usize = 512;
+const HEADER_TIMEOUT: Duration = Duration::from_secs(30);
+const HEADER_OCTETS_MAX: usize = 64 * 1024;

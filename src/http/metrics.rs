@@ -1,0 +1,99 @@
+//! `/metrics`: the counters of the doors, and how the store is, in OpenMetrics text.
+
+use super::surface::Surface;
+use crate::net::counters::Counters;
+use crate::net::tls::Tls;
+use crate::store::Store;
+use axum::extract::State;
+use axum::http::header;
+use axum::response::{IntoResponse, Response};
+use prometheus_client::encoding::EncodeLabelSet;
+use prometheus_client::encoding::text::encode;
+use prometheus_client::metrics::family::Family;
+use prometheus_client::metrics::gauge::Gauge;
+use prometheus_client::metrics::info::Info;
+use prometheus_client::registry::Registry;
+
+/// Every metric under the prefix `replyd`.
+#[derive(Debug)]
+pub struct Metrics {
+    registry: Registry,
+    store: StoreGauges,
+    tls: Tls,
+    certificates: Family<CertificateLabels, Gauge>,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct CertificateLabels {
+    file: String,
+}
+
+/// Read from the store when asked for.
+#[derive(Debug, Default)]
+struct StoreGauges {
+    healthy: Gauge,
+    free_bytes: Gauge,
+    free_inodes: Gauge,
+    commits_waiting: Gauge,
+    commits: Gauge,
+    units: Gauge,
+    commits_failed: Gauge,
+}
+
+impl Metrics {
+    pub fn new(counters: &Counters, tls: Tls) -> Metrics {
+        let mut registry = Registry::with_prefix("replyd");
+        counters.register(&mut registry);
+        let store = StoreGauges::default();
+        registry.register("store_healthy", "1 while mail can be accepted", store.healthy.clone());
+        registry.register("store_free_bytes", "Free octets under the data directory", store.free_bytes.clone());
+        registry.register("store_free_inodes", "Free inodes under the data directory", store.free_inodes.clone());
+        registry.register("store_commits_waiting", "Units of work before the writer", store.commits_waiting.clone());
+        registry.register("store_commits", "Commits since the start", store.commits.clone());
+        registry.register("store_units", "Units of work in them: by commits, the batch size", store.units.clone());
+        registry.register("store_commits_failed", "Commits that failed", store.commits_failed.clone());
+        let certificates = Family::default();
+        let help = "When a certificate ceases to be valid, in seconds since the Unix epoch";
+        registry.register("cert_not_after_seconds", help, certificates.clone());
+        registry.register("build", "The program", Info::new(vec![("version", env!("CARGO_PKG_VERSION"))]));
+        Metrics { registry, store, tls, certificates }
+    }
+
+    fn text(&self, store: &Store) -> Result<String, std::fmt::Error> {
+        self.store.read(store);
+        for (file, not_after) in self.tls.not_after() {
+            let labels = CertificateLabels { file: file.display().to_string() };
+            self.certificates.get_or_create(&labels).set(not_after.seconds());
+        }
+        let mut text = String::new();
+        encode(&mut text, &self.registry)?;
+        Ok(text)
+    }
+}
+
+impl StoreGauges {
+    fn read(&self, store: &Store) {
+        self.healthy.set(i64::from(store.health().is_ok()));
+        self.commits_waiting.set(i64::try_from(store.commits_waiting()).unwrap_or(i64::MAX));
+        let counters = store.counters();
+        let number = |count: u64| i64::try_from(count).unwrap_or(i64::MAX);
+        self.commits.set(number(counters.batches));
+        self.units.set(number(counters.units));
+        self.commits_failed.set(number(counters.batches_failed));
+        if let Ok(free) = store.free_space() {
+            self.free_bytes.set(number(free.octets));
+            self.free_inodes.set(number(free.inodes));
+        }
+    }
+}
+
+#[utoipa::path(get, path = "/metrics",
+    responses((status = 200, description = "OpenMetrics text", content_type = "application/openmetrics-text")))]
+pub async fn metrics(State(surface): State<Surface>) -> Response {
+    match surface.metrics.text(&surface.store) {
+        // prometheus-client writes OpenMetrics, which scrapers must be told.
+        Ok(text) => ([(header::CONTENT_TYPE, "application/openmetrics-text; version=1.0.0; charset=utf-8")], text)
+            .into_response(),
+        Err(error) => super::error::ApiError::internal(&error).into_response(),
+    }
+}

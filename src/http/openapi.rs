@@ -1,0 +1,47 @@
+//! `/openapi.json`: the API described by the types and handlers themselves.
+
+use super::{api, health, metrics};
+use axum::Json;
+use utoipa::OpenApi;
+use utoipa::openapi::security::{Http, HttpAuthScheme, SecurityScheme};
+
+#[derive(OpenApi)]
+#[openapi(
+    info(title = "replyd", description = "Chats that go on by email. Over the Unix socket no token is needed."),
+    paths(
+        api::conversations::create,
+        api::conversations::list,
+        api::conversations::show,
+        api::conversations::change,
+        api::messages::append,
+        api::inbound::list,
+        api::inbound::show,
+        api::inbound::raw,
+        api::inbound::replay,
+        api::attachments::download,
+        api::tokens::add,
+        api::tokens::list,
+        api::tokens::revoke,
+        api::backup::create,
+        health::healthz,
+        health::readyz,
+        metrics::metrics,
+        openapi,
+    ),
+    components(schemas(super::error::ErrorBody)),
+    security(("token" = []))
+)]
+struct Description;
+
+/// The whole description.
+pub fn description() -> utoipa::openapi::OpenApi {
+    let mut description = Description::openapi();
+    let bearer = SecurityScheme::Http(Http::new(HttpAuthScheme::Bearer));
+    description.components.get_or_insert_default().add_security_scheme("token", bearer);
+    description
+}
+
+#[utoipa::path(get, path = "/openapi.json", responses((status = 200, description = "this description")))]
+pub async fn openapi() -> Json<utoipa::openapi::OpenApi> {
+    Json(description())
+}

@@ -1,0 +1,122 @@
+//! Every route on one page, and what holds for all of them: errors as JSON, a deadline, careful headers.
+
+use super::caller::Door;
+use super::error::ApiError;
+use super::surface::Surface;
+use super::{api, health, metrics, openapi, page};
+use axum::Router;
+use axum::extract::Request;
+use axum::http::{HeaderName, HeaderValue, StatusCode, header};
+use axum::middleware::{Next, from_fn};
+use axum::response::{IntoResponse, Response};
+use axum::routing::{MethodRouter, delete, get, post};
+use std::time::Duration;
+
+/// Path and handlers.
+fn routes() -> Vec<(&'static str, MethodRouter<Surface>)> {
+    vec![
+        ("/api/v1/conversations", get(api::conversations::list).post(api::conversations::create)),
+        ("/api/v1/conversations/{id}", get(api::conversations::show).patch(api::conversations::change)),
+        ("/api/v1/conversations/{id}/messages", post(api::messages::append)),
+        ("/api/v1/inbound", get(api::inbound::list)),
+        ("/api/v1/inbound/{id}", get(api::inbound::show)),
+        ("/api/v1/inbound/{id}/raw", get(api::inbound::raw)),
+        ("/api/v1/inbound/{id}/replay", post(api::inbound::replay)),
+        ("/api/v1/attachments/{id}", get(api::attachments::download)),
+        ("/api/v1/tokens", get(api::tokens::list).post(api::tokens::add)),
+        ("/api/v1/tokens/{id}", delete(api::tokens::revoke)),
+        ("/api/v1/backup", post(api::backup::create)),
+        ("/healthz", get(health::healthz)),
+        ("/readyz", get(health::readyz)),
+        ("/metrics", get(metrics::metrics)),
+        ("/openapi.json", get(openapi::openapi)),
+    ]
+}
+
+/// Pages for people, which the API's description leaves out.
+fn pages() -> Vec<(&'static str, MethodRouter<Surface>)> {
+    vec![
+        ("/", get(page::conversation::show)),
+        ("/demo.css", get(page::assets::style)),
+        ("/demo.js", get(page::assets::script)),
+    ]
+}
+
+/// The service behind one door.
+pub fn router(surface: Surface, door: Door) -> Router {
+    let pages = if surface.demo.is_some() { pages() } else { Vec::new() };
+    let all = routes().into_iter().chain(pages);
+    let router = all.fold(Router::new(), |router, (path, handlers)| router.route(path, handlers));
+    let router = router
+        .fallback(async || ApiError::new(StatusCode::NOT_FOUND, "no_such_path", "no such path; see /openapi.json"))
+        .method_not_allowed_fallback(async || {
+            ApiError::new(
+                StatusCode::METHOD_NOT_ALLOWED,
+                "no_such_method",
+                "this path has other methods; see /openapi.json",
+            )
+        });
+    router.layer(from_fn(move |request, next| through(door, request, next))).with_state(surface)
+}
+
+async fn through(door: Door, mut request: Request, next: Next) -> Response {
+    request.extensions_mut().insert(door);
+    let mut response = match door {
+        // A backup takes as long as it takes, and its caller may break off.
+        Door::UnixSocket => next.run(request).await,
+        Door::Tcp => tokio::time::timeout(CALL_TIMEOUT, next.run(request)).await.unwrap_or_else(|_| too_slow()),
+    };
+    for (name, value) in CAREFUL {
+        response.headers_mut().entry(name).or_insert(HeaderValue::from_static(value));
+    }
+    response
+}
+
+fn too_slow() -> Response {
+    ApiError::new(StatusCode::GATEWAY_TIMEOUT, "timeout", "the call took too long; try again").into_response()
+}
+
+/// For answers that do not say otherwise: what strangers wrote is in them.
+const CAREFUL: [(HeaderName, &str); 3] = [
+    (header::X_CONTENT_TYPE_OPTIONS, "nosniff"),
+    (header::CACHE_CONTROL, "no-store"),
+    (header::CONTENT_SECURITY_POLICY, "default-src 'none'; frame-ancestors 'none'"),
+];
+
+const CALL_TIMEOUT: Duration = Duration::from_secs(30);
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::collections::BTreeSet;
+
+    /// The methods a handler takes, as its debug print tells them: axum offers no list.
+    fn methods(handlers: &MethodRouter<Surface>) -> BTreeSet<String> {
+        let printed = format!("{handlers:?}");
+        let taken = |method: &&&str| {
+            let field = format!("{method}: ");
+            let rest = printed.split(&field).nth(1).unwrap_or("None");
+            !rest.starts_with("None")
+        };
+        ["get", "post", "patch", "delete", "put"].iter().filter(taken).map(|method| (*method).to_owned()).collect()
+    }
+
+    #[test]
+    fn every_route_is_described_and_every_description_has_a_route() {
+        let description = serde_json::to_value(openapi::description()).expect("the description is JSON");
+        let described: BTreeSet<(String, String)> = description["paths"]
+            .as_object()
+            .expect("paths are an object")
+            .iter()
+            .flat_map(|(path, methods)| {
+                methods.as_object().into_iter().flat_map(|all| all.keys()).map(|method| (path.clone(), method.clone()))
+            })
+            .collect();
+        let routed: BTreeSet<(String, String)> = routes()
+            .iter()
+            .flat_map(|(path, handlers)| methods(handlers).into_iter().map(|method| ((*path).to_owned(), method)))
+            .collect();
+        assert_eq!(described, routed);
+        assert!(routed.len() > 15);
+    }
+}

@@ -1,0 +1,39 @@
+//! What every handler may use.
+
+use crate::clock::Clock;
+use crate::config::checked::{Account, Config};
+use crate::conversation::id::Id;
+use crate::http::metrics::Metrics;
+use crate::store::Store;
+use arc_swap::ArcSwap;
+use std::sync::Arc;
+use tokio::sync::Semaphore;
+
+/// Handlers get a clone each; all share it.
+#[derive(Clone)]
+pub struct Surface {
+    pub store: Store,
+    /// Swapped by a reload.
+    pub config: Arc<ArcSwap<Config>>,
+    pub clock: Clock,
+    pub metrics: Arc<Metrics>,
+    /// Untrusted HTML and attachments are read on the blocking pool, by so many at once: each costs CPU and memory
+    /// in proportion to a mail.
+    pub mail_readers: Arc<Semaphore>,
+    /// The conversation that the demo's page shows; `None` outside the demo.
+    pub demo: Option<Id>,
+}
+
+impl Surface {
+    pub fn new(store: Store, config: Arc<ArcSwap<Config>>, clock: Clock, metrics: Arc<Metrics>) -> Surface {
+        let mail_readers = Arc::new(Semaphore::new(MAIL_READERS));
+        Surface { store, config, clock, metrics, mail_readers, demo: None }
+    }
+
+    /// A copy of the account of this name.
+    pub fn account(&self, name: &str) -> Option<Account> {
+        self.config.load().accounts.iter().find(|account| account.name == name).cloned()
+    }
+}
+
+const MAIL_READERS: usize = 4;

@@ -1,0 +1,263 @@
+//! Taking responsibility for a whole mail, whatever door it came by: verify who wrote it, refuse what policy refuses,
+//! commit the rest. What this answers may be told to the peer: it is on disk.
+
+use super::content_buffer::{Content, ContentError};
+use super::header::message_id;
+use super::ledger::{self, End, Offer};
+use super::policy::{self, Answering, Recipient};
+use super::services::Services;
+use crate::config::checked::ForgedPolicy;
+use crate::conversation::id::Id;
+use crate::sender_auth::Check;
+use crate::smtp::reply::{self, Reply};
+use crate::store::unit::{Acceptance, AcceptedEntry};
+use std::net::IpAddr;
+
+pub use super::ledger::Origin;
+
+/// A mail, complete, with recipients that policy accepted.
+#[derive(Debug)]
+pub struct Offered {
+    pub origin: Origin,
+    /// Whose address SPF asks about: `None` when the peer is one of our own relays and named no client.
+    pub author_ip: Option<IpAddr>,
+    /// Empty for the null reverse-path.
+    pub envelope_from: String,
+    pub recipients: Vec<Recipient>,
+    pub content: Content,
+    pub answering: Answering,
+}
+
+/// What became of the mail for one recipient.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Received {
+    /// Durable.
+    Accepted {
+        ledger_id: Id,
+        duplicate: bool,
+    },
+    Refused(Reply),
+}
+
+impl Received {
+    /// As an SMTP reply.
+    pub fn reply(&self) -> Reply {
+        match self {
+            Received::Accepted { ledger_id, .. } => reply::accepted(&ledger_id.to_string()),
+            Received::Refused(reply) => reply.clone(),
+        }
+    }
+}
+
+/// Accepts or refuses; answers one for each recipient, in their order.
+pub async fn accept_mail(services: &Services, offered: Offered) -> Vec<Received> {
+    let evidence = match examine(services, &offered).await {
+        Ok(evidence) => evidence,
+        Err(error) => {
+            tracing::error!(session = %offered.origin.session, %error, "a spilled mail cannot be read back");
+            return vec![defer(services, &offered, &error); offered.recipients.len()];
+        }
+    };
+    let refused = refused_as_forged(services, &offered, &evidence);
+    let forged = reply::forged(&evidence.author_domain);
+    let envelope = Envelope::of(&offered, &evidence);
+    let (mut kept, mut received) = (Vec::new(), Vec::new());
+    for (recipient, refused) in offered.recipients.iter().zip(refused) {
+        if refused {
+            envelope.refuse(services, recipient, &forged, "forged");
+            received.push(Some(Received::Refused(forged.clone())));
+        } else {
+            kept.push(recipient.clone());
+            received.push(None);
+        }
+    }
+    let mut committed = commit(services, envelope, offered.content, kept).await.into_iter();
+    // Whoever was not refused above is in `kept`, in the same order.
+    received.into_iter().map(|done| done.or_else(|| committed.next())).map(|done| done.unwrap_or_else(lost)).collect()
+}
+
+fn lost() -> Received {
+    Received::Refused(reply::not_stored())
+}
+
+/// What is known of the mail besides its envelope.
+#[derive(Debug)]
+struct Evidence {
+    message_id: Option<String>,
+    auth: serde_json::Value,
+    /// The author's domain asks to refuse this mail.
+    refusable: bool,
+    author_domain: String,
+}
+
+async fn examine(services: &Services, offered: &Offered) -> Result<Evidence, ContentError> {
+    let trusted_sealers = sealers_trusted_by_all(services, &offered.recipients);
+    let examiner = async |raw: &[u8]| {
+        let check = Check {
+            ip: offered.author_ip,
+            helo: offered.origin.helo.as_deref().unwrap_or_default(),
+            mail_from: &offered.envelope_from,
+            raw,
+            now: services.clock.now().seconds(),
+            trusted_sealers: &trusted_sealers,
+        };
+        (message_id(raw).map(|id| id.to_string()), services.verifier.verify(check).await)
+    };
+    let (message_id, results) = offered.content.read(&services.large_mails, examiner).await?;
+    Ok(Evidence {
+        message_id,
+        // Without the author's address SPF was not asked, and what was not asked cannot prove a forgery.
+        refusable: results.refusable() && offered.author_ip.is_some(),
+        author_domain: results.dmarc.domain.clone(),
+        auth: serde_json::to_value(&results).unwrap_or_default(),
+    })
+}
+
+/// Trust is each account's own: a mail for two accounts is excused only by sealers that both trust.
+fn sealers_trusted_by_all(services: &Services, recipients: &[Recipient]) -> Vec<String> {
+    let config = services.config.load();
+    let mut accounts =
+        config.accounts.iter().filter(|account| recipients.iter().any(|recipient| recipient.account == account.name));
+    let first = accounts.next().map(|account| account.trusted_arc_sealers.clone()).unwrap_or_default();
+    accounts.fold(first, |mut trusted, account| {
+        trusted.retain(|sealer| account.trusted_arc_sealers.contains(sealer));
+        trusted
+    })
+}
+
+fn refused_as_forged(services: &Services, offered: &Offered, evidence: &Evidence) -> Vec<bool> {
+    if !evidence.refusable {
+        return vec![false; offered.recipients.len()];
+    }
+    let config = services.config.load();
+    let of = |recipient: &Recipient| {
+        let account = config.accounts.iter().find(|account| account.name == recipient.account);
+        account.map_or(ForgedPolicy::Keep, |account| account.forged)
+    };
+    let policies: Vec<ForgedPolicy> = offered.recipients.iter().map(of).collect();
+    policy::refused_as_forged(&policies, offered.answering)
+}
+
+fn defer(services: &Services, offered: &Offered, error: &ContentError) -> Received {
+    let reply = reply::not_stored();
+    for recipient in &offered.recipients {
+        let offer = Offer {
+            envelope_from: Some(&offered.envelope_from),
+            envelope_to: Some(&recipient.address),
+            account: Some(&recipient.account),
+            size: Some(offered.content.octets()),
+            sha256: Some(offered.content.sha256()),
+            ..Offer::default()
+        };
+        let reason = error.to_string();
+        ledger::refuse(
+            services,
+            &offered.origin,
+            &offer,
+            End::Refused { stage: STAGE, line: &reply.to_string(), reason: &reason },
+        );
+    }
+    Received::Refused(reply)
+}
+
+const STAGE: &str = "end_of_content";
+
+/// Everything about an offer that goes into the ledger, however it ends.
+#[derive(Debug)]
+struct Envelope {
+    origin: Origin,
+    envelope_from: String,
+    message_id: Option<String>,
+    size: u64,
+    sha256: [u8; 32],
+    auth: serde_json::Value,
+}
+
+impl Envelope {
+    fn of(offered: &Offered, evidence: &Evidence) -> Envelope {
+        Envelope {
+            origin: offered.origin.clone(),
+            envelope_from: offered.envelope_from.clone(),
+            message_id: evidence.message_id.clone(),
+            size: offered.content.octets(),
+            sha256: offered.content.sha256(),
+            auth: evidence.auth.clone(),
+        }
+    }
+
+    fn refuse(&self, services: &Services, recipient: &Recipient, reply: &Reply, reason: &str) {
+        let offer = Offer {
+            envelope_from: Some(&self.envelope_from),
+            envelope_to: Some(&recipient.address),
+            account: Some(&recipient.account),
+            message_id: self.message_id.as_deref(),
+            size: Some(self.size),
+            sha256: Some(self.sha256),
+            auth: Some(&self.auth),
+        };
+        let end = End::Refused { stage: STAGE, line: &reply.to_string(), reason };
+        ledger::refuse(services, &self.origin, &offer, end);
+    }
+}
+
+/// One commit for all that is kept; the store's trouble defers all of it.
+async fn commit(services: &Services, envelope: Envelope, content: Content, kept: Vec<Recipient>) -> Vec<Received> {
+    if kept.is_empty() {
+        return Vec::new();
+    }
+    // The share of the budget is held until the octets are the store's.
+    let (octets, _share) = content.into_mail_octets();
+    let acceptance = Acceptance {
+        ingress: envelope.origin.ingress,
+        session: envelope.origin.session.clone(),
+        remote_ip: envelope.origin.remote_ip,
+        helo: envelope.origin.helo.clone(),
+        tls: envelope.origin.tls.clone(),
+        envelope_from: envelope.envelope_from.clone(),
+        recipients: without_doubles(&kept),
+        octets,
+        sha256: envelope.sha256,
+        message_id: envelope.message_id.clone(),
+        auth: envelope.auth.clone(),
+        reply: reply::accepted_in_ledger().to_string(),
+    };
+    match services.store.accept(acceptance).await {
+        Ok(entries) => kept.iter().map(|recipient| accepted(services, &envelope, recipient, &entries)).collect(),
+        Err(error) => {
+            let (reply, reason) = (policy::not_stored(&error), error.to_string());
+            tracing::warn!(session = %envelope.origin.session, %error, "a mail could not be stored");
+            kept.iter().for_each(|recipient| envelope.refuse(services, recipient, &reply, &reason));
+            vec![Received::Refused(reply); kept.len()]
+        }
+    }
+}
+
+/// A recipient named twice is one.
+fn without_doubles(kept: &[Recipient]) -> Vec<(String, String)> {
+    let mut pairs: Vec<(String, String)> = Vec::with_capacity(kept.len());
+    for recipient in kept {
+        if !pairs.iter().any(|(address, _)| *address == recipient.address) {
+            pairs.push((recipient.address.clone(), recipient.account.clone()));
+        }
+    }
+    pairs
+}
+
+fn accepted(services: &Services, envelope: &Envelope, recipient: &Recipient, entries: &[AcceptedEntry]) -> Received {
+    let Some(entry) = entries.iter().find(|entry| entry.recipient == recipient.address) else { return lost() };
+    let outcome = if entry.duplicate { "duplicate" } else { "accepted" };
+    services.counters.ingested(ledger::ingress_word(envelope.origin.ingress), outcome);
+    tracing::info!(
+        session = %envelope.origin.session,
+        mail = %entry.ledger_id,
+        remote_ip = ?envelope.origin.remote_ip,
+        from = %envelope.envelope_from,
+        to = %ledger::masked(&recipient.address),
+        message_id = envelope.message_id,
+        size = envelope.size,
+        verdict = envelope.auth.get("verdict").and_then(|verdict| verdict.as_str()),
+        outcome,
+        "mail safe on disk"
+    );
+    Received::Accepted { ledger_id: entry.ledger_id, duplicate: entry.duplicate }
+}

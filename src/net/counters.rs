@@ -1,0 +1,104 @@
+//! What the listeners and the doors count. Types of prometheus-client; `http` renders them.
+
+use prometheus_client::encoding::EncodeLabelSet;
+use prometheus_client::metrics::counter::Counter;
+use prometheus_client::metrics::family::Family;
+use prometheus_client::metrics::gauge::Gauge;
+use prometheus_client::metrics::histogram::{Histogram, exponential_buckets};
+use prometheus_client::registry::Registry;
+
+#[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
+pub struct ConnectionLabels {
+    pub listener: &'static str,
+    /// `accepted`, `slots`, `client_slots`, `network_slots`, `throttled`, `unhealthy`, `proxy_header`.
+    pub result: &'static str,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
+pub struct RejectLabels {
+    /// `sender`, `recipient`, `content`, `end_of_content`, and `protocol` for content that the protocol refuses.
+    pub stage: &'static str,
+    pub code: String,
+    pub enhanced: String,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
+pub struct TlsErrorLabels {
+    pub reason: &'static str,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
+pub struct IngestLabels {
+    pub ingress: &'static str,
+    /// As in the ledger.
+    pub outcome: &'static str,
+}
+
+/// All of them; names are those of the metrics without prefix and `_total`.
+#[derive(Debug)]
+pub struct Counters {
+    pub smtp_connections: Family<ConnectionLabels, Counter>,
+    pub smtp_sessions: Gauge,
+    pub smtp_rejects: Family<RejectLabels, Counter>,
+    pub smtp_tls_errors: Family<TlsErrorLabels, Counter>,
+    pub smtp_eod_to_reply_seconds: Histogram,
+    pub ingest: Family<IngestLabels, Counter>,
+    pub accept_errors: Counter,
+    pub panics: Counter,
+}
+
+impl Default for Counters {
+    fn default() -> Self {
+        Counters {
+            smtp_connections: Family::default(),
+            smtp_sessions: Gauge::default(),
+            smtp_rejects: Family::default(),
+            smtp_tls_errors: Family::default(),
+            // 0.5 ms, a fast disk's sync, to 16 s, beyond every budget on the way to the reply.
+            smtp_eod_to_reply_seconds: Histogram::new(exponential_buckets(0.0005, 2.0, 16)),
+            ingest: Family::default(),
+            accept_errors: Counter::default(),
+            panics: Counter::default(),
+        }
+    }
+}
+
+impl Counters {
+    /// Names every counter in the registry, whose prefix is the program's.
+    pub fn register(&self, registry: &mut Registry) {
+        registry.register("smtp_connections", "Connections by listener and result", self.smtp_connections.clone());
+        registry.register("smtp_sessions", "Open sessions", self.smtp_sessions.clone());
+        registry.register("smtp_rejects", "4xx and 5xx of policy, by stage", self.smtp_rejects.clone());
+        registry.register("smtp_tls_errors", "TLS handshakes that failed, by reason", self.smtp_tls_errors.clone());
+        registry.register(
+            "smtp_eod_to_reply_seconds",
+            "From the end of the content to its reply",
+            self.smtp_eod_to_reply_seconds.clone(),
+        );
+        registry.register("ingest", "Mails and recipients by door and outcome", self.ingest.clone());
+        registry.register("accept_errors", "Errors of accept, such as EMFILE", self.accept_errors.clone());
+        registry.register("panics", "Tasks that panicked", self.panics.clone());
+    }
+
+    pub fn connection(&self, listener: &'static str, result: &'static str) {
+        self.smtp_connections.get_or_create(&ConnectionLabels { listener, result }).inc();
+    }
+
+    pub fn tls_error(&self, reason: &'static str) {
+        self.smtp_tls_errors.get_or_create(&TlsErrorLabels { reason }).inc();
+    }
+
+    /// Counts a refusal by its reply line.
+    pub fn reject(&self, stage: &'static str, line: &str) {
+        let mut words = line.split([' ', '-']);
+        let code = words.next().unwrap_or_default().to_owned();
+        let is_enhanced = |word: &&str| word.starts_with(['4', '5']) && word.contains('.');
+        let enhanced = words.next().filter(is_enhanced).unwrap_or_default().to_owned();
+        let labels = RejectLabels { stage, code, enhanced };
+        self.smtp_rejects.get_or_create(&labels).inc();
+    }
+
+    pub fn ingested(&self, ingress: &'static str, outcome: &'static str) {
+        self.ingest.get_or_create(&IngestLabels { ingress, outcome }).inc();
+    }
+}

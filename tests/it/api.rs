@@ -1,0 +1,312 @@
+//! The HTTP API over a real socket and a real store: what callers may do, and what bad input is told.
+
+use crate::http_client::{Answer, Server};
+use replyd::clock::Clock;
+use replyd::config::secret::Surroundings;
+use replyd::daemon::sockets::Sockets;
+use replyd::daemon::{Ingredients, Running};
+use replyd::dns::{Zone, ZoneServer};
+use replyd::store::{Fault, Store};
+use serde_json::{Value, json};
+
+/// Two accounts on loopback.
+struct Product {
+    running: Running,
+    store: Store,
+    tcp: Server,
+    owner: Server,
+    runtime: tokio::runtime::Runtime,
+    _dir: tempfile::TempDir,
+    _zone: ZoneServer,
+}
+
+const CONFIG: &str = r#"
+[server]
+hostname = "mx.example.com"
+data_dir = "data"
+[smtp]
+listen = ["127.0.0.1:0"]
+[http]
+listen = ["127.0.0.1:0"]
+[limits]
+disk_free = "0 B"
+disk_free_inodes = 0
+[[account]]
+name = "acme"
+inbound_domain = "reply.acme.example"
+[[account.inbox]]
+name = "website"
+[[account]]
+name = "bolt"
+inbound_domain = "reply.bolt.example"
+continuity = false
+[[account.inbox]]
+name = "help"
+channel = "api"
+"#;
+
+impl Product {
+    fn start() -> Product {
+        let dir = tempfile::tempdir().expect("a temporary directory");
+        let config = replyd::config::parse(&dir.path().join("replyd.toml"), CONFIG, Surroundings::SYSTEM);
+        let config = config.expect("a good config");
+        let runtime = replyd::daemon::serve::runtime().expect("a runtime");
+        let (running, store, zone) = runtime.block_on(async {
+            let zone = ZoneServer::start(Zone::parse("{}").expect("a zone")).await.expect("a zone server");
+            let sockets = Sockets::bind(&config, Vec::new()).expect("free ports");
+            let store = Store::open(&config.server.data_dir, Clock::System).expect("the store opens");
+            let resolver = zone.resolver().expect("a resolver");
+            let parts =
+                Ingredients { config, clock: Clock::System, sockets, store: store.clone(), resolver, demo: None };
+            (Running::start(parts).expect("it starts"), store, zone)
+        });
+        let tcp = Server::Tcp(*running.http_addresses().first().expect("an address"));
+        let owner = Server::Socket(dir.path().join("data/replyd.sock"));
+        Product { running, store, tcp, owner, runtime, _dir: dir, _zone: zone }
+    }
+
+    fn token(&self, account: &str) -> String {
+        let answer = self.owner.call("POST", "/api/v1/tokens", "", &json!({ "account": account }).to_string());
+        assert_eq!(answer.status, 201, "{answer:?}");
+        answer.json()["token"].as_str().expect("a token").to_owned()
+    }
+
+    /// Over the owner's socket.
+    fn begin(&self, body: &Value) -> Answer {
+        self.owner.call("POST", "/api/v1/conversations", "", &body.to_string())
+    }
+
+    fn stop(self) {
+        self.runtime.block_on(self.running.stop());
+    }
+}
+
+fn kettle() -> Value {
+    json!({
+        "account": "acme", "inbox": "website", "subject": "Broken kettle",
+        "contact": { "email": "Jane@customer.example", "name": "Jane Doe" },
+        "messages": [{ "author": "contact", "text": "It does not boil." }, { "author": "agent", "agent": "Sara", "text": "Sorry!" }],
+    })
+}
+
+#[test]
+fn a_conversation_is_begun_shown_listed_and_changed() {
+    let product = Product::start();
+    let begun = product.begin(&kettle());
+    assert_eq!(begun.status, 201, "{begun:?}");
+    let conversation = begun.json();
+    let id = conversation["id"].as_str().expect("an id");
+    let address = conversation["reply_address"].as_str().expect("a reply address");
+    assert!(address.starts_with("reply+") && address.ends_with("@reply.acme.example"), "{address}");
+    for field in [
+        "account",
+        "inbox",
+        "channel",
+        "status",
+        "subject",
+        "contact",
+        "participants",
+        "last_message_at",
+        "unseen_by_contact",
+        "continuity",
+    ] {
+        assert!(conversation.get(field).is_some(), "{field} is missing: {conversation}");
+    }
+    assert_eq!(conversation["continuity"]["due_at"], Value::Null);
+    assert_eq!(conversation["messages"][0]["direction"], "incoming");
+    assert_eq!(conversation["messages"][1]["delivery"]["state"], "waiting");
+    for field in [
+        "id",
+        "conversation_id",
+        "author",
+        "via",
+        "text",
+        "html",
+        "quoted",
+        "signature",
+        "attachments",
+        "created_at",
+        "seen_at",
+        "email",
+    ] {
+        assert!(conversation["messages"][0].get(field).is_some(), "{field} is missing");
+    }
+    let path = format!("/api/v1/conversations/{id}");
+    let changed =
+        product.owner.call("PATCH", &path, "", r#"{"status":"resolved","subject":"Kettle","assignee":"Sara"}"#).json();
+    assert_eq!(
+        (&changed["status"], &changed["subject"], &changed["assignee"]),
+        (&json!("resolved"), &json!("Kettle"), &json!("Sara"))
+    );
+    let listed = product.owner.get("/api/v1/conversations?status=resolved&contact=jane%40customer.example", "").json();
+    assert_eq!(listed["items"][0]["id"], id, "{listed}");
+    assert_eq!(product.owner.get("/api/v1/conversations?status=open", "").json()["items"], json!([]));
+    product.stop();
+}
+
+#[test]
+fn a_message_with_a_known_idempotency_key_is_written_once() {
+    let product = Product::start();
+    let conversation = product.begin(&kettle()).json();
+    let path = format!("/api/v1/conversations/{}/messages", conversation["id"].as_str().expect("an id"));
+    let body = r#"{"author":"agent","text":"Try again.","idempotency_key":"k1"}"#;
+    let (first, again) = (product.owner.call("POST", &path, "", body), product.owner.call("POST", &path, "", body));
+    assert_eq!((first.status, first.json()["id"].clone()), (201, again.json()["id"].clone()), "{again:?}");
+    product.stop();
+}
+
+#[test]
+fn html_of_a_message_is_sanitised() {
+    let product = Product::start();
+    let conversation = product.begin(&kettle()).json();
+    let path = format!("/api/v1/conversations/{}/messages", conversation["id"].as_str().expect("an id"));
+    let body = json!({ "author": "contact", "text": "x", "html": "<p onclick=x()>Hi<script>alert(1)</script></p>" });
+    let html =
+        product.owner.call("POST", &path, "", &body.to_string()).json()["html"].as_str().unwrap_or_default().to_owned();
+    assert!(html.contains("Hi") && !html.contains("script") && !html.contains("onclick"), "{html}");
+    product.stop();
+}
+
+#[test]
+fn lists_go_on_by_cursor_and_end() {
+    let product = Product::start();
+    for _ in 0..5 {
+        assert_eq!(product.begin(&kettle()).status, 201);
+    }
+    let (mut seen, mut cursor) = (Vec::new(), String::new());
+    loop {
+        let page = product.owner.get(&format!("/api/v1/conversations?limit=2{cursor}"), "").json();
+        let items = page["items"].as_array().expect("items").clone();
+        assert!(items.len() <= 2);
+        seen.extend(items.iter().map(|item| item["id"].to_string()));
+        match page["next"].as_str() {
+            Some(next) => cursor = format!("&cursor={next}"),
+            None => break,
+        }
+    }
+    seen.sort();
+    seen.dedup();
+    assert_eq!(seen.len(), 5);
+    product.stop();
+}
+
+#[test]
+fn a_token_opens_its_own_account_only() {
+    let product = Product::start();
+    let (acme, bolt) = (product.token("acme"), product.token("bolt"));
+    let conversation = product.begin(&kettle()).json();
+    let path = format!("/api/v1/conversations/{}", conversation["id"].as_str().expect("an id"));
+    for (token, path, expected) in [
+        ("", path.as_str(), 401),
+        ("replyd_wrong", path.as_str(), 401),
+        (acme.as_str(), path.as_str(), 200),
+        (bolt.as_str(), path.as_str(), 404),
+        (bolt.as_str(), "/api/v1/conversations?account=acme", 403),
+        (acme.as_str(), "/api/v1/tokens", 403),
+        ("", "/api/v1/inbound", 401),
+        ("", "/healthz", 200),
+        ("", "/readyz", 200),
+        ("", "/metrics", 200),
+        ("", "/openapi.json", 200),
+        ("", "/", 404),
+    ] {
+        assert_eq!(product.tcp.get(path, token).status, expected, "{path}");
+    }
+    let all = product.owner.get("/api/v1/tokens", "").json();
+    let id =
+        all["items"].as_array().expect("items").iter().find(|item| item["account"] == "acme").expect("a token")["id"]
+            .clone();
+    let revoked = product.owner.call("DELETE", &format!("/api/v1/tokens/{}", id.as_str().expect("an id")), "", "");
+    assert_eq!(revoked.status, 204);
+    assert_eq!(product.tcp.get(&path, &acme).status, 401, "a revoked token opens nothing");
+    product.stop();
+}
+
+#[test]
+fn bad_input_is_refused_and_names_its_field() {
+    let product = Product::start();
+    let with = |field: &str, value: Value| {
+        let mut body = kettle();
+        *body.pointer_mut(field).expect("a field") = value;
+        body
+    };
+    for (body, field) in [
+        (with("/account", json!("nobody")), "account"),
+        (with("/inbox", json!("nowhere")), "inbox"),
+        (with("/contact/email", json!("not an address")), "contact.email"),
+        (with("/contact/name", json!("a\r\nBcc: x")), "contact.name"),
+        (with("/subject", json!("a\u{0}b")), "subject"),
+        (with("/subject", json!(5)), "expected a string"),
+        (with("/messages/0/text", json!("")), "text"),
+        (with("/messages/0/author", json!("robot")), "robot"),
+        (json!({ "inbox": "website", "inbix": 1 }), "inbix"),
+    ] {
+        let answer = product.begin(&body);
+        assert_eq!(answer.status, 422, "{answer:?}");
+        assert!(answer.error_message().contains(field), "{field}: {}", answer.error_message());
+    }
+    for (method, path, body, expected) in [
+        ("POST", "/api/v1/conversations", "{", 400),
+        ("GET", "/api/v1/conversations?limit=0", "", 422),
+        ("GET", "/api/v1/conversations?limt=1", "", 422),
+        ("GET", "/api/v1/inbound?outcome=lost", "", 422),
+        ("GET", "/api/v1/inbound?cursor=%00", "", 422),
+        ("GET", "/api/v1/conversations/..%2f..%2fetc", "", 404),
+        ("GET", "/api/v1/conversations/aaaaaaaaaaaaa", "", 404),
+        ("GET", "/api/v1/inbound/aaaaaaaaaaaaa/raw", "", 404),
+        ("GET", "/api/v1/attachments/aaaaaaaaaaaaa", "", 404),
+        ("DELETE", "/api/v1/conversations", "", 405),
+        ("POST", "/api/v1/backup", r#"{"file":"relative"}"#, 422),
+    ] {
+        let answer = product.owner.call(method, path, "", body);
+        assert_eq!(answer.status, expected, "{path}: {answer:?}");
+        assert!(!answer.json()["error"]["code"].is_null(), "{path}: {answer:?}");
+    }
+    let long = format!("{{\"x\":\"{}\"}}", "a".repeat(2 * 1024 * 1024));
+    assert_eq!(product.begin(&json!(long)).status, 413);
+    assert_eq!(product.owner.get("/healthz", "").status, 200, "the daemon lives");
+    product.stop();
+}
+
+#[test]
+fn readyz_is_red_while_the_store_is_unhealthy() {
+    let product = Product::start();
+    assert_eq!(product.tcp.get("/readyz", "").status, 200);
+    product.store.inject(Fault::FailCommits(u32::MAX));
+    let refused = product.begin(&kettle());
+    assert_eq!(refused.status, 503, "{refused:?}");
+    let ready = product.tcp.get("/readyz", "");
+    assert_eq!((ready.status, ready.json()["error"]["code"].clone()), (503, json!("not_ready")));
+    assert!(product.tcp.get("/metrics", "").body.contains("replyd_store_healthy 0"));
+    assert_eq!(product.tcp.get("/healthz", "").status, 200);
+    product.stop();
+}
+
+#[test]
+fn answers_are_careful_with_what_strangers_wrote() {
+    let product = Product::start();
+    let head = product.tcp.get("/healthz", "").head;
+    for header in
+        ["x-content-type-options: nosniff", "cache-control: no-store", "content-security-policy: default-src 'none'"]
+    {
+        assert!(head.contains(header), "{header}: {head}");
+    }
+    let metrics = product.tcp.get("/metrics", "");
+    assert!(metrics.head.contains("application/openmetrics-text") && metrics.body.ends_with("# EOF\n"), "{metrics:?}");
+    assert!(metrics.body.contains("replyd_store_healthy 1"));
+    product.stop();
+}
+
+#[test]
+fn a_backup_is_written_once_and_never_over_something() {
+    let product = Product::start();
+    product.begin(&kettle());
+    let file = product._dir.path().join("copy.db");
+    let body = json!({ "file": file }).to_string();
+    assert_eq!(product.owner.call("POST", "/api/v1/backup", "", &body).status, 204);
+    assert!(std::fs::metadata(&file).is_ok_and(|meta| meta.len() > 0));
+    assert_eq!(product.owner.call("POST", "/api/v1/backup", "", &body).status, 409);
+    let token = product.token("acme");
+    assert_eq!(product.tcp.call("POST", "/api/v1/backup", &token, &body).status, 403);
+    product.stop();
+}

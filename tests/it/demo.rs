@@ -1,0 +1,165 @@
+//! `replyd demo` end to end: a mail to the printed reply address becomes a message that the commands and the page show.
+
+use crate::http_client::Server;
+use std::io::{BufRead, BufReader, Write};
+use std::net::{SocketAddr, TcpStream};
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Stdio};
+use std::time::{Duration, Instant};
+
+struct Demo {
+    process: Child,
+    folder: PathBuf,
+    /// What it printed.
+    invitation: String,
+}
+
+impl Demo {
+    fn start(folder: &Path, words: &[&str]) -> Demo {
+        let mut process = Command::new(env!("CARGO_BIN_EXE_replyd"))
+            .args(["demo", "--smtp-port", "0", "--http-port", "0", "--data"])
+            .arg(folder)
+            .args(words)
+            .stdout(Stdio::piped())
+            .spawn()
+            .expect("the demo starts");
+        let mut lines = BufReader::new(process.stdout.take().expect("stdout")).lines().map_while(Result::ok);
+        let mut invitation = String::new();
+        for line in lines.by_ref() {
+            invitation.push_str(&line);
+            invitation.push('\n');
+            if line.contains("inbound list") {
+                break;
+            }
+        }
+        Demo { process, folder: folder.to_owned(), invitation }
+    }
+
+    /// The word behind a label of the invitation.
+    fn printed(&self, label: &str) -> String {
+        let line = self.invitation.lines().find_map(|line| line.trim_start().strip_prefix(label));
+        line.unwrap_or_else(|| panic!("no {label} in {}", self.invitation)).trim().to_owned()
+    }
+
+    fn smtp(&self) -> SocketAddr {
+        self.printed("mail (SMTP)").parse().expect("an address")
+    }
+
+    fn page(&self) -> Server {
+        let address = self.printed("page").replace("http://", "").replace('/', "");
+        Server::Tcp(address.parse().expect("an address"))
+    }
+
+    /// `replyd conversation show` as JSON.
+    fn conversation(&self) -> serde_json::Value {
+        let line = self.invitation.lines().find(|line| line.contains("conversation show")).expect("the command");
+        let id = line.split_whitespace().nth(3).expect("an id");
+        let output = Command::new(env!("CARGO_BIN_EXE_replyd"))
+            .args(["conversation", "show", id, "--json", "--config"])
+            .arg(self.folder.join("replyd.toml"))
+            .output()
+            .expect("replyd runs");
+        assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+        serde_json::from_slice(&output.stdout).expect("JSON")
+    }
+
+    fn stop(mut self) {
+        let pid = rustix::process::Pid::from_child(&self.process);
+        rustix::process::kill_process(pid, rustix::process::Signal::INT).expect("the demo is there");
+        assert_eq!(self.process.wait().expect("it ends").code(), Some(0));
+    }
+}
+
+/// Speaks SMTP line by line; every step must be answered with a 2xx or 3xx.
+fn deliver(to: SocketAddr, recipient: &str, mail: &str) {
+    let stream = TcpStream::connect(to).expect("SMTP listens");
+    let mut lines = BufReader::new(stream.try_clone().expect("a second handle")).lines();
+    let mut answer = move || loop {
+        let line = lines.next().expect("an answer").expect("a line");
+        if line.as_bytes().get(3) != Some(&b'-') {
+            assert!(line.starts_with('2') || line.starts_with('3'), "{line}");
+            break;
+        }
+    };
+    answer();
+    let data = format!("{}\r\n.\r\n", mail.replace('\n', "\r\n"));
+    let commands = [
+        "EHLO customer.example\r\n",
+        "MAIL FROM:<jane@customer.example>\r\n",
+        &format!("RCPT TO:<{recipient}>\r\n"),
+        "DATA\r\n",
+        &data,
+        "QUIT\r\n",
+    ]
+    .map(str::to_owned);
+    for command in commands {
+        (&stream).write_all(command.as_bytes()).expect("the server reads");
+        answer();
+    }
+}
+
+#[test]
+fn a_reply_by_mail_appears_in_the_conversation_and_on_the_page() {
+    let folder = tempfile::tempdir().expect("a temporary directory");
+    let demo = Demo::start(&folder.path().join("demo"), &[]);
+    let recipient = demo.printed("reply address");
+    assert_eq!(demo.conversation()["reply_address"], recipient.as_str());
+    let mail = format!(
+        "From: Jane Doe <jane@customer.example>\nTo: {recipient}\nSubject: Re: My kettle does not boil\nMessage-ID: <1@customer.example>\n\nIt works <b>now</b>, thank you!\n\nOn Friday, Sara wrote:\n> Hi Jane, sorry about that!\n"
+    );
+    deliver(demo.smtp(), &recipient, &mail);
+    let deadline = Instant::now() + Duration::from_secs(30);
+    let message = loop {
+        let conversation = demo.conversation();
+        let by_mail =
+            conversation["messages"].as_array().expect("messages").iter().find(|message| message["via"] == "email");
+        if let Some(message) = by_mail {
+            break message.clone();
+        }
+        assert!(Instant::now() < deadline, "the mail was not filed: {conversation}");
+    };
+    assert_eq!(message["text"].as_str().map(str::trim), Some("It works <b>now</b>, thank you!"), "{message}");
+    assert!(message["quoted"].as_str().is_some_and(|quoted| quoted.contains("sorry about that")), "{message}");
+    assert_eq!(message["author"]["kind"], "contact", "{message}");
+    assert_eq!(message["email"]["auth"]["verdict"], "authentic", "{message}");
+    let page = demo.page().get("/", "");
+    assert_eq!(page.status, 200);
+    assert!(page.body.contains("It works &#60;b&#62;now") && page.body.contains("Author verified"), "{}", page.body);
+    assert!(page.head.contains("script-src 'self'"), "{}", page.head);
+    for asset in ["/demo.css", "/demo.js"] {
+        assert_eq!(demo.page().get(asset, "").status, 200);
+    }
+    demo.stop();
+}
+
+#[test]
+fn the_example_is_made_once_and_fresh_begins_anew() {
+    let folder = tempfile::tempdir().expect("a temporary directory");
+    let folder = folder.path().join("demo");
+    let first = Demo::start(&folder, &[]);
+    let address = first.printed("reply address");
+    first.stop();
+    let again = Demo::start(&folder, &[]);
+    assert_eq!(again.printed("reply address"), address);
+    again.stop();
+    let fresh = Demo::start(&folder, &["--fresh"]);
+    assert_ne!(fresh.printed("reply address"), address);
+    fresh.stop();
+}
+
+#[test]
+fn a_taken_port_names_the_flag() {
+    let folder = tempfile::tempdir().expect("a temporary directory");
+    let taken = std::net::TcpListener::bind("127.0.0.1:0").expect("a free port");
+    let port = taken.local_addr().expect("an address").port().to_string();
+    for (flag, other) in [("--smtp-port", "--http-port"), ("--http-port", "--smtp-port")] {
+        let output = Command::new(env!("CARGO_BIN_EXE_replyd"))
+            .args(["demo", flag, &port, other, "0", "--data"])
+            .arg(folder.path().join("demo"))
+            .output()
+            .expect("replyd runs");
+        let line = String::from_utf8_lossy(&output.stderr).into_owned();
+        assert_eq!(output.status.code(), Some(75), "{line}");
+        assert!(line.contains(flag) && line.contains(&port), "{line}");
+    }
+}
