@@ -7,6 +7,14 @@ use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
+/// A demo that a failing test leaves running would hold the test's own output open.
+impl Drop for Demo {
+    fn drop(&mut self) {
+        let _ = self.process.kill();
+        let _ = self.process.wait();
+    }
+}
+
 struct Demo {
     process: Child,
     folder: PathBuf,
@@ -21,6 +29,7 @@ impl Demo {
             .arg(folder)
             .args(words)
             .stdout(Stdio::piped())
+            .stderr(Stdio::null())
             .spawn()
             .expect("the demo starts");
         let mut lines = BufReader::new(process.stdout.take().expect("stdout")).lines().map_while(Result::ok);
@@ -105,7 +114,7 @@ fn a_reply_by_mail_appears_in_the_conversation_and_on_the_page() {
     let recipient = demo.printed("reply address");
     assert_eq!(demo.conversation()["reply_address"], recipient.as_str());
     let mail = format!(
-        "From: Jane Doe <jane@customer.example>\nTo: {recipient}\nSubject: Re: My kettle does not boil\nMessage-ID: <1@customer.example>\n\nIt works <b>now</b>, thank you!\n\nOn Friday, Sara wrote:\n> Hi Jane, sorry about that!\n"
+        "From: Jane Doe <jane@customer.example>\nTo: {recipient}\nSubject: Re: My kettle does not boil\nMessage-ID: <1@customer.example>\n\nIt works <b>now</b>, thank you!\n\nOn Fri, Nov 20, 2026 at 9:00 AM Sara <sara@demo.example> wrote:\n> Hi Jane, sorry about that!\n"
     );
     deliver(demo.smtp(), &recipient, &mail);
     let deadline = Instant::now() + Duration::from_secs(30);
