@@ -17,7 +17,8 @@ const BATCHES: usize = 9;
 async fn main() {
     let pair = aws_lc_rs::rsa::KeyPair::generate(aws_lc_rs::rsa::KeySize::Rsa2048).expect("a key");
     let der = aws_lc_rs::encoding::AsDer::<aws_lc_rs::encoding::Pkcs8V1Der<'_>>::as_der(&pair).expect("its DER");
-    let key = RsaKey::<Sha256>::from_pkcs8_der(der.as_ref()).expect("a signing key");
+    let key = RsaKey::<Sha256>::from_key_der(rustls::pki_types::PrivatePkcs8KeyDer::from(der.as_ref()).into())
+        .expect("a signing key");
     let public = data_encoding::BASE64.encode(&key.public_key());
     let zone = format!(
         r#"{{"s._domainkey.a.example":[{{"TXT":"v=DKIM1; p={public}"}}], "_dmarc.a.example":[{{"TXT":"v=DMARC1; p=reject"}}],

@@ -103,8 +103,13 @@ fn collect(dir: &Path, files: &mut Vec<PathBuf>) {
     }
 }
 
+/// The source without comments and without its inline test module, which stands at the bottom.
 fn code_of(whole: &str) -> String {
-    let body = whole.split("\n#[cfg(test)]\nmod ").next().unwrap_or(whole);
+    let tests = whole.match_indices("\n#[cfg(test)]\nmod ").find(|(at, _)| {
+        let declaration = whole[at + 1..].lines().nth(1).unwrap_or_default();
+        declaration.ends_with('{')
+    });
+    let body = tests.map_or(whole, |(at, _)| &whole[..at]);
     body.lines().filter(|line| !line.trim_start().starts_with("//")).collect::<Vec<_>>().join("\n")
 }
 

@@ -177,7 +177,8 @@ fn options(timeout: Duration, attempts: usize) -> ResolverOpts {
     options.negative_max_ttl = Some(NEGATIVE_TTL_MAX);
     // An off-path forger must also guess the case of every letter of the name.
     options.case_randomization = true;
-    options.try_tcp_on_error = true;
+    // Of one TCP connection; hundreds of sessions may ask for long answers at once.
+    options.max_active_requests = 1024;
     options.ndots = 0;
     options
 }

@@ -52,6 +52,12 @@ pub struct AttachmentShown {
 pub fn inspect(raw: &[u8]) -> Inspection {
     let mail = ParsedMail::parse(raw);
     let content = content::read(&mail, &[]);
+    let html = content.html.as_deref().and_then(html::sanitise);
+    let mut defects = content.defects;
+    if content.html.is_some() && html.is_none() {
+        defects.push("html_too_costly");
+        defects.sort_unstable();
+    }
     let bounce = dsn::read(&mail);
     let Classification { class, reason: class_reason } = classify(&mail, bounce.as_ref(), None, &[]);
     Inspection {
@@ -66,7 +72,7 @@ pub fn inspect(raw: &[u8]) -> Inspection {
         reply_to: mail.mailboxes("reply-to"),
         reply_tokens: reply_tokens(&mail),
         text: content.text,
-        html: content.html.as_deref().and_then(html::sanitise),
+        html,
         visible_text: content.visible,
         quoted_text: content.quoted,
         signature: content.signature,
@@ -74,7 +80,7 @@ pub fn inspect(raw: &[u8]) -> Inspection {
         class,
         class_reason,
         bounce,
-        defects: content.defects,
+        defects,
     }
 }
 

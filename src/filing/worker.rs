@@ -17,10 +17,10 @@ use crate::store::{Store, StoreError};
 use arc_swap::ArcSwap;
 use std::collections::{HashSet, VecDeque};
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 use tokio::sync::mpsc::{UnboundedReceiver, unbounded_channel};
 use tokio::task::{JoinHandle, JoinSet};
-use tokio::time::{Instant, sleep_until};
+use tokio::time::sleep_until;
 use tokio_util::sync::CancellationToken;
 
 /// Reads octets, whatever they are.
@@ -60,6 +60,7 @@ pub fn start(services: Services, shutdown: CancellationToken) -> std::io::Result
     let (decisions, read) = unbounded_channel();
     let count = std::thread::available_parallelism().map_or(2, usize::from).clamp(2, THREADS_MAX);
     let threads = Threads::start(services.clone(), tokio::runtime::Handle::current(), count, decisions)?;
+    let wake_at = services.clock.monotonic();
     let worker = Worker {
         services,
         threads,
@@ -70,7 +71,7 @@ pub fn start(services: Services, shutdown: CancellationToken) -> std::io::Result
         look: Look::Whole(None),
         newest: None,
         failures: 0,
-        wake_at: Instant::now(),
+        wake_at,
     };
     Ok(Handle { task: tokio::spawn(worker.run(shutdown)) })
 }
@@ -117,7 +118,7 @@ impl Worker {
                 Some((id, decision)) = self.read.recv() => self.on_read(id, decision),
                 Some(done) = self.commits.join_next() => self.on_committed(done.ok()),
                 Ok(()) = announced.changed() => self.on_announced(),
-                () = sleep_until(self.wake_at) => self.on_time(),
+                () = sleep_until(self.wake_at.into()) => self.on_time(),
             }
         }
         // What is read is committed; what is being read stays accepted and is read again after the restart.
@@ -137,7 +138,7 @@ impl Worker {
             }
             tokio::select! {
                 () = shutdown.cancelled() => {}
-                () = sleep_until(self.wake_at) => {}
+                () = sleep_until(self.wake_at.into()) => {}
             }
         }
     }
@@ -162,7 +163,7 @@ impl Worker {
             }
         }
         if !self.in_flight.is_empty() {
-            self.wake_at = self.wake_at.min(Instant::now() + self.watch_pause());
+            self.wake_at = self.wake_at.min(self.services.clock.monotonic() + self.watch_pause());
         }
     }
 
@@ -228,7 +229,7 @@ impl Worker {
             self.look = Look::Whole(None);
         }
         let pause = if self.in_flight.is_empty() { POLL } else { self.watch_pause() };
-        self.wake_at = Instant::now() + pause;
+        self.wake_at = self.services.clock.monotonic() + pause;
     }
 
     fn on_read(&mut self, id: Id, decision: Decision) {
@@ -276,7 +277,7 @@ impl Worker {
         let pause = retry::wait(retry::FILING, self.failures);
         tracing::warn!(%error, ?pause, "filing waits for the store");
         self.look = Look::Trouble;
-        self.wake_at = Instant::now() + pause;
+        self.wake_at = self.services.clock.monotonic() + pause;
     }
 }
 

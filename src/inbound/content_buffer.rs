@@ -95,13 +95,17 @@ impl ContentBuffer {
         }
         self.hash.0.update(&octets);
         self.octets += octets.len() as u64;
-        if self.memory.is_empty() {
+        // Before it grows over the bound, for its room doubles when it grows.
+        if self.memory.len() + octets.len() > CONTENT_IN_MEMORY_OCTETS && !self.memory.is_empty() {
+            // Boxed: few mails come here, and every session's future would carry the room for it.
+            Box::pin(self.write_out(spool_dir)).await?;
+        }
+        if self.memory.capacity() == 0 {
             self.memory = octets;
         } else {
             self.memory.extend_from_slice(&octets);
         }
         if self.memory.len() > CONTENT_IN_MEMORY_OCTETS {
-            // Boxed: few mails come here, and every session's future would carry the room for it.
             Box::pin(self.write_out(spool_dir)).await?;
         }
         Ok(())

@@ -29,6 +29,7 @@ mod respondent;
 mod services;
 mod session;
 mod space;
+mod transaction;
 
 pub use content_buffer::{Content, ContentBuffer, ContentError};
 pub use listener::{Door, Handle, Leftover, Listener, start};

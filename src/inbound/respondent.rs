@@ -1,13 +1,14 @@
 //! Answers the questions of one session's machine: loads the evidence, lets policy decide, remembers the envelope.
 
-use super::content_buffer::{ContentBuffer, ContentError};
+use super::content_buffer::ContentBuffer;
 use super::ledger::{self, End, Offer, Origin};
 use super::listener::Door;
 use super::policy::{
-    self, Answering, ConnectEvidence, Health, Recipient, RecipientDecision, Room, SenderEvidence, Turned, Within,
+    self, Answering, ConnectEvidence, Health, RecipientDecision, Room, SenderEvidence, Turned, Within,
 };
 use super::receive::{self, Offered};
 use super::services::Services;
+use super::transaction::{Intake, Transaction, is_refusal};
 use crate::conversation::model::Ingress;
 use crate::limits::Limits;
 use crate::net::permits::Slot;
@@ -39,26 +40,6 @@ pub(super) enum Standing {
     Client,
     /// One of our own relays that has not named its client: no budget counts it, SPF cannot ask.
     Relay,
-}
-
-#[derive(Debug)]
-struct Transaction {
-    /// Empty for the null reverse-path.
-    envelope_from: String,
-    size: Option<u64>,
-    recipients: Vec<Recipient>,
-    intake: Intake,
-}
-
-/// The content of a transaction.
-#[derive(Debug)]
-enum Intake {
-    Nothing,
-    Taking(ContentBuffer),
-    /// It cannot be held: the rest passes by, and this is the answer at its end.
-    Failed(Reply, String),
-    /// The protocol refused it: the reply that follows is the ledger's.
-    Discarded,
 }
 
 impl Respondent {
@@ -168,12 +149,7 @@ impl Respondent {
             self.refuse(&offer, "sender", &reply, "not now");
             return if reply.code == 421 { Answer::Close(reply) } else { Answer::Reply(reply) };
         }
-        self.transaction = Some(Box::new(Transaction {
-            envelope_from,
-            size: mail.size,
-            recipients: Vec::new(),
-            intake: Intake::Nothing,
-        }));
+        self.transaction = Some(Box::new(Transaction::new(envelope_from, mail.size)));
         Answer::Accept
     }
 
@@ -219,23 +195,17 @@ impl Respondent {
         Answer::Accept
     }
 
-    /// Octets of content. What cannot be held is remembered, for the peer hears of it at the end only.
+    /// Octets of content.
     pub async fn take_content(&mut self, octets: Vec<u8>) {
-        let Some(transaction) = &mut self.transaction else { return };
-        let Intake::Taking(buffer) = &mut transaction.intake else { return };
-        if let Err(error) = buffer.append(octets, self.services.store.spool_dir()).await {
-            let (reply, reason) = failure(&error);
-            transaction.intake = Intake::Failed(reply, reason);
+        if let Some(transaction) = &mut self.transaction {
+            transaction.take(octets, self.services.store.spool_dir()).await;
         }
     }
 
     /// The machine wants the content no more.
     pub fn discard_content(&mut self) {
         if let Some(transaction) = &mut self.transaction {
-            if let Intake::Taking(buffer) = &transaction.intake {
-                transaction.size = Some(buffer.octets());
-            }
-            transaction.intake = Intake::Discarded;
+            transaction.discard();
         }
     }
 
@@ -257,12 +227,7 @@ impl Respondent {
     /// The whole mail with its envelope, or why it could not be held.
     async fn complete(&mut self) -> Result<Offered, Reply> {
         let Some(transaction) = &mut self.transaction else { return Err(reply::not_stored()) };
-        let finished = match std::mem::replace(&mut transaction.intake, Intake::Nothing) {
-            Intake::Taking(buffer) => buffer.finish(self.services.store.spool_dir()).await.map_err(|e| failure(&e)),
-            Intake::Failed(reply, reason) => Err((reply, reason)),
-            Intake::Nothing | Intake::Discarded => Err((reply::not_stored(), "the content was lost".to_owned())),
-        };
-        match finished {
+        match transaction.finish(self.services.store.spool_dir()).await {
             Ok(content) => Ok(Offered {
                 envelope_from: std::mem::take(&mut transaction.envelope_from),
                 recipients: std::mem::take(&mut transaction.recipients),
@@ -271,9 +236,9 @@ impl Respondent {
                 content,
                 answering: self.answering(),
             }),
-            Err((reply, reason)) => {
-                self.refuse_all("end_of_content", &reply, &reason);
-                Err(reply)
+            Err(failure) => {
+                self.refuse_all("end_of_content", &failure.reply, &failure.reason);
+                Err(failure.reply)
             }
         }
     }
@@ -299,29 +264,20 @@ impl Respondent {
         }
     }
 
-    /// A reply of the protocol's own. With content on its way, and no question asked at its end, it says why the
-    /// protocol takes no mail of it; a syntax error (500 to 504) is about a command between two chunks.
-    pub fn said(&mut self, octets: &[u8]) {
-        let is_refusal = matches!(octets, [b'4' | b'5', ..]) && !matches!(octets, [b'5', b'0', b'0'..=b'4', ..]);
-        let ends = |transaction: &Transaction| match transaction.intake {
-            Intake::Nothing => false,
-            Intake::Taking(_) | Intake::Failed(..) => is_refusal,
-            Intake::Discarded => true,
-        };
-        let Some(transaction) = self.transaction.take_if(|transaction| ends(transaction)) else { return };
-        if is_refusal {
-            let line = String::from_utf8_lossy(octets);
-            for recipient in &transaction.recipients {
-                let end = End::Refused { stage: "protocol", line: line.trim_end(), reason: "content refused" };
-                ledger::refuse(&self.services, &self.origin, &transaction.offer(recipient), end);
-            }
+    /// A reply of the protocol's own: it may be the end of what was offered.
+    pub fn said(&mut self, reply: &[u8]) {
+        let ended = self.transaction.take_if(|transaction| transaction.is_ended_by(reply));
+        let Some(transaction) = ended.filter(|_| is_refusal(reply)) else { return };
+        let line = String::from_utf8_lossy(reply);
+        for recipient in &transaction.recipients {
+            let end = End::Refused { stage: "protocol", line: line.trim_end(), reason: "content refused" };
+            ledger::refuse(&self.services, &self.origin, &transaction.offer(recipient), end);
         }
     }
 
     /// The connection ends; a transaction that was cut in its content is an offer that failed.
     pub fn closed(&mut self, reason: &str) {
-        let in_content = |transaction: &Transaction| !matches!(transaction.intake, Intake::Nothing);
-        let Some(transaction) = self.transaction.take_if(|transaction| in_content(transaction)) else { return };
+        let Some(transaction) = self.transaction.take_if(|transaction| transaction.is_in_content()) else { return };
         for recipient in &transaction.recipients {
             let offer = transaction.offer(recipient);
             ledger::refuse(&self.services, &self.origin, &offer, End::Cut { reason });
@@ -360,31 +316,6 @@ impl Drop for Respondent {
     fn drop(&mut self) {
         self.closed("session ended by replyd");
     }
-}
-
-impl Transaction {
-    fn offer<'a>(&'a self, recipient: &'a Recipient) -> Offer<'a> {
-        let size = match &self.intake {
-            Intake::Taking(buffer) => Some(buffer.octets()),
-            Intake::Nothing | Intake::Failed(..) | Intake::Discarded => self.size,
-        };
-        Offer {
-            envelope_from: Some(&self.envelope_from),
-            envelope_to: Some(&recipient.address),
-            account: Some(&recipient.account),
-            size,
-            ..Offer::default()
-        }
-    }
-}
-
-/// What the peer hears at the end, and the reason for the ledger.
-fn failure(error: &ContentError) -> (Reply, String) {
-    let reply = match error {
-        ContentError::Budget => reply::no_space(),
-        ContentError::Spill(_) => reply::not_stored(),
-    };
-    (reply, error.to_string())
 }
 
 fn room(enough: bool) -> Room {

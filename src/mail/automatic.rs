@@ -52,6 +52,7 @@ pub fn classify(
         own_sign(mail, own).map(|reason| (Class::AutoReply, reason)),
         header_sign(mail).map(|reason| (Class::AutoReply, reason)),
         null_path(mail, reverse_path).map(|reason| (Class::AutoReply, reason)),
+        is_receipt(mail).then(|| (Class::AutoReply, "multipart/report".to_owned())),
         vacation::sign(mail).map(|reason| (Class::AutoReply, reason)),
     ];
     let is_list = || list_sign(mail, own).map(|reason| (Class::List, reason));
@@ -109,6 +110,7 @@ fn header_sign(mail: &ParsedMail) -> Option<String> {
             10 if name.eq_ignore_ascii_case("precedence") => is_auto_reply(value),
             12 if name.eq_ignore_ascii_case("x-precedence") => is_auto_reply(value),
             12 if name.eq_ignore_ascii_case("delivered-to") => value.to_ascii_lowercase().starts_with("autoresponder"),
+            14 if name.eq_ignore_ascii_case("x-apple-action") => value.eq_ignore_ascii_case("vacation"),
             4.. if names_automation(name) => !is_no(value),
             _ => false,
         };
@@ -163,6 +165,11 @@ fn null_path(mail: &ParsedMail, reverse_path: Option<ReversePathKind>) -> Option
     let from = mail.field("from").unwrap_or_default();
     let daemon = || from.len() < 500 && from.to_ascii_lowercase().contains("mailer-daemon");
     null.then(|| "null reverse-path".to_owned()).or_else(|| daemon().then(|| "From: mailer-daemon".to_owned()))
+}
+
+/// A report that is no bounce: a read receipt (RFC 8098).
+fn is_receipt(mail: &ParsedMail) -> bool {
+    mail.parts.first().is_some_and(|root| root.media_type == "multipart/report")
 }
 
 /// Mailing lists, newsletters and notifications.
@@ -249,6 +256,11 @@ mod tests {
         auto("From: a@x.example\nX-Loop: yes", "X-Loop: yes");
         auto("From: a@x.example\nDelivered-To: autoresponder", "Delivered-To: autoresponder");
         auto("From: a@x.example\nReturn-Path: <>", "null reverse-path");
+        auto(
+            "From: a@x.example\nContent-Type: multipart/report; report-type=disposition-notification",
+            "multipart/report",
+        );
+        auto("From: a@x.example\nX-Apple-Action: vacation", "X-Apple-Action: vacation");
         auto("From: a@x.example\nSubject: Automatic reply: order", "subject: Automatic reply");
     }
 

@@ -5,6 +5,7 @@
 
 use super::file_name;
 use super::flowed::{self, BreakSpace};
+use super::html_text;
 use super::parameters::percent_decode;
 use super::parsed::{Body, ParsedMail, Part};
 use super::quoted::{self, SplitInput};
@@ -49,7 +50,7 @@ pub fn read(mail: &ParsedMail, known: &[String]) -> Content {
     let plain = selection.has_plain().then(|| selection.text(mail));
     let html = selection.html(mail);
     let split = quoted::split(SplitInput { text: plain.as_deref(), html: html.as_deref(), known });
-    let text = plain.or_else(|| html.as_deref().map(text_of_html)).unwrap_or_default();
+    let text = plain.or_else(|| html.as_deref().map(html_text::text_of)).unwrap_or_default();
     let attachments = attachments(mail, &selection.attachments, html.as_deref());
     let mut content = Content {
         text,
@@ -68,11 +69,6 @@ pub fn read(mail: &ParsedMail, known: &[String]) -> Content {
 
 fn is_blank(content: &Content) -> bool {
     [&content.visible, &content.quoted, &content.signature].iter().all(|text| text.trim().is_empty())
-}
-
-/// HTML as text.
-fn text_of_html(html: &str) -> String {
-    mail_parser::decoders::html::html_to_text(html)
 }
 
 /// Which parts are what.
@@ -96,7 +92,22 @@ impl Selection {
         if !mail.parts.is_empty() {
             selection.visit(mail, &children, 0);
         }
+        if selection.pieces.is_empty() {
+            selection.promote_file(mail);
+        }
         selection
+    }
+
+    /// Gateways from text messages (MMS) send what the person wrote as a named part and nothing else.
+    fn promote_file(&mut self, mail: &ParsedMail) {
+        let readable = |&index: &usize| {
+            let part = mail.parts.get(index);
+            part.is_some_and(|part| is_readable(part) && part.disposition.as_deref() != Some("attachment"))
+        };
+        if let Some(at) = self.attachments.iter().position(readable) {
+            let index = self.attachments.remove(at);
+            self.pieces.push(Piece::of(mail, index));
+        }
     }
 
     /// Recursion is bounded by the depth the structure was read with.
@@ -106,10 +117,7 @@ impl Selection {
             Body::Multipart if part.media_type == "multipart/alternative" => self.alternative(mail, children, index),
             Body::Multipart if part.media_type == "multipart/related" => self.related(mail, children, index),
             Body::Multipart => children.of_part(index).iter().for_each(|&child| self.visit(mail, children, child)),
-            Body::Text(_) if is_body(part) => self.pieces.push(match part.media_type.as_str() {
-                "text/html" => Piece { html: vec![index], plain: Vec::new() },
-                _ => Piece { plain: vec![index], html: Vec::new() },
-            }),
+            Body::Text(_) if is_body(part) => self.pieces.push(Piece::of(mail, index)),
             Body::Text(_) | Body::Message | Body::Binary(_) => self.attachments.push(index),
         }
     }
@@ -122,8 +130,14 @@ impl Selection {
             inner.visit(mail, children, child);
         }
         self.attachments.append(&mut inner.attachments);
-        let plain: Vec<usize> = inner.pieces.iter().flat_map(|piece| piece.plain.iter().copied()).collect();
+        let mut plain: Vec<usize> = inner.pieces.iter().flat_map(|piece| piece.plain.iter().copied()).collect();
         let html: Vec<usize> = inner.pieces.iter().flat_map(|piece| piece.html.iter().copied()).collect();
+        let is_blank =
+            |&index: &usize| mail.parts.get(index).is_none_or(|part| part.text().unwrap_or_default().trim().is_empty());
+        // Senders that write HTML only send an empty text beside it.
+        if !html.is_empty() && plain.iter().all(is_blank) {
+            plain.clear();
+        }
         if !plain.is_empty() || !html.is_empty() {
             self.pieces.push(Piece { plain, html });
         }
@@ -137,7 +151,10 @@ impl Selection {
             let id = mail.parts.get(child).and_then(|part| part.content_id.as_deref());
             id.is_some() && id == start.map(|start| start.trim_matches(['<', '>']))
         };
-        let root = all.iter().find(is_start).or(all.first()).copied();
+        // RFC 2387 §3.2: the first, where none is named; senders who put a picture first mean the text all the same.
+        let may_be_root =
+            |&&child: &&usize| mail.parts.get(child).is_some_and(|part| part.is_multipart() || is_body(part));
+        let root = all.iter().find(is_start).or_else(|| all.iter().find(may_be_root)).copied();
         for &child in all {
             let refers = mail.parts.get(child).is_some_and(|part| part.content_id.is_some() && part.text().is_some());
             if Some(child) != root && refers { self.attachments.push(child) } else { self.visit(mail, children, child) }
@@ -150,7 +167,7 @@ impl Selection {
 
     fn text(&self, mail: &ParsedMail) -> String {
         join(self.pieces.iter().map(|piece| match piece.plain.as_slice() {
-            [] => text_of_html(&piece.html(mail)).into(),
+            [] => html_text::text_of(&piece.html(mail)).into(),
             plain => joined(plain.iter().filter_map(|&index| plain_text(mail.parts.get(index)?))),
         }))
     }
@@ -169,6 +186,13 @@ impl Selection {
 }
 
 impl Piece {
+    fn of(mail: &ParsedMail, index: usize) -> Piece {
+        match mail.parts.get(index).map(|part| part.media_type.as_str()) {
+            Some("text/html") => Piece { html: vec![index], plain: Vec::new() },
+            Some(_) | None => Piece { plain: vec![index], html: Vec::new() },
+        }
+    }
+
     fn html<'m>(&self, mail: &'m ParsedMail) -> Cow<'m, str> {
         joined(self.html.iter().filter_map(|&index| mail.parts.get(index)?.text().map(Cow::Borrowed)))
     }
@@ -196,9 +220,12 @@ impl Children {
 /// Whether a text part is something to read rather than a file. The root is: there is nothing else to read.
 fn is_body(part: &Part) -> bool {
     let is_attachment = part.disposition.as_deref() == Some("attachment");
-    let readable =
-        matches!(part.media_type.as_str(), "text/plain" | "text/html") || part.media_type.starts_with("multipart/");
-    !is_attachment && (part.parent.is_none() || readable && part.file_name.is_none())
+    !is_attachment && (part.parent.is_none() || is_readable(part) && part.file_name.is_none())
+}
+
+/// A multipart that has no parts is text.
+fn is_readable(part: &Part) -> bool {
+    matches!(part.media_type.as_str(), "text/plain" | "text/html") || part.media_type.starts_with("multipart/")
 }
 
 fn plain_text(part: &Part) -> Option<Cow<'_, str>> {
@@ -326,6 +353,16 @@ mod tests {
     }
 
     #[test]
+    fn words_are_found_where_clients_hide_them() {
+        let blank = "Content-Type: text/plain\n\n \n";
+        assert_eq!(read_mail(&multipart("alternative", &[blank, HTML])).text.trim(), "html");
+        let named = "Content-Type: text/plain; name=text_0.txt\n\nsent from a phone";
+        check(&multipart("mixed", &[IMAGE, named]), "sent from a phone", &[("attachment-1.png", 3, false)]);
+        let file = "Content-Type: text/plain\nContent-Disposition: attachment; filename=a.txt\n\nfile";
+        check(&multipart("mixed", &[file]), "", &[("a.txt", 4, false)]);
+    }
+
+    #[test]
     fn a_picture_is_inline_only_where_the_html_shows_it() {
         let related = multipart("related", &[HTML, IMAGE]);
         check(&multipart("alternative", &[PLAIN, &related]), "plain", &[("attachment-1.png", 3, true)]);
@@ -336,6 +373,8 @@ mod tests {
             "plain",
             &[("attachment-1.png", 3, false)],
         );
+        let identified = "Content-Type: text/html\nContent-ID: <root@x>\n\n<p>html <img src=\"cid:i@x\"></p>";
+        assert!(read_mail(&multipart("related", &[IMAGE, identified])).text.contains("html"));
         let located = "Content-Type: text/html\n\n<img src=\"http://h/p.png\">";
         let image = "Content-Type: image/png\nContent-Location: http://h/p.png\n\nPNG";
         assert!(read_mail(&multipart("related", &[located, image])).attachments[0].inline);

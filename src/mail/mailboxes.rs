@@ -26,26 +26,19 @@ pub const MAILBOXES_MAX: usize = 1000;
 
 /// Adds the mailboxes of one field value to `found`.
 pub fn parse(value: &str, found: &mut Vec<Mailbox>) {
-    let mut reader = Reader { found, phrase: String::new(), comment: String::new(), angle: None };
-    let mut state = State::Phrase;
-    let mut escaped = false;
-    for c in value.chars() {
-        if reader.found.len() >= MAILBOXES_MAX {
-            return;
-        }
-        if std::mem::take(&mut escaped) {
-            reader.push(&state, c);
-            continue;
-        }
-        if c == '\\' && !matches!(state, State::Phrase) {
-            escaped = true;
-            if matches!(state, State::Quoted | State::QuotedInAngle) {
-                continue;
-            }
-        }
-        state = reader.step(state, c);
+    let mut reader = Reader::new(found);
+    if let Some(unclosed) = reader.read(value, Quotes::Count) {
+        // `"Name <a@b>`: a quote that never closes is a slip of the sender, and the address is behind it.
+        reader.read(value.get(unclosed + 1..).unwrap_or_default(), Quotes::Ignore);
     }
     reader.finish();
+}
+
+/// Whether `"` begins a quoted string.
+#[derive(Clone, Copy, PartialEq)]
+enum Quotes {
+    Count,
+    Ignore,
 }
 
 #[derive(Clone, Copy)]
@@ -60,16 +53,53 @@ enum State {
 
 struct Reader<'a> {
     found: &'a mut Vec<Mailbox>,
+    /// The words before an address, unquoted: a name.
     phrase: String,
+    /// The same as written: an address without brackets, whose local part may need its quotes.
+    written: String,
     comment: String,
     angle: Option<String>,
 }
 
-impl Reader<'_> {
+impl<'a> Reader<'a> {
+    fn new(found: &'a mut Vec<Mailbox>) -> Reader<'a> {
+        Reader { found, phrase: String::new(), written: String::new(), comment: String::new(), angle: None }
+    }
+
+    /// Reads up to the end; answers where a quote opened that never closes, with everything behind it unread.
+    fn read(&mut self, value: &str, quotes: Quotes) -> Option<usize> {
+        let (mut state, mut escaped) = (State::Phrase, false);
+        let mut opened = (0, 0, 0);
+        for (at, c) in value.char_indices().filter(|(_, c)| quotes == Quotes::Count || *c != '"') {
+            if self.found.len() >= MAILBOXES_MAX {
+                return None;
+            }
+            if std::mem::take(&mut escaped) {
+                self.push(state, c);
+                continue;
+            }
+            if c == '\\' && !matches!(state, State::Phrase) {
+                escaped = true;
+                self.escape(state);
+                continue;
+            }
+            if c == '"' && matches!(state, State::Phrase) {
+                opened = (at, self.phrase.len(), self.written.len());
+            }
+            state = self.step(state, c);
+        }
+        let (at, phrase, written) = opened;
+        matches!(state, State::Quoted).then(|| {
+            self.phrase.truncate(phrase);
+            self.written.truncate(written);
+            at
+        })
+    }
+
     fn step(&mut self, state: State, c: char) -> State {
         match (state, c) {
-            (State::Phrase, '"') => State::Quoted,
-            (State::Quoted, '"') => State::Phrase,
+            (State::Phrase, '"') => self.quote(State::Quoted),
+            (State::Quoted, '"') => self.quote(State::Phrase),
             (State::Phrase, '(') => State::Comment(1),
             (State::Comment(depth), '(') => State::Comment(depth + 1),
             (State::Comment(1), ')') => State::Phrase,
@@ -83,8 +113,8 @@ impl Reader<'_> {
                 State::Angle
             }
             (State::Angle, '>') => State::Phrase,
-            (State::Angle, '"') => State::QuotedInAngle,
-            (State::QuotedInAngle, '"') => State::Angle,
+            (State::Angle, '"') => self.quote(State::QuotedInAngle),
+            (State::QuotedInAngle, '"') => self.quote(State::Angle),
             (State::Phrase, ',' | ';') => {
                 self.finish();
                 State::Phrase
@@ -92,19 +122,42 @@ impl Reader<'_> {
             (State::Phrase, ':') if self.angle.is_none() && !self.phrase.contains('@') => {
                 // RFC 5322 §3.4: the group's name is not shown.
                 self.phrase.clear();
+                self.written.clear();
                 self.comment.clear();
                 State::Phrase
             }
             (state, c) => {
-                self.push(&state, c);
+                self.push(state, c);
                 state
             }
         }
     }
 
-    fn push(&mut self, state: &State, c: char) {
+    /// A backslash belongs to an address, like the quotes it needs, and not to a name.
+    fn escape(&mut self, state: State) {
         match state {
-            State::Phrase | State::Quoted if self.angle.is_none() => self.phrase.push(c),
+            State::Angle | State::QuotedInAngle => self.angle.get_or_insert_default().push('\\'),
+            State::Phrase | State::Quoted if self.angle.is_none() => self.written.push('\\'),
+            State::Phrase | State::Quoted | State::Comment(_) => {}
+        }
+    }
+
+    /// Quotes belong to an address and not to a name.
+    fn quote(&mut self, next: State) -> State {
+        match &mut self.angle {
+            Some(angle) if matches!(next, State::Angle | State::QuotedInAngle) => angle.push('"'),
+            Some(_) => {}
+            None => self.written.push('"'),
+        }
+        next
+    }
+
+    fn push(&mut self, state: State, c: char) {
+        match state {
+            State::Phrase | State::Quoted if self.angle.is_none() => {
+                self.phrase.push(c);
+                self.written.push(c);
+            }
             State::Phrase | State::Quoted => {}
             State::Angle | State::QuotedInAngle => self.angle.get_or_insert_default().push(c),
             State::Comment(_) => self.comment.push(c),
@@ -113,12 +166,13 @@ impl Reader<'_> {
 
     fn finish(&mut self) {
         let phrase = std::mem::take(&mut self.phrase);
+        let written = std::mem::take(&mut self.written);
         let comment = std::mem::take(&mut self.comment);
         let mailbox = match self.angle.take() {
             Some(angle) => Mailbox { name: shown(&phrase).or_else(|| shown(&comment)), email: without_route(&angle) },
-            None => Mailbox { name: shown(&comment), email: phrase.trim().to_owned() },
+            None => Mailbox { name: shown(&comment), email: written.trim().to_owned() },
         };
-        if !mailbox.email.is_empty() {
+        if !mailbox.email.is_empty() && self.found.len() < MAILBOXES_MAX {
             self.found.push(mailbox);
         }
     }
@@ -158,6 +212,10 @@ mod tests {
         check("Team: a@b, C <c@d>;, e@f", &[("", "a@b"), ("C", "c@d"), ("", "e@f")]);
         check("undisclosed-recipients:;", &[]);
         check("<@hop,@hop2:a@b>", &[("", "a@b")]);
+        check("\"a b\"@c", &[("", "\"a b\"@c")]);
+        check("<\"a \\\"b\"@c>", &[("", "\"a \\\"b\"@c")]);
+        check("\"A <a@b>", &[("A", "a@b")]);
+        check("a@b, \"C <c@d>, e@f", &[("", "a@b"), ("C", "c@d"), ("", "e@f")]);
         check("", &[]);
     }
 
@@ -172,6 +230,7 @@ mod tests {
             "=?utf-8?q?admin@legit.example=3Ca@b=3E=2C?= <x@evil.example>",
             &[("admin@legit.example<a@b>,", "x@evil.example")],
         );
+        check("\"admin@legit.example\"@evil.example", &[("", "\"admin@legit.example\"@evil.example")]);
         check("=?utf-8?q?a@b?=", &[("", "=?utf-8?q?a@b?=")]);
     }
 

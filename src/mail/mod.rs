@@ -12,6 +12,7 @@ pub mod file_name;
 pub mod flowed;
 pub mod headers;
 pub mod html;
+mod html_lines;
 pub mod html_text;
 mod html_token;
 pub mod mailboxes;

@@ -33,7 +33,13 @@ impl ParsedMail {
     /// Reads any bytes; structure beyond `bounds` stays in the raw mail and leaves a defect.
     pub fn parse_within(raw: &[u8], bounds: Bounds) -> ParsedMail {
         let mut defects = Defects::default();
-        let parts = structure::read(raw, bounds, &mut defects);
+        let parts = match with_line_ends(raw) {
+            Some(whole) => {
+                defects.add("bare_cr");
+                structure::read(&whole, bounds, &mut defects)
+            }
+            None => structure::read(raw, bounds, &mut defects),
+        };
         let mut mail = ParsedMail { parts, defects: Vec::new() };
         mail.note_doubles(&mut defects);
         mail.defects = defects.into_sorted();
@@ -84,6 +90,21 @@ impl ParsedMail {
         found
     }
 
+    /// Who is shown as the author: the one From mailbox, if there is exactly one and it can be mailed to. Whoever
+    /// proves an author must prove this one.
+    pub fn author(&self) -> Option<Mailbox> {
+        let from = self.mailboxes("from");
+        let fields = self.all("from").count();
+        from.into_iter()
+            .next()
+            .filter(|author| author.address().is_some() && fields == 1 && !self.has_defect("multiple_from"))
+    }
+
+    /// Whether reading left this defect.
+    pub fn has_defect(&self, name: &str) -> bool {
+        self.defects.contains(&name)
+    }
+
     pub fn message_id(&self) -> Option<MsgId> {
         self.field("message-id").and_then(|value| MsgId::parse_list(value, 1).pop())
     }
@@ -106,6 +127,21 @@ impl ParsedMail {
     pub fn subject(&self) -> Option<&str> {
         self.field("subject")
     }
+}
+
+/// A mail without a single LF before its end was stored by software whose line end is CR, as old bounces were; a bare
+/// CR beside true line ends stays none (RFC 5322 §2.3), or a smuggled header would count.
+fn with_line_ends(raw: &[u8]) -> Option<Vec<u8>> {
+    let text = raw.trim_ascii_end();
+    let only_cr = text.contains(&b'\r') && !text.contains(&b'\n');
+    only_cr.then(|| {
+        let mut whole = Vec::with_capacity(raw.len() + raw.len() / 16);
+        for line in text.split(|octet| *octet == b'\r') {
+            whole.extend_from_slice(line);
+            whole.extend_from_slice(b"\r\n");
+        }
+        whole
+    })
 }
 
 /// References a mail may name: real threads stay below, and each is a question to the store.

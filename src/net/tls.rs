@@ -80,17 +80,11 @@ impl Tls {
         tokio_rustls::TlsAcceptor::from(Arc::clone(&self.server))
     }
 
-    /// Looks at the files until `stop`, and reloads when they changed. A pair that is replaced in two steps is
-    /// refused after the first and taken after the second.
+    /// Looks at the files until `stop`, and reloads when they changed.
     pub async fn watch(self, pairs: impl Fn() -> Vec<Certificate>, stop: CancellationToken) {
-        let mut seen = stamps(&pairs());
+        let mut watched = Watched::new(&pairs());
         while stop.run_until_cancelled(tokio::time::sleep(WATCH_INTERVAL)).await.is_some() {
-            let pairs = pairs();
-            let stamps = stamps(&pairs);
-            if stamps != seen {
-                seen = stamps;
-                self.reload_logged(&pairs);
-            }
+            watched.look(&self, &pairs());
         }
     }
 
@@ -103,8 +97,32 @@ impl Tls {
     }
 }
 
-/// What tells that a file was replaced.
-fn stamps(pairs: &[Certificate]) -> Vec<Option<(SystemTime, u64)>> {
+/// Files as they were seen last.
+#[derive(Debug)]
+pub struct Watched {
+    seen: Vec<Stamp>,
+}
+
+/// What tells that a file was replaced; `None` is a file that is not there.
+type Stamp = Option<(SystemTime, u64)>;
+
+impl Watched {
+    pub fn new(pairs: &[Certificate]) -> Watched {
+        Watched { seen: stamps(pairs) }
+    }
+
+    /// Reloads what changed since the last look. A pair that is replaced in two steps is refused after the first and
+    /// taken after the second.
+    pub fn look(&mut self, tls: &Tls, pairs: &[Certificate]) {
+        let stamps = stamps(pairs);
+        if stamps != self.seen {
+            self.seen = stamps;
+            tls.reload_logged(pairs);
+        }
+    }
+}
+
+fn stamps(pairs: &[Certificate]) -> Vec<Stamp> {
     let stamp = |path: &Path| std::fs::metadata(path).and_then(|meta| Ok((meta.modified()?, meta.len()))).ok();
     pairs.iter().flat_map(|pair| [stamp(&pair.certificate), stamp(&pair.key)]).collect()
 }

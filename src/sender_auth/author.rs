@@ -27,7 +27,7 @@ impl Author {
             (Some(field), None) if field.value.iter().any(|octet| is_control(*octet)) => Author::Unclear,
             (Some(field), None) => {
                 let field = Field::read(field.name, field.value, &mut Defects::default());
-                Author::read(field.structured()).as_shown(field.structured())
+                Author::read(field.structured()).if_shown(field.structured())
             }
         }
     }
@@ -40,7 +40,7 @@ impl Author {
     }
 
     /// The reader of headers is lenient and shows something for any field; an author it shows otherwise is none.
-    fn as_shown(self, value: &str) -> Author {
+    fn if_shown(self, value: &str) -> Author {
         let mut shown = Vec::new();
         mailboxes::parse(value, &mut shown);
         match (&self, shown.as_slice()) {
@@ -232,6 +232,7 @@ mod tests {
         ] {
             check(value, "a@b.example");
         }
+        check("\"a b\"@c.example", "\"a b\"@c.example");
         check("Bücher <a@bücher.example>", "a@xn--bcher-kva.example");
     }
 
@@ -260,7 +261,6 @@ mod tests {
             ("a@b.example>", "Unclear"),
             ("a@legit.example,<x@evil.example>", "Several"),
             ("a@b.example'", "Unclear"),
-            ("\"a b\"@c.example", "Unclear"),
             ("a\\@evil.example@b.example", "Unclear"),
         ] {
             check(value, expected);

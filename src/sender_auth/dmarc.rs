@@ -43,7 +43,11 @@ pub(super) async fn discover(questions: &Questions<'_>, domain: &str) -> Result<
     }
     let walk = walk(questions, domain).await?;
     let organization = organization(&walk, domain);
-    let Some((_, record)) = walk.iter().find(|(name, _)| *name == organization.name).or_else(|| walk.last()) else {
+    let Some((_, record)) = walk
+        .iter()
+        .find(|(name, _)| *name == organization.name)
+        .or_else(|| walk.last().filter(|(_, last)| last.public_suffix == Some(true)))
+    else {
         return Ok(None);
     };
     let subdomains = record.subdomains.or(record.policy);
@@ -128,7 +132,7 @@ async fn record_at(questions: &Questions<'_>, name: &str) -> Result<Option<Recor
 }
 
 impl Record {
-    /// RFC 9989 §4.7, §4.8: the version stands first; values that we do not know are as if they were absent.
+    /// RFC 9989 §4.7, §4.8: the version stands first; what we do not understand is as if it were absent.
     fn parse(text: &[u8]) -> Option<Record> {
         let text = std::str::from_utf8(text).ok()?;
         let (version, rest) = text.split_once(';').unwrap_or((text, ""));
@@ -136,8 +140,8 @@ impl Record {
         if name.trim() != "v" || value.trim() != "DMARC1" {
             return None;
         }
-        let tags = TagList::parse(rest);
-        let get = |name: &str| tags.as_ref().and_then(|tags| tags.get(name)).map(str::to_ascii_lowercase);
+        let tags = TagList::lenient(rest);
+        let get = |name: &str| tags.get(name).map(str::to_ascii_lowercase);
         let policy = |name: &str| match get(name).as_deref() {
             Some("none") => Some(Policy::None),
             Some("quarantine") => Some(Policy::Quarantine),
@@ -182,7 +186,7 @@ mod tests {
         "_dmarc.nop.example":[{"TXT":"v=DMARC1; sp=reject"}], "_dmarc.old.example":[{"TXT":"v=DMARC1; p=reject; pct=0"}],
         "_dmarc.two.example":[{"TXT":"v=DMARC1; p=reject"},{"TXT":"v=DMARC1; p=none"}], "_dmarc.noise.example":[{"TXT":"bio=x"},{"TXT":"v=DMARC1;p=none"}],
         "_dmarc.alias.example":[{"CNAME":"_dmarc.a.example"}], "_dmarc.dead.example":["TIMEOUT"], "_dmarc.bad.example":[{"TXT":"v=DMARC1 p=reject"}],
-        "_dmarc.late.example":[{"TXT":"p=reject; v=DMARC1"}], "_dmarc.bank":[{"TXT":"v=DMARC1; psd=y; p=reject"}],
+        "_dmarc.messy.example":[{"TXT":"v=DMARC1; ; p = Reject; rua; sp=all"}], "_dmarc.late.example":[{"TXT":"p=reject; v=DMARC1"}], "_dmarc.bank":[{"TXT":"v=DMARC1; psd=y; p=reject"}],
         "_dmarc.own.a.example":[{"TXT":"v=DMARC1; p=none; psd=n"}], "_dmarc.top":[{"TXT":"v=DMARC1; p=reject"}],
         "_dmarc.g.h.i.j.k.l.deep":[{"TXT":"v=DMARC1; p=reject"}]
     }"#;
@@ -204,6 +208,9 @@ mod tests {
             ("alias.example", Some(Policy::Reject)),
             ("bad.example", None),
             ("late.example", None),
+            ("messy.example", Some(Policy::Reject)),
+            ("sub.messy.example", Some(Policy::Reject)),
+            ("x.top", None),
             ("x.y.bank", Some(Policy::Reject)),
             ("a.b.c.d.e.f.g.h.i.j.k.l.deep", Some(Policy::Reject)),
             ("unlisted.example", None),

@@ -5,7 +5,9 @@ use super::fields::{RawField, RawMail};
 use super::key_record::KeyRecord;
 use super::tag_list::{TagList, base64, items, squeezed};
 use crate::mail::address::{canonical_domain, is_host_name};
-use mail_auth::common::crypto::{Algorithm, HashAlgorithm};
+use aws_lc_rs::digest;
+use mail_auth::common::crypto::Algorithm;
+use mail_auth::common::headers::{Writable, Writer};
 use mail_auth::dkim::Canonicalization;
 
 /// Names in `h=`: signers that list every field twice stay far below, and each costs a search.
@@ -124,15 +126,7 @@ impl<'a> BodyHashes<'a> {
         if let Some((_, _, hash)) = self.known.iter().find(|(f, o, _)| (*f, *o) == (form, octets)) {
             return Some(hash.clone());
         }
-        let body = canonical_source(self.body, form);
-        let hash = match octets {
-            None => HashAlgorithm::Sha256.hash(form.canonical_body(body, 0)).as_ref().to_vec(),
-            Some(octets) => {
-                let canonical = canonical_octets(body, form);
-                let signed = usize::try_from(octets).ok().and_then(|octets| canonical.get(..octets))?;
-                HashAlgorithm::Sha256.hash(signed).as_ref().to_vec()
-            }
-        };
+        let hash = FirstOctets::hash(canonical_source(self.body, form), form, octets)?;
         self.known.push((form, octets, hash.clone()));
         Some(hash)
     }
@@ -154,11 +148,28 @@ fn canonical_source(body: &[u8], form: Canonicalization) -> &[u8] {
     }
 }
 
-fn canonical_octets(body: &[u8], form: Canonicalization) -> Vec<u8> {
-    use mail_auth::common::headers::Writable;
-    let mut octets = Vec::with_capacity(body.len());
-    form.canonical_body(body, 0).write(&mut octets);
-    octets
+/// Hashes what a canonical form writes, up to so many octets, without holding it.
+struct FirstOctets {
+    context: digest::Context,
+    left: Option<u64>,
+}
+
+impl FirstOctets {
+    fn hash(body: &[u8], form: Canonicalization, octets: Option<u64>) -> Option<Vec<u8>> {
+        let mut first = FirstOctets { context: digest::Context::new(&digest::SHA256), left: octets };
+        form.canonical_body(body, 0).write(&mut first);
+        first.left.is_none_or(|left| left == 0).then(|| first.context.finish().as_ref().to_vec())
+    }
+}
+
+impl Writer for FirstOctets {
+    fn write(&mut self, octets: &[u8]) {
+        let take = self.left.map_or(octets.len(), |left| octets.len().min(usize::try_from(left).unwrap_or(usize::MAX)));
+        if let Some(left) = &mut self.left {
+            *left -= take as u64;
+        }
+        self.context.update(octets.get(..take).unwrap_or_default());
+    }
 }
 
 /// The fields that `names` chooses, from the bottom (RFC 6376 §5.4.2), then the signature's own without its value.
@@ -216,6 +227,12 @@ pub(super) fn without_signature(value: &[u8]) -> Vec<u8> {
 mod tests {
     use super::*;
 
+    fn canonical_octets(body: &[u8], form: Canonicalization) -> Vec<u8> {
+        let mut octets = Vec::new();
+        form.canonical_body(body, 0).write(&mut octets);
+        octets
+    }
+
     #[test]
     fn only_the_value_of_b_goes() {
         for (value, expected) in [
@@ -240,6 +257,18 @@ mod tests {
     }
 
     #[test]
+    fn hashes_of_a_part_count_canonical_octets() {
+        let hash = |octets| FirstOctets::hash(b"a  b \r\nc", Canonicalization::Relaxed, octets);
+        let whole = |octets: &[u8]| Some(digest::digest(&digest::SHA256, octets).as_ref().to_vec());
+        assert_eq!(hash(None), whole(b"a b\r\nc\r\n"));
+        for (count, expected) in [(0, &b""[..]), (4, b"a b\r"), (8, b"a b\r\nc\r\n")] {
+            assert_eq!(hash(Some(count)), whole(expected), "{count}");
+        }
+        assert_eq!(hash(Some(9)), None, "more than there is");
+        assert_eq!(hash(Some(u64::MAX)), None);
+    }
+
+    #[test]
     fn relaxed_bodies_end_with_their_last_word() {
         // RFC 6376 §3.4.5, and the same with lines of spaces behind it
         for tail in ["", "\r\n", "\r\n\r\n\r\n", "\r\n \t\r\n  \r\n", " ", "\r\n "] {
@@ -252,6 +281,7 @@ mod tests {
             assert_eq!(canonical_octets(source, Canonicalization::Relaxed), b"", "{empty:?}");
         }
         assert_eq!(canonical_octets(b"", Canonicalization::Simple), b"\r\n");
+        assert_eq!(canonical_octets(b"abc", Canonicalization::Simple), b"abc\r\n");
         assert_eq!(canonical_octets(b"a \r\n \r\n\r\n\r\n", Canonicalization::Simple), b"a \r\n \r\n");
     }
 }

@@ -1,6 +1,6 @@
 //! Tag lists as DKIM, ARC and DMARC write them (RFC 6376 §3.2): `name = value` between semicolons.
 
-/// A list that keeps the grammar: every name a name, none twice.
+/// Tags, every name a name.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct TagList<'a>(Vec<(&'a str, &'a str)>);
 
@@ -8,7 +8,7 @@ pub(super) struct TagList<'a>(Vec<(&'a str, &'a str)>);
 const TAGS_MAX: usize = 64;
 
 impl<'a> TagList<'a> {
-    /// Reads a value; folding white space may stand around names and values.
+    /// Reads a list that keeps the grammar, no name twice; folding white space may stand around names and values.
     pub fn parse(text: &'a str) -> Option<TagList<'a>> {
         let text = text.trim_matches(is_space);
         let text = text.strip_suffix(';').unwrap_or(text);
@@ -22,6 +22,15 @@ impl<'a> TagList<'a> {
             tags.push((name, value.trim_matches(is_space)));
         }
         Some(TagList(tags))
+    }
+
+    /// Reads what a domain publishes: a part that is no tag costs only itself, the first of doubles counts.
+    pub fn lenient(text: &'a str) -> TagList<'a> {
+        let tags = text.split(';').filter_map(|spec| {
+            let (name, value) = spec.split_once('=')?;
+            Some((name.trim_matches(is_space), value.trim_matches(is_space)))
+        });
+        TagList(tags.filter(|(name, _)| is_name(name)).take(TAGS_MAX).collect())
     }
 
     /// A tag's value. Names are case-sensitive (RFC 6376 §3.2).
@@ -72,6 +81,15 @@ mod tests {
         assert_eq!(
             (list.get("d"), list.get("e"), list.get("A"), list.first()),
             (Some(""), Some("f=g"), None, Some("a"))
+        );
+    }
+
+    #[test]
+    fn what_is_published_is_read_as_far_as_it_goes() {
+        let list = TagList::lenient("; a = b;; noise; 1=2; a=c; d=e");
+        assert_eq!(
+            (list.get("a"), list.get("d"), list.get("1"), list.first()),
+            (Some("b"), Some("e"), None, Some("a"))
         );
     }
 

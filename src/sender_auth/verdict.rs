@@ -26,7 +26,7 @@ pub(super) fn judge(evidence: &Evidence<'_>) -> (Verdict, String) {
         Author::One(address) => address.domain(),
         Author::Missing => return (Verdict::Unproven, "the mail names no author: From is missing or empty".into()),
         Author::Several => return (Verdict::Unproven, "From names several authors, so none of them is proven".into()),
-        Author::Unclear => return (Verdict::Unproven, "From can be read in more than one way".into()),
+        Author::Unclear => return (Verdict::Unproven, "From holds no address that every reader reads alike".into()),
     };
     if let Some(signer) = evidence.signed_by {
         return (Verdict::Authentic, format!("DKIM signature of {signer}, aligned with From"));

@@ -180,4 +180,40 @@ mod tests {
         }
         check(b"a\r\r\n.\r\nb", b"a\r\r\n", Some(1), true);
     }
+
+    /// The same by plain reading of the rule, all octets at hand: content, octets behind the end, smuggling.
+    fn read_plainly(octets: &[u8]) -> Option<(Vec<u8>, usize, bool)> {
+        let sent = [b"\r\n", octets].concat();
+        let end = sent.windows(5).position(|five| five == b"\r\n.\r\n")? + 5;
+        let text = &sent[..end];
+        let is_end = |octet: u8| octet == b'\r' || octet == b'\n';
+        let hostile = |at: usize| {
+            let beside = text[at] == b'.' && is_end(text[at - 1]) && is_end(text[at + 1]);
+            let before_is_bare = !text[..at].ends_with(b"\r\n") || text[..at].ends_with(b"\r\r\n");
+            beside && (before_is_bare || !text[at + 1..].starts_with(b"\r\n"))
+        };
+        let smuggling = (2..end - 1).any(hostile);
+        let mut content = Vec::new();
+        let mut rest = &text[2..end - 3];
+        while !rest.is_empty() {
+            let line_end = rest.windows(2).position(|two| two == b"\r\n").map_or(rest.len(), |at| at + 2);
+            let (line, tail) = rest.split_at(line_end);
+            content.extend_from_slice(line.strip_prefix(b".").unwrap_or(line));
+            rest = tail;
+        }
+        Some((content, sent.len() - end, smuggling))
+    }
+
+    #[test]
+    fn every_short_text_of_cr_lf_dot_and_letter_is_read_as_the_rule_says() {
+        const ALPHABET: [u8; 4] = *b"\r\n.x";
+        for number in 0..4u32.pow(8) {
+            let mut text: Vec<u8> = (0..8).map(|place| ALPHABET[(number >> (2 * place) & 3) as usize]).collect();
+            text.extend_from_slice(b"\r\n.\r\n");
+            let (content, left, smuggling) = read_plainly(&text).expect("the end is there");
+            for piece in [1, 3, text.len()] {
+                assert_eq!(read(&text, piece), (content.clone(), Some(left), smuggling), "{:?}", text.escape_ascii());
+            }
+        }
+    }
 }

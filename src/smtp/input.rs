@@ -43,7 +43,10 @@ pub(super) enum Discard {
 }
 
 impl Input {
+    /// What was read goes first: a peer that always leaves half a command behind must not make the buffer grow.
     pub(super) fn push(&mut self, octets: &[u8]) {
+        self.octets.drain(..self.start);
+        self.start = 0;
         self.octets.extend_from_slice(octets);
     }
 
@@ -168,6 +171,17 @@ mod tests {
         }
         assert_eq!(input.discard_line(), Discard::Ended);
         assert_eq!(input.unread(), b"QUIT");
+    }
+
+    #[test]
+    fn half_a_command_left_behind_does_not_make_the_buffer_grow() {
+        let mut input = Input::default();
+        for _ in 0..1000 {
+            input.push(b"OP\r\nNO");
+            let Line::Ended(length) = input.line() else { panic!("a line ended") };
+            input.consume(length);
+        }
+        assert!(input.octets.capacity() < 100, "{}", input.octets.capacity());
     }
 
     #[test]

@@ -158,13 +158,19 @@ impl Session {
             if self.advance(now) {
                 continue;
             }
-            if !self.peer_gone || matches!(self.state, State::Asked(_)) {
+            let (deadline, late) = self.deadline();
+            let is_on_the_shell = matches!(self.state, State::Asked(_) | State::Handshake);
+            if self.peer_gone && !matches!(self.state, State::Asked(_)) {
+                self.leave(if self.content_runs() { "disconnected in data" } else { "peer closed" });
+            } else if now >= deadline && !is_on_the_shell {
+                // A peer that sends without pause never lets the shell's timer fire.
+                self.end(reply::timed_out(), late);
+            } else {
                 if matches!(self.state, State::Command) {
                     self.input.shrink();
                 }
-                return Output::Wait { deadline: self.deadline().0 };
+                return Output::Wait { deadline };
             }
-            self.leave(if self.content_runs() { "disconnected in data" } else { "peer closed" });
         }
     }
 
@@ -197,9 +203,9 @@ impl Session {
 
     /// The deadline of the last `Wait` passed.
     pub fn deadline_passed(&mut self, now: Instant) {
-        let (deadline, reason) = self.deadline();
+        let (deadline, late) = self.deadline();
         if now >= deadline && !matches!(self.state, State::Closed(_)) {
-            self.end(reply::timed_out(), reason);
+            self.end(reply::timed_out(), late);
         }
     }
 

@@ -10,6 +10,7 @@ use super::sqlite::writer::{Order, Writer};
 use super::sqlite::{connection, schema};
 use super::{StoreError, leftovers};
 use crate::clock::Clock;
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::Path;
 use std::sync::atomic::Ordering;
 use std::sync::mpsc::{SyncSender, TrySendError, sync_channel};
@@ -100,10 +101,20 @@ fn start(data_dir: DataDir, clock: Clock) -> Result<Engine, StoreError> {
         move || checkpoint::run_thread(&shared, &woken, &connection, &orders)
     };
     let writer = Writer::new(Arc::clone(&shared), queue, writing, checkpointer);
+    let watched = Arc::clone(&shared);
     let spawn = |name: &str, run: Box<dyn FnOnce() + Send>| std::thread::Builder::new().name(name.into()).spawn(run);
-    let threads =
-        vec![spawn("store-write", Box::new(|| writer.run()))?, spawn("store-checkpoint", Box::new(checkpointing))?];
+    let threads = vec![
+        spawn("store-write", Box::new(move || run_writer(&watched, writer)))?,
+        spawn("store-checkpoint", Box::new(checkpointing))?,
+    ];
     Ok(Engine { data_dir: Arc::new(data_dir), shared, readers, orders, threads: Mutex::new(threads) })
+}
+
+/// Whoever waits for a writer that panicked is answered `Closed`; the rest has to see that nothing is written any more.
+fn run_writer(shared: &Shared, writer: Writer) {
+    if catch_unwind(AssertUnwindSafe(|| writer.run())).is_err() {
+        shared.fell_ill(&StoreError::Unhealthy("the writing thread panicked: restart replyd".into()));
+    }
 }
 
 /// Units that wait; inbound defers mail well before (`limits.commits_waiting_max`).

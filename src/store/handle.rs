@@ -6,6 +6,7 @@ use super::ledger::{LedgerEntry, LedgerQuery, Refusal};
 use super::mail_file::MailOctets;
 use super::query::{ApiTokenRow, ConversationQuery};
 use super::sqlite::accept::Octets;
+use super::sqlite::refusals::BATCH_MAX;
 use super::sqlite::units::Writing;
 use super::sqlite::writer::{Fault, Order};
 use super::sqlite::{accept, api_tokens, begin, conversations, filing, ledger, messages, reply_tokens, routing};
@@ -284,16 +285,28 @@ impl Store {
                 let id = self.engine.shared.ids.next()?;
                 let data_dir = Arc::clone(&self.engine.data_dir);
                 let kept = tokio::task::spawn_blocking(move || data_dir.keep(&path, id)).await;
-                kept.map_err(|error| StoreError::Unhealthy(error.to_string()))??;
-                Ok((Octets::File(id), size))
+                match kept.map_err(|error| StoreError::Unhealthy(error.to_string()))? {
+                    Ok(()) => Ok((Octets::File(id), size)),
+                    Err(error) => Err(self.fell_ill(error.into())),
+                }
             }
         }
     }
 
+    /// A mail file that could not be written: the writer finds out whether the disk still takes anything.
+    fn fell_ill(&self, error: StoreError) -> StoreError {
+        self.engine.shared.fell_ill(&error);
+        self.engine.tell(Order::Look);
+        error
+    }
+
     /// Whoever looks at the ledger sees what was refused before.
     async fn write_refusals(&self) -> Result<(), StoreError> {
-        while self.health().is_ok() && self.engine.shared.refusals.waiting() > 0 {
-            self.engine.write(0, |_| Ok(())).await?;
+        let batches = self.engine.shared.refusals.waiting().div_ceil(BATCH_MAX);
+        for _ in 0..batches {
+            if self.health().is_ok() {
+                self.engine.write(0, |_| Ok(())).await?;
+            }
         }
         Ok(())
     }

@@ -78,7 +78,7 @@ class Zone:
 class Replyd:
     """One running daemon with its own data directory, certificate and zone."""
 
-    def __init__(self, records=None, wrapper=(), extra=""):
+    def __init__(self, records=None, wrapper=(), extra="", data_size=None):
         self.dir = pathlib.Path(tempfile.mkdtemp(prefix="replyd-interop-"))
         os.chmod(self.dir, 0o755)
         self.zone = Zone(records or {})
@@ -113,6 +113,10 @@ name = "support"
 channel = "email"
 address = "support@reply.example"
 """)
+        (self.dir / "data").mkdir()
+        self.mounted = data_size is not None
+        if self.mounted:
+            subprocess.run(["mount", "-t", "tmpfs", "-o", f"size={data_size}", "tmpfs", self.dir / "data"], check=True)
         self.start()
 
     def _certificate(self):
@@ -123,10 +127,16 @@ address = "support@reply.example"
             check=True, capture_output=True)
 
     def start(self):
-        (self.dir / "data").mkdir(exist_ok=True)
         self.process = subprocess.Popen(
             [*self.wrapper, REPLYD, "serve", "--config", self.config], stdout=self.log, stderr=self.log)
-        until("replyd listens", lambda: self._alive() and listens(self.port) and listens(self.http_port))
+        until("replyd listens", lambda: self._alive() and listens(self.port) and listens(self.http_port) and self._answers())
+
+    def _answers(self):
+        """The socket that the commands use is there, and not one that a killed daemon left."""
+        with contextlib.suppress(OSError), socket.socket(socket.AF_UNIX) as control:
+            control.connect(str(self.dir / "data/replyd.sock"))
+            return True
+        return False
 
     def _alive(self):
         if self.process.poll() is not None:
@@ -150,6 +160,8 @@ address = "support@reply.example"
         self.stop()
         self.zone.close()
         self.log.close()
+        if self.mounted:
+            subprocess.run(["umount", self.dir / "data"], check=True)
         shutil.rmtree(self.dir, ignore_errors=True)
 
     def command(self, *words):

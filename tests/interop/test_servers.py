@@ -125,8 +125,9 @@ out:
 begin retry
 * * F,1h,1s
 """)
+        self.errors = open(self.dir / "stderr", "w")
         self.process = subprocess.Popen([self.BINARY, "-C", self.config, "-bdf", "-q1s"],
-                                        stdout=subprocess.DEVNULL, stderr=open(self.dir / "stderr", "w"))
+                                        stdout=subprocess.DEVNULL, stderr=self.errors)
         until("exim listens", lambda: listens(self.port))
 
     def log(self):
@@ -143,6 +144,7 @@ begin retry
     def close(self):
         self.process.terminate()
         self.process.wait()
+        self.errors.close()
         shutil.rmtree(self.dir, ignore_errors=True)
 
 

@@ -10,11 +10,11 @@ use replyd::conversation::model::{
 use replyd::filing::{self, Handle, Services};
 use replyd::limits::Limits;
 use replyd::mail::parsed::ParsedMail;
-use replyd::store::Store;
 use replyd::store::ledger::LedgerEntry;
 use replyd::store::mail_file::MailOctets;
 use replyd::store::query::ConversationQuery;
 use replyd::store::unit::{Acceptance, NewConversation, NewMessage};
+use replyd::store::{Fault, Store};
 use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
@@ -371,6 +371,22 @@ async fn what_an_earlier_run_left_is_filed_but_not_what_crashed_it_three_times()
     assert_eq!((crasher.outcome, crasher.reason.as_str()), (Outcome::Failed, "reading it ended the process 3 times"));
     let fine = house.ended(fine).await;
     assert_eq!((fine.outcome, fine.attempts), (Outcome::Filed, 1));
+}
+
+/// Takes as long as the first wait of `retry::FILING`.
+#[tokio::test]
+async fn a_store_that_fails_delays_filing_and_loses_nothing() {
+    let dir = tempfile::tempdir().unwrap();
+    let mut house = House::asleep(dir.path());
+    let id = house.accept(&mail("ann@x.example", "", "patience"), "support@acme.example").await;
+    house.store().inject(Fault::FailCommits(u32::MAX));
+    house.wake();
+    while house.store().counters().batches_failed == 0 {
+        tokio::task::yield_now().await;
+    }
+    assert_eq!(house.store().ledger_entry(id).await.unwrap().outcome, Outcome::Accepted);
+    house.store().inject(Fault::FailCommits(0));
+    assert_eq!(house.ended(id).await.outcome, Outcome::Filed);
 }
 
 #[tokio::test]

@@ -6,6 +6,7 @@ use replyd::config::checked::{Endpoint, Network, Smtp};
 use replyd::conversation::model::{Ingress, Outcome};
 use replyd::inbound::Door;
 use replyd::limits::{CONTENT_IN_MEMORY_OCTETS, Limits};
+use std::io::{BufRead, Write};
 use std::time::Duration;
 
 fn limits(change: impl FnOnce(&mut Limits)) -> Setting {
@@ -226,6 +227,38 @@ async fn a_connection_that_ends_in_its_content_leaves_nothing_but_its_ledger_ent
     assert_eq!((entries[0].raw_id, entries[0].reply.as_str()), (None, ""));
     wait_for_sessions(&site, 0).await;
     assert_eq!(site.spool_files(), 0);
+}
+
+#[tokio::test]
+async fn a_reset_behind_the_end_of_the_mail_leaves_one_mail_or_none_and_a_retry_makes_it_one() {
+    let site = Site::plain().await;
+    let Endpoint::Tcp(address) = site.endpoint(Door::Smtp) else { panic!("a TCP door") };
+    let mut stream = std::net::TcpStream::connect(address).unwrap();
+    let to = site.reply_address();
+    let conversation = tokio::task::spawn_blocking(move || {
+        let mut read = std::io::BufReader::new(stream.try_clone().unwrap());
+        let mut asks = |octets: &str| {
+            stream.write_all(octets.as_bytes()).unwrap();
+            let mut line = String::from("   -");
+            while line.as_bytes()[3] == b'-' {
+                line.clear();
+                read.read_line(&mut line).unwrap();
+            }
+        };
+        for command in ["", "EHLO client.example\r\n", "MAIL FROM:<ann@example.org>\r\n"] {
+            asks(command);
+        }
+        asks(&format!("RCPT TO:<{to}>\r\n"));
+        asks("DATA\r\n");
+        stream.write_all(letter("reset\r\n.\r\n").as_bytes()).unwrap();
+        // Zero seconds to linger: closing sends RST.
+        rustix::net::sockopt::set_socket_linger(&stream, Some(Duration::ZERO)).unwrap();
+    });
+    conversation.await.unwrap();
+    wait_for_sessions(&site, 0).await;
+    Peer::ready(&site).await.mails(&site.reply_address(), &letter("reset"), "250").await;
+    let accepted = site.ledger().await.iter().filter(|entry| entry.outcome == Outcome::Accepted).count();
+    assert_eq!(accepted, 1);
 }
 
 #[tokio::test]

@@ -1,4 +1,5 @@
 //! Integration tests, one binary: each module is one behaviour, over real sockets and a real store.
+
 mod api;
 mod certificates;
 mod cli;
@@ -8,6 +9,7 @@ mod dialog;
 mod filing;
 mod hostile_mail;
 mod http_client;
+mod inspect_command;
 mod listener;
 mod peer;
 mod policy;

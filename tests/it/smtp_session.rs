@@ -222,6 +222,52 @@ fn mails_per_session_are_counted_and_the_next_one_is_told_to_come_again() {
 }
 
 #[test]
+fn an_accepted_mail_wins_the_session_new_commands_and_new_time() {
+    let limits =
+        Limits { idle_commands_max: 2, session_without_mail_timeout: Duration::from_secs(300), ..Limits::default() };
+    let mut shell = greeted(limits);
+    for _ in 0..5 {
+        shell.now += Duration::from_secs(200);
+        assert_eq!(shell.send("RSET\r\n").codes(), "250 2.0.0");
+        shell.send(ENVELOPE);
+        assert_eq!(shell.send("A: b\r\n.\r\n").codes(), "250 2.1.0, 250 2.1.5, 354, 250 2.0.0");
+    }
+}
+
+#[test]
+fn a_header_over_its_limit_is_not_held_until_its_end() {
+    let mut shell = in_data(Limits { header_octets_max: 10, ..Limits::default() });
+    shell.send("A: 45678");
+    assert!(!shell.record.content.is_empty());
+    shell.send("901");
+    assert!(shell.record.content.is_empty());
+}
+
+#[test]
+fn content_that_policy_was_asked_about_is_its_own() {
+    let mut shell = in_data(Limits::default());
+    let now = shell.now;
+    shell.session.receive(b"A: b\r\n.\r\n", now);
+    assert!(matches!(shell.session.poll(now), Output::Content(_)));
+    assert!(matches!(shell.session.poll(now), Output::Ask(Question::EndOfContent(_))));
+    shell.session.answer(Answer::Close(reply::unhealthy()), now);
+    assert!(matches!(shell.session.poll(now), Output::Send(octets) if octets.starts_with(b"421 4.3.0")));
+    assert_eq!(shell.session.poll(now), Output::Close { reason: "closed by policy" });
+}
+
+#[test]
+fn octets_that_come_while_policy_decides_on_data_came_too_early() {
+    let mut shell = greeted(Limits::default());
+    shell.send("MAIL FROM:<a@b.example>\r\nRCPT TO:<known@d.example>\r\n").codes();
+    shell.session.receive(b"DATA\r\n", shell.now);
+    assert_eq!(shell.session.poll(shell.now), Output::Ask(Question::Content));
+    shell.session.receive(b"A: b\r\n", shell.now);
+    shell.session.answer(Answer::Accept, shell.now);
+    shell.run();
+    assert_eq!((shell.codes().as_str(), shell.record.closed), ("554 5.5.0", Some("unauthorised pipelining")));
+}
+
+#[test]
 fn too_large_a_mail_is_swallowed_to_its_end_and_dropped_at_twice_the_limit() {
     let ten = || Limits { mail_octets_max: 10, ..Limits::default() };
     let mut shell = in_data(ten());
@@ -271,6 +317,15 @@ fn each_wait_has_its_deadline() {
     shell.send("MAIL FROM:<>\r\n");
     assert_eq!(shell.deadline - shell.now, seconds(300));
 
+    let mut shell = greeted(Limits::default());
+    shell.send("MAIL FROM:<>\r\nRCPT TO:<known@d.example>\r\nBDAT 6\r\nA: b\r\n");
+    for _ in 0..3 {
+        assert_eq!(shell.deadline - shell.now, seconds(300), "the next chunk is waited for like a command");
+        shell.now += seconds(150);
+        shell.send("NOOP\r\n");
+    }
+    assert_eq!(shell.deadline - shell.now, seconds(150), "and the mail as a whole has its deadline");
+
     let mut shell = in_data(Limits::default());
     shell.now += seconds(100);
     shell.send("A: b\r\n");
@@ -289,6 +344,18 @@ fn a_mail_earns_time_by_its_octets() {
     }
     assert_eq!(shell.expire(), seconds(6), "600 s and one for each ten octets, not another 180");
     assert_eq!(shell.record.closed, Some("too slow in data"));
+}
+
+#[test]
+fn a_peer_that_never_pauses_meets_its_deadline_too() {
+    let mut shell = in_data(Limits::default());
+    for _ in 0..59 {
+        shell.now += Duration::from_secs(10);
+        shell.send("x");
+    }
+    assert_eq!(shell.record.closed, None);
+    shell.now += Duration::from_secs(10);
+    assert_eq!((shell.send("x").codes().as_str(), shell.record.closed), ("421 4.4.2", Some("too slow in data")));
 }
 
 #[test]

@@ -182,7 +182,7 @@ async fn refusals_are_in_the_ledger_without_being_waited_for() {
 }
 
 #[tokio::test]
-async fn refusals_beyond_the_queue_are_counted_and_old_ones_are_pruned() {
+async fn refusals_are_kept_for_thirty_days() {
     let dir = tempfile::tempdir().unwrap();
     let (store, clock) = open(dir.path());
     store.refuse(refusal("old@r.example"));
@@ -191,6 +191,21 @@ async fn refusals_beyond_the_queue_are_counted_and_old_ones_are_pruned() {
     store.refuse(refusal("young@r.example"));
     let left = entries(&store).await;
     assert_eq!(left, [(Some("young@r.example".to_owned()), Outcome::Rejected)]);
+}
+
+#[tokio::test]
+async fn refusals_beyond_the_queue_are_counted() {
+    let dir = tempfile::tempdir().unwrap();
+    let (store, _) = open(dir.path());
+    let release = hold(&store);
+    for n in 0..4096 + 2 {
+        store.refuse(refusal(&format!("nobody{n}@r.example")));
+    }
+    drop(release);
+    let deferred = LedgerQuery { outcome: Some(Outcome::Deferred), limit: 10, ..LedgerQuery::default() };
+    let summary = store.ledger(deferred).await.unwrap().items;
+    assert_eq!(summary.len(), 1);
+    assert!(summary[0].reason.starts_with("2 more refusals"), "{}", summary[0].reason);
 }
 
 #[tokio::test]
@@ -266,6 +281,28 @@ async fn a_failed_sync_is_an_error_for_all_of_its_batch_and_the_store_mends_itse
 }
 
 #[tokio::test]
+async fn a_lock_of_another_process_is_busy_until_it_ends() {
+    let dir = tempfile::tempdir().unwrap();
+    let (store, _) = open(dir.path());
+    let shell = rusqlite::Connection::open(dir.path().join("replyd.db")).unwrap();
+    shell.execute_batch("BEGIN IMMEDIATE").unwrap();
+    let refused = store.accept(mail("1", &["a@r.example"])).await;
+    assert!(matches!(refused, Err(StoreError::Busy(_))), "{refused:?}");
+    assert!(store.token_state(replyd::conversation::reply_token::ReplyToken([7; 16])).await.is_ok(), "reading goes on");
+    shell.execute_batch("ROLLBACK").unwrap();
+    store.accept(mail("1", &["a@r.example"])).await.unwrap();
+    assert!(store.health().is_ok());
+}
+
+#[test]
+fn a_damaged_database_is_not_opened_and_the_error_names_the_way_out() {
+    let dir = tempfile::tempdir().unwrap();
+    std::fs::write(dir.path().join("replyd.db"), "no database".repeat(1000)).unwrap();
+    let refused = Store::open(dir.path(), Clock::fixed(NOW)).unwrap_err().to_string();
+    assert!(refused.contains("restore a backup"), "{refused}");
+}
+
+#[tokio::test]
 async fn a_conversation_has_a_token_that_lives_until_it_is_revoked() {
     let dir = tempfile::tempdir().unwrap();
     let (store, _) = open(dir.path());
@@ -314,11 +351,17 @@ async fn conversations_are_listed_by_latest_activity_page_by_page() {
         query.cursor = Some(next);
     }
     assert_eq!(seen, [made[0], made[4], made[3], made[2], made[1]]);
-    let search = async |text: &str| {
-        let query = ConversationQuery { query: Some(text.into()), limit: 10, ..ConversationQuery::default() };
+    let search = async |account: Option<&str>, text: &str| {
+        let query = ConversationQuery {
+            account: account.map(str::to_owned),
+            query: Some(text.into()),
+            limit: 10,
+            ..ConversationQuery::default()
+        };
         store.conversations(query).await.unwrap().items.len()
     };
-    assert_eq!((search("100%").await, search("teapots").await, search("1%0").await), (1, 5, 0));
+    assert_eq!((search(None, "100%").await, search(Some("acme"), "teapots").await), (1, 5));
+    assert_eq!((search(None, "1%0").await, search(Some("other"), "teapots").await), (0, 0));
     let first = store.conversation(made[0]).await.unwrap();
     assert_eq!((first.unseen_by_contact, first.last_message_at), (1, Some(UnixMs(NOW.0 + 100))));
 }

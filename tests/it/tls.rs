@@ -6,7 +6,7 @@ use super::site::{Setting, Site};
 use replyd::config::checked::Endpoint;
 use replyd::conversation::model::Outcome;
 use replyd::inbound::Door;
-use replyd::net::tls::{Tls, TlsError};
+use replyd::net::tls::{Tls, TlsError, Watched};
 use rustls::NamedGroup;
 use rustls::client::{ClientSessionStore, Tls12ClientSessionValue, Tls13ClientSessionValue};
 use rustls::pki_types::{CertificateDer, ServerName};
@@ -168,6 +168,24 @@ async fn a_new_certificate_is_served_after_reload_and_a_broken_one_never() {
 
     running.asks("EHLO client.example", "250").await;
     running.mails(&site.reply_address(), &letter("through it all"), "250").await;
+}
+
+#[tokio::test]
+async fn changed_files_are_noticed_and_a_pair_replaced_in_two_steps_is_taken_after_the_second() {
+    let secure = secure().await;
+    let Secure { site, dir, certificate } = &secure;
+    let pairs = [certificate.files.clone()];
+    let mut watched = Watched::new(&pairs);
+    let next = write(dir.path(), "next", &[NAME, "a.second.name.makes.it.longer.example"]);
+    std::fs::copy(&next.files.certificate, &certificate.files.certificate).unwrap();
+    watched.look(&site.services.tls, &pairs);
+    assert_eq!(shown(site, &[certificate], NAME, true).await, certificate.der);
+    // The second file is as long as the one before: its time tells that it is another.
+    std::fs::copy(&next.files.key, &certificate.files.key).unwrap();
+    let later = std::time::SystemTime::now() + std::time::Duration::from_secs(2);
+    std::fs::File::open(&certificate.files.key).unwrap().set_modified(later).unwrap();
+    watched.look(&site.services.tls, &pairs);
+    assert_eq!(shown(site, &[&next], NAME, true).await, next.der);
 }
 
 #[tokio::test]

@@ -4,25 +4,11 @@
 //! word such as "to" or "recipient"; the server's reply stands on its line or below it. Read by shape, so that a
 //! form nobody listed is read as well.
 
-use super::addresses::{self, Sighting};
+use super::addresses;
 use super::bounce::{BouncedRecipient, DIAGNOSTIC_OCTETS_MAX, RECIPIENTS_MAX, diagnostic};
+use super::rank::{Rank, is_role, rank};
 use super::status;
 use std::collections::{HashMap, HashSet};
-
-/// How sure an address is a failed recipient; only those of the best rank that occurs are taken.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-pub(super) enum Rank {
-    /// Begins its line, or its line is labelled as a recipient's.
-    Listed,
-    /// Follows "to", "recipient", "unknown user".
-    Named,
-    /// Stands in a server's reply or in RCPT TO.
-    Replied,
-    /// Stands in a `To` line of a summary.
-    Addressed,
-    /// Stands anywhere else.
-    Mentioned,
-}
 
 /// The recipients a text names, and how sure that is.
 #[derive(Debug, Default)]
@@ -52,11 +38,12 @@ struct Place<'a> {
     /// Lower case.
     key: String,
     start: usize,
-    line: &'a str,
+    /// Its line, cut to what a reply needs.
+    reply: &'a str,
 }
 
 /// Sightings looked at: a few for each recipient kept.
-const PLACES_MAX: usize = RECIPIENTS_MAX * 8;
+const PLACES_MAX: usize = RECIPIENTS_MAX * 4;
 
 fn ranked(text: &str) -> Vec<Place<'_>> {
     let mut places = Vec::new();
@@ -64,11 +51,15 @@ fn ranked(text: &str) -> Vec<Place<'_>> {
     let mut last_word = "";
     for line in text.split_inclusive('\n') {
         let mut behind_another = false;
-        for sighting in addresses::sightings(line) {
+        for sighting in addresses::sightings(line).take(PLACES_MAX) {
             let rank = rank(line, &sighting, last_word)
                 .map(|rank| if behind_another { rank.max(Rank::Replied) } else { rank });
-            let place =
-                |rank| Place { rank, key: sighting.address.to_lowercase(), start: start + sighting.start, line };
+            let place = |rank| Place {
+                rank,
+                key: sighting.address.to_lowercase(),
+                start: start + sighting.start,
+                reply: reply(line, sighting.start),
+            };
             places.extend(rank.map(place));
             behind_another |= !line
                 .get(sighting.end..)
@@ -78,76 +69,21 @@ fn ranked(text: &str) -> Vec<Place<'_>> {
             break;
         }
         start += line.len();
-        last_word = line.split_whitespace().next_back().unwrap_or_default();
+        last_word = line.split_whitespace().next_back().unwrap_or(last_word);
     }
     places
 }
 
-/// What an address's line, up to it, makes of it; `None` if it is the sender's.
-fn rank(line: &str, sighting: &Sighting<'_>, last_word: &str) -> Option<Rank> {
-    let before = line.get(..sighting.start)?;
-    let label = label(before);
-    if SENDERS.iter().any(|sender| label.starts_with(sender)) || label.contains("mail from") {
-        return None;
+/// A line around an address: a line of 100,000 addresses is not searched for a code once for each.
+fn reply(line: &str, at: usize) -> &str {
+    let (mut start, mut end) = (at.saturating_sub(256), line.len().min(at + 1024));
+    while !line.is_char_boundary(start) {
+        start += 1;
     }
-    let rest = line.get(sighting.end..).unwrap_or_default().trim_start_matches(['>', '"', ')', ']', ',']).trim();
-    if label.is_empty() {
-        let in_sentence = ["from", "contact", "by", "sender", "e-mail", "email", "at"]
-            .contains(&last_word.to_ascii_lowercase().as_str());
-        let about_sender =
-            in_sentence || rest.ends_with("wrote:") || rest.to_ascii_lowercase().starts_with("sender ok");
-        return Some(if about_sender { Rank::Mentioned } else { Rank::Listed });
+    while !line.is_char_boundary(end) {
+        end -= 1;
     }
-    let name = label.trim_end_matches([':', ' ', '=']);
-    // Exchange types its recipients: `[SMTP:a@b]`, `c=US;a= ;dda:SMTP=a@b;`.
-    let typed = before.len() >= 5
-        && before
-            .get(before.len() - 5..)
-            .is_some_and(|kind| kind.eq_ignore_ascii_case("smtp=") || kind.eq_ignore_ascii_case("smtp:"));
-    Some(if typed || LABELS.iter().any(|listed| name.ends_with(listed)) && name.len() < 60 {
-        Rank::Listed
-    } else if name.ends_with("rcpt to") || has_reply_code(&label) {
-        Rank::Replied
-    } else if matches!(name, "to" | "cc" | "for" | "x-envelope-to" | "envelope-to") {
-        Rank::Addressed
-    } else if is_introduced(name) {
-        Rank::Named
-    } else {
-        Rank::Mentioned
-    })
-}
-
-/// The words before an address, lower case, without bullets, brackets and address types.
-fn label(before: &str) -> String {
-    let mut from = before.len().saturating_sub(200);
-    while !before.is_char_boundary(from) {
-        from += 1;
-    }
-    let lower = before.get(from..).unwrap_or_default().to_lowercase();
-    let mut label = lower.trim_matches(is_decoration);
-    while let Some(shorter) = ["smtp:", "mailto:", "rfc822;", "rfc822"].iter().find_map(|kind| label.strip_suffix(kind))
-    {
-        label = shorter.trim_end_matches(is_decoration);
-    }
-    label.to_owned()
-}
-
-fn is_decoration(c: char) -> bool {
-    c.is_whitespace() || "<>\"'`([{*|-•·".contains(c)
-}
-
-/// `550 <a@b>... User unknown`: a three-digit reply code before the address.
-fn has_reply_code(label: &str) -> bool {
-    let is_code =
-        |word: &str| word.len() == 3 && word.starts_with(['4', '5']) && word.bytes().all(|b| b.is_ascii_digit());
-    label.split(|c: char| !c.is_ascii_alphanumeric()).any(is_code)
-}
-
-/// Whether the last word before an address is one that a failed recipient follows.
-fn is_introduced(name: &str) -> bool {
-    let word = name.rsplit(char::is_whitespace).next().unwrap_or_default();
-    let word = word.trim_matches(|c: char| !c.is_alphanumeric());
-    INTRODUCING.contains(&word) || STEMS.iter().any(|stem| word.starts_with(stem))
+    line.get(start..end).unwrap_or_default()
 }
 
 /// The first sighting of each best-ranked address that `wanted` lets through.
@@ -156,25 +92,6 @@ fn best<'p, 'a>(places: &'p [Place<'a>], wanted: impl Fn(&str) -> bool) -> Vec<&
     let rank = places.iter().filter(kept).map(|place| place.rank).min();
     let mut seen = HashSet::new();
     places.iter().filter(kept).filter(|place| Some(place.rank) == rank && seen.insert(place.key.as_str())).collect()
-}
-
-/// Addresses that help texts name.
-fn is_role(address: &str) -> bool {
-    let local = address.split('@').next().unwrap_or_default();
-    [
-        "postmaster",
-        "mailer-daemon",
-        "abuse",
-        "support",
-        "helpdesk",
-        "hostmaster",
-        "admin",
-        "webmaster",
-        "root",
-        "info",
-        "noc",
-    ]
-    .contains(&local)
 }
 
 /// Gives each recipient the code and the words that stand with it; a lone one those of the whole text.
@@ -204,7 +121,7 @@ fn behind_address(said: &str) -> &str {
 fn words_by_address<'a>(text: &'a str, places: &'a [Place<'a>]) -> HashMap<&'a str, &'a str> {
     let mut words: HashMap<&str, (&str, bool)> = HashMap::new();
     for (place, end) in places.iter().zip(ends(text, places)) {
-        let said = if place.rank == Rank::Replied { place.line } else { section(text, place.start, end) };
+        let said = if place.rank == Rank::Replied { place.reply } else { section(text, place.start, end) };
         let is_reply =
             status::of_text(said).is_some() && (place.rank == Rank::Replied || status::of_reply(said).is_some());
         let known = words.entry(place.key.as_str()).or_insert((said, is_reply));
@@ -247,112 +164,6 @@ fn section(text: &str, start: usize, end: usize) -> &str {
         .unwrap_or(section)
 }
 
-/// Beginnings of lines that name the sender or an id.
-const SENDERS: &[&str] = &[
-    "from",
-    "sender",
-    "reply-to",
-    "return-path",
-    "original sender",
-    "message-id",
-    "in-reply-to",
-    "references",
-    "envelope-from",
-    "x-postfix-sender",
-    "x-sender",
-    "original-mail-from",
-    "id:",
-    "message id",
-    "absender",
-    "expéditeur",
-    "de:",
-    "von:",
-    "e-mail from",
-];
-
-/// Labels of failed recipients, colon aside.
-const LABELS: &[&str] = &[
-    "recipient",
-    "recipients",
-    "recipient(s)",
-    "final-recipient",
-    "original-recipient",
-    "failed recipient",
-    "recipient address",
-    "error-for",
-    "unknown user",
-    "user unknown",
-    "user not listed",
-    "invalid recipient",
-    "unknown recipient",
-    "expanded from",
-    "generated from",
-    "originally addressed to",
-    "mailbox exceeds allowed size",
-    "mailbox is full",
-    "attempts",
-    "permanent errors",
-    "delivered to",
-    "deliver to",
-    "deliver message to",
-    "deliver mail to",
-    "target mail address",
-    "failed address",
-    "delivering your mail to",
-    "delivery to",
-    "undeliverable to",
-    "addressed to email address",
-    "failed to",
-    "empfänger",
-    "empfaenger",
-    "destinataire",
-    "destinatario",
-    "destinatário",
-    "ontvanger",
-    "получатель",
-    "宛先",
-    "收件人",
-    "受信者",
-    "送信先",
-    "not delivered for",
-    "could not reach",
-    "invalid address",
-    "unknown address",
-    "email address",
-    "mail address",
-    "rejected",
-];
-
-/// Words before a failed recipient in a sentence.
-const INTRODUCING: &[&str] = &[
-    "to",
-    "for",
-    "user",
-    "users",
-    "an",
-    "für",
-    "a",
-    "à",
-    "para",
-    "aan",
-    "per",
-    "til",
-    "till",
-    "do",
-    "recipient",
-    "mailbox",
-    "account",
-    "failed",
-    "is",
-    "unknown",
-    "listed",
-    "rejected",
-];
-
-/// Stems of such words.
-const STEMS: &[&str] =
-    &["recipient", "address", "destinat", "empfänger", "adress", "dirección", "indirizzo", "endereço"];
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -389,6 +200,7 @@ mod tests {
             "contact support@x.example\n>>> RCPT TO:<a@x.example>\n<<< 550 5.7.1 no\n",
             &[("a@x.example", Some("5.7.1"))],
         );
+        check("Invalid final delivery userid: a@x.example\n", &[("a@x.example", None)]);
         check("nothing here", &[]);
     }
 

@@ -5,11 +5,14 @@
 
 mod addresses;
 mod bounce;
+#[cfg(test)]
+mod families;
 mod feedback;
 mod free_form;
 mod narrative;
 mod original;
 mod phrases;
+mod rank;
 mod read;
 mod report;
 mod sns;

@@ -90,96 +90,52 @@ fn begins_returned_mail(line: &str) -> bool {
     if HEADINGS.contains(&words) {
         return true;
     }
-    let set_off = lower.starts_with(['-', '|', '*', '=', '_', '#']) && !lower.contains("transcript");
+    if lower.contains("transcript") {
+        return false;
+    }
+    let set_off = lower.starts_with(['-', '|', '*', '=', '_', '#']);
     let announced = lower.ends_with([':', '-', '.', '*', '=', '_']) || lower.len() < 40;
     set_off && FOLLOWS.iter().any(|phrase| lower.contains(phrase))
         || announced && ANNOUNCEMENTS.iter().any(|phrase| lower.contains(phrase))
 }
 
 /// First fields of a returned header.
+#[rustfmt::skip]
 const HEADERS: &[&str] =
-    &["received: ", "received:from", "return-path: <", "return-path:<", "x-originating-ip:", "begin forwarded message"];
+    &[
+    "received: ", "received:from", "return-path: <", "return-path:<", "x-originating-ip:",
+    "begin forwarded message",
+];
 
 /// Headings that are the whole line, decoration aside.
+#[rustfmt::skip]
 const HEADINGS: &[&str] = &[
-    "original message",
-    "returned message",
-    "returned mail",
-    "undelivered message",
-    "unsent message",
-    "original mail",
-    "original mail info",
-    "message header",
-    "message headers",
-    "mail header",
-    "original header",
-    "original headers",
-    "forwarded message",
-    "bounced e-mail",
-    "message contents",
-    "original message headers",
-    "original message header",
-    "ursprüngliche nachricht",
-    "originalnachricht",
-    "message d'origine",
-    "mensaje original",
-    "mensagem original",
-    "messaggio originale",
-    "исходное сообщение",
-    "оригинальное сообщение",
+    "original message", "returned message", "returned mail", "undelivered message", "unsent message",
+    "original mail", "original mail info", "message header", "message headers", "mail header", "original header",
+    "original headers", "forwarded message", "bounced e-mail", "message contents", "original message headers",
+    "original message header", "ursprüngliche nachricht", "originalnachricht", "message d'origine",
+    "mensaje original", "mensagem original", "messaggio originale", "исходное сообщение", "оригинальное сообщение",
     "元のメッセージ",
 ];
 
 /// Phrases that announce it in a line set off by dashes.
+#[rustfmt::skip]
 const FOLLOWS: &[&str] = &[
-    "copy of",
-    "message follows",
-    "message header follow",
-    "headers follow",
-    "header follows",
-    "text follows",
-    "mail follows",
-    "is following",
-    "message below",
-    "lines of the message",
-    "original message",
-    "returned message",
-    "returned mail",
-    "unsent message",
-    "kopie der",
-    "copie du message",
-    "copia del",
-    "cópia da",
-    "копия",
-    "原信件",
-    "原邮件",
-    "原郵件",
+    "copy of", "message follows", "message header follow", "headers follow", "header follows", "text follows",
+    "mail follows", "is following", "message below", "lines of the message", "original message", "returned message",
+    "returned mail", "unsent message", "kopie der", "copie du message", "copia del", "cópia da", "копия", "原信件",
+    "原邮件", "原郵件",
 ];
 
 /// Phrases that announce it in a sentence.
+#[rustfmt::skip]
 const ANNOUNCEMENTS: &[&str] = &[
-    "this is a copy of",
-    "here is a copy of",
-    "included is a copy of",
-    "below is a copy of",
-    "this line is a copy of",
-    "copy of the original message below",
-    "message follows",
-    "headers follow",
-    "header follows",
-    "original mail as follows",
-    "header of the original message is following",
-    "original message headers",
-    "original message header",
-    "top 20 lines of the message",
-    "message reads (in part)",
-    "summary of the undelivered message",
-    "kopie der nachricht folgt",
-    "es folgt eine kopie",
-    "voici une copie",
-    "esta es una copia",
-    "ниже этой линии",
-    "ниже приведена копия",
+    "this is a copy of", "here is a copy of", "included is a copy of", "below is a copy of",
+    "this line is a copy of", "copy of the original message below", "message follows", "headers follow",
+    "header follows", "original mail as follows", "header of the original message is following",
+    "original message headers", "original message header", "top 20 lines of the message", "message reads (in part)",
+    "summary of the undelivered message", "kopie der nachricht folgt", "es folgt eine kopie", "voici une copie",
+    "esta es una copia", "ниже этой линии", "ниже приведена копия",
 ];
 
 /// HTML as lines of text: tags dropped, blocks ended by a new line, the entities that addresses meet.

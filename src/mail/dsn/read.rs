@@ -1,9 +1,10 @@
 //! The one question asked of this module: is the mail a bounce, and what does it say?
 
 use super::bounce::{Bounce, BounceKind, BouncedRecipient};
-use super::free_form::{self, Found, Rank};
+use super::free_form::{self, Found};
 use super::narrative::{self, Narrative};
-use super::suspicion::{self, Sender, Suspicion};
+use super::rank::Rank;
+use super::suspicion::{self, Suspicion};
 use super::{addresses, feedback, original, phrases, report, sns};
 use crate::mail::parsed::{Body, ParsedMail};
 use std::collections::HashSet;
@@ -146,7 +147,7 @@ fn of_words(mail: &ParsedMail, suspicion: &Suspicion) -> Option<Bounce> {
             .map(|recipient| BouncedRecipient { recipient: recipient.clone(), ..BouncedRecipient::default() });
         Found { rank: Some(Rank::Listed), recipients: free_form::completed(&narrative.text, listed.collect()) }
     };
-    if !is_bounce(mail, suspicion, &narrative, &found) {
+    if !suspicion.is_confirmed(&narrative, &found) {
         return None;
     }
     let kind = kind_of_words(Some(suspicion), &narrative.text);
@@ -174,6 +175,8 @@ fn recipients(mail: &ParsedMail, narrative: &Narrative) -> Found {
             let to = vec![BouncedRecipient { recipient, ..BouncedRecipient::default() }];
             Found { rank: Some(Rank::Addressed), recipients: free_form::completed(&narrative.text, to) }
         }
+        // An address that only occurs somewhere is too often a postmaster's or an example.
+        None if found.rank == Some(Rank::Mentioned) => Found::default(),
         None => found,
     }
 }
@@ -190,64 +193,14 @@ fn returned_to(mail: &ParsedMail, returned: &str) -> Option<String> {
     let header = enclosed.flat_map(|(index, _)| mail.children(index)).find_map(|child| mail.parts.get(child));
     let in_part =
         header.and_then(|header| header.field("x-envelope-to").or_else(|| header.field("to"))).map(str::to_owned);
-    let in_text = || report::field_lines(returned).take(200).find(|(name, _)| name == "to").map(|(_, value)| value);
-    let to = in_part.or_else(in_text)?;
+    let headers = || mail.parts.iter().position(|part| part.media_type.ends_with("/rfc822-headers"));
+    let to =
+        in_part.or_else(|| to_of(&headers().map(|index| report::text_of(mail, index))?)).or_else(|| to_of(returned))?;
     let mut named = addresses::sightings(&to).map(|s| s.address.to_lowercase());
     named.next().filter(|_| named.next().is_none())
 }
 
-/// Weighs who wrote against what stands there: the less the sender is a machine's, the more the words must say.
-fn is_bounce(mail: &ParsedMail, suspicion: &Suspicion, narrative: &Narrative, found: &Found) -> bool {
-    if !suspicion.listed.is_empty() {
-        return true;
-    }
-    let words = phrases::any(&narrative.text.chars().take(8000).collect::<String>().to_lowercase(), phrases::BODIES);
-    let subject = suspicion.subject.is_some();
-    let named = found.rank.is_some_and(|rank| rank <= Rank::Replied);
-    let returned = suspicion.encloses || !narrative.returned.is_empty();
-    match suspicion.sender {
-        Sender::Daemon => subject || words,
-        Sender::Postmaster => words && (subject || named || returned) || subject && returned,
-        Sender::NoReply => words && named && returned,
-        Sender::Other => {
-            subject
-                && words
-                && named
-                && (returned || suspicion.machine || is_bare(mail))
-                && !is_greeting(&narrative.text)
-        }
-    }
-}
-
-/// No thread and no mail client: what a person's mail would have.
-fn is_bare(mail: &ParsedMail) -> bool {
-    ["in-reply-to", "references", "user-agent", "x-mailer"].iter().all(|name| mail.field(name).is_none())
-}
-
-/// A person who shows us a bounce says hello first.
-fn is_greeting(text: &str) -> bool {
-    let first: String = text.trim_start().chars().take(40).collect::<String>().to_lowercase();
-    let word = first.split(|c: char| !c.is_alphanumeric()).next().unwrap_or_default();
-    [
-        "hi",
-        "hello",
-        "hey",
-        "dear",
-        "hallo",
-        "guten",
-        "moin",
-        "bonjour",
-        "salut",
-        "hola",
-        "ciao",
-        "buongiorno",
-        "olá",
-        "good",
-        "i",
-        "we",
-        "can",
-        "please",
-        "why",
-    ]
-    .contains(&word)
+/// The `To` of a header that stands in a text.
+fn to_of(header: &str) -> Option<String> {
+    report::field_lines(header).take(200).find(|(name, _)| name == "to").map(|(_, value)| value)
 }

@@ -2,6 +2,7 @@
 
 use super::bounce::{Bounce, BounceKind, BouncedRecipient, RECIPIENTS_MAX, diagnostic};
 use super::{addresses, report, status};
+use crate::mail::msg_id::MsgId;
 use serde_json::Value;
 
 /// A notification, if the text begins with one.
@@ -34,7 +35,7 @@ fn of_notification(value: &Value) -> Option<Bounce> {
     let list = value.get(body)?.get(list)?.as_array()?;
     let recipients = list.iter().take(RECIPIENTS_MAX).filter_map(recipient).collect();
     let id = value.pointer("/mail/commonHeaders/messageId").or_else(|| value.pointer("/mail/messageId"));
-    Some(Bounce::new(kind, recipients, id.and_then(Value::as_str).map(|id| id.trim_matches(['<', '>']).to_owned())))
+    Some(Bounce::new(kind, recipients, id.and_then(Value::as_str).and_then(MsgId::parse).map(|id| id.to_string())))
 }
 
 fn recipient(value: &Value) -> Option<BouncedRecipient> {

@@ -1,6 +1,9 @@
 //! Whether a mail could be a bounce without a report, decided from its header alone: bodies of ordinary mails
 //! are never searched for the words of bounces.
 
+use super::free_form::Found;
+use super::narrative::Narrative;
+use super::rank::Rank;
 use super::{addresses, phrases};
 use crate::mail::parsed::{Body, ParsedMail};
 
@@ -30,6 +33,31 @@ pub(super) struct Suspicion {
     pub encloses: bool,
 }
 
+impl Suspicion {
+    /// Weighs who wrote against what stands there: the less the sender is a machine's, the more the words must say.
+    pub(super) fn is_confirmed(&self, narrative: &Narrative, found: &Found) -> bool {
+        if !self.listed.is_empty() {
+            return true;
+        }
+        let words =
+            phrases::any(&narrative.text.chars().take(8000).collect::<String>().to_lowercase(), phrases::BODIES);
+        let subject = self.subject.is_some();
+        let named = found.rank.is_some_and(|rank| rank <= Rank::Replied);
+        let returned = self.encloses || !narrative.returned.is_empty();
+        let personal = !self.machine && is_greeting(&narrative.text);
+        match self.sender {
+            Sender::Daemon => subject || words,
+            Sender::Postmaster => !personal && (words || subject) && (words && subject || named || returned),
+            Sender::NoReply => words && named && (self.encloses || self.machine),
+            Sender::Other => {
+                let announced = self.machine || is_announced(&narrative.text, found);
+                let enclosing = self.encloses && self.machine;
+                words && !personal && (subject && named && announced || enclosing && (subject || named))
+            }
+        }
+    }
+}
+
 /// The header's signs, if there are any.
 pub(super) fn of(mail: &ParsedMail) -> Option<Suspicion> {
     let sender = sender(mail.field("from").unwrap_or_default());
@@ -44,7 +72,7 @@ pub(super) fn of(mail: &ParsedMail) -> Option<Suspicion> {
     let suspicious = match sender {
         Sender::Daemon | Sender::Postmaster => true,
         Sender::NoReply => encloses || subject.is_some(),
-        Sender::Other => subject.is_some(),
+        Sender::Other => subject.is_some() || encloses && is_by_machine(mail),
     };
     (suspicious || !listed.is_empty()).then(|| Suspicion {
         sender,
@@ -92,4 +120,43 @@ fn is_by_machine(mail: &ParsedMail) -> bool {
         || mail
             .field("precedence")
             .is_some_and(|value| matches!(value.trim().to_ascii_lowercase().as_str(), "bulk" | "junk"))
+}
+
+/// Whether a line such as "could not be delivered to:" stands right above the first recipient; an address in a
+/// person's signature has none.
+fn is_announced(text: &str, found: &Found) -> bool {
+    let Some(first) = found.recipients.first().map(|first| first.recipient.as_str()) else { return false };
+    let lower = text.chars().take(8000).collect::<String>().to_lowercase();
+    let before = lower.find(first).and_then(|at| lower.get(..at)).unwrap_or_default();
+    let above = before.trim_end_matches(|c: char| c.is_whitespace() || "<*>-\"'".contains(c));
+    let line = above.rsplit('\n').next().unwrap_or_default();
+    (line.ends_with(':') || line.ends_with(" to") || line.ends_with(" a")) && phrases::any(line, phrases::BODIES)
+}
+
+/// A person who shows us a bounce says hello first.
+fn is_greeting(text: &str) -> bool {
+    let first: String = text.trim_start().chars().take(40).collect::<String>().to_lowercase();
+    let word = first.split(|c: char| !c.is_alphanumeric()).next().unwrap_or_default();
+    [
+        "hi",
+        "hello",
+        "hey",
+        "dear",
+        "hallo",
+        "guten",
+        "moin",
+        "bonjour",
+        "salut",
+        "hola",
+        "ciao",
+        "buongiorno",
+        "olá",
+        "good",
+        "i",
+        "we",
+        "can",
+        "please",
+        "why",
+    ]
+    .contains(&word)
 }

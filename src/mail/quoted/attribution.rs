@@ -4,7 +4,7 @@
 //! day, and ends in a verb of writing and a colon. Lines that wrapped are read together, up to `SPAN_LINES_MAX`.
 
 use super::lines::{Line, key_of};
-use super::words::{STARTERS, VERBS_LAST, VERBS_MIDDLE};
+use super::words::{INTRODUCTIONS, STARTERS, VERBS_LAST, VERBS_MIDDLE};
 
 /// How sure an attribution is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -108,26 +108,43 @@ fn certainty(key: &str) -> Option<Certainty> {
     if verb && (colon || dashed || (evidence.address && evidence.clock)) && (starts || is_name_and_address(body)) {
         return evidence.certainty();
     }
-    let middle = VERBS_MIDDLE.iter().any(|verb| body.contains(verb) || body.starts_with(verb.trim_start()));
-    if colon && middle && evidence.clock && word_count(body) <= 25 {
+    let middle = has_middle_verb(body);
+    if colon && middle && evidence.clock && evidence.date && word_count(body) <= SPAN_WORDS_MAX {
         return Some(Certainty::Sure);
     }
     if colon && middle && evidence.address && starts {
         return Some(Certainty::Sure);
+    }
+    if colon && has_introduction(key) && evidence.address {
+        return Some(Certainty::Sure);
+    }
+    if colon && verb && word_count(body) <= SHORT_WORDS_MAX {
+        return Some(Certainty::IfQuoteFollows);
     }
     // Without a verb: "2014-03-20 8:48 GMT+01:00 Ann <ann@example.com>:".
     let bare = colon && evidence.address && evidence.clock && body.ends_with('>') && has_early_digit(key);
     bare.then_some(Certainty::Sure)
 }
 
-/// A line in an unknown language that only a quotation right below it proves: it tells when and who, and leads on.
-pub fn proved_by_quote(key: &str) -> bool {
+/// What follows a line that may introduce it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Follows {
+    /// Lines with quote marks, which people also put before what no mail said.
+    Marked,
+    /// Our own words.
+    Known,
+}
+
+/// A line in an unknown language that only what stands right below it proves: it tells when and who, and leads on.
+pub fn proved_by(key: &str, follows: Follows) -> bool {
     let evidence = Evidence::of(key);
     let colon = key.trim_end_matches([' ', '>', '"']).ends_with([':', '：']);
-    let dated = (evidence.date || evidence.clock) && has_early_digit(key);
-    let told = colon && (evidence.clock || evidence.address) || evidence.address && key.ends_with('>');
-    let forms_no_sentence = word_count(key) <= SPAN_WORDS_MAX;
-    dated && told && forms_no_sentence
+    let dated = match follows {
+        Follows::Marked => evidence.date && (evidence.clock || evidence.address),
+        Follows::Known => evidence.date || evidence.clock,
+    };
+    let leads = colon || evidence.address && key.ends_with('>');
+    dated && leads && has_early_digit(key) && word_count(key) <= SPAN_WORDS_MAX
 }
 
 struct Evidence {
@@ -142,17 +159,29 @@ impl Evidence {
     }
 
     fn certainty(&self) -> Option<Certainty> {
-        if self.address || self.clock {
+        // A person who writes "On 5 March at 14:00 I can come, as Bob wrote:" tells no year.
+        if self.address || self.clock && self.date {
             return Some(Certainty::Sure);
         }
-        self.date.then_some(Certainty::IfQuoteFollows)
+        (self.date || self.clock).then_some(Certainty::IfQuoteFollows)
     }
+}
+
+fn has_middle_verb(body: &str) -> bool {
+    VERBS_MIDDLE.iter().any(|verb| body.contains(verb) || body.starts_with(verb.trim_start()))
+}
+
+/// "Quoting Ann <ann@example.com>:".
+fn has_introduction(key: &str) -> bool {
+    INTRODUCTIONS.iter().any(|word| key.starts_with(word))
 }
 
 fn may_start(key: &str) -> bool {
     let dashed = key.starts_with("--") && key.ends_with("--");
     let key = key.trim_start_matches(EDGES);
-    let named = key.contains("schrieb") && key.chars().any(char::is_numeric);
+    let tells = key.ends_with([':', '：']) || key.contains("schrieb");
+    let named =
+        tells && (last_verb(key.trim_end_matches([':', '：', ' '])) || has_middle_verb(key) || has_introduction(key));
     dashed || named || has_starter(key) || has_early_digit(key) || key.contains('@')
 }
 
@@ -223,6 +252,7 @@ fn word_count(text: &str) -> usize {
 }
 
 const EDGES: [char; 9] = ['-', ' ', '"', '“', '>', '_', '|', '=', '\''];
+const SHORT_WORDS_MAX: usize = 6;
 const SPAN_LINES_MAX: usize = 5;
 const SPAN_BYTES_MAX: usize = 700;
 const SHARED_BYTES_MAX: usize = 600;

@@ -12,8 +12,11 @@ pub fn split(input: SplitInput<'_>) -> Split {
     let Some(html) = input.html.filter(|html| !html.trim().is_empty()) else { return text.unwrap_or_default() };
     let (html, evidence) = of_html(html, input.known);
     let Some(text) = text else { return html };
-    let proves_more = evidence == Evidence::Container && !html.visible.is_empty() && letters(&html) < letters(&text);
-    if proves_more { html } else { text }
+    let proves_more =
+        evidence == Evidence::Container && !html.visible.is_empty() && letters(&html.visible) < letters(&text.visible);
+    // "Your program cannot show this mail": some senders' text part says nothing.
+    let all = [&text.visible, &text.quoted, &text.signature].map(|part| letters(part)).iter().sum::<usize>();
+    if proves_more || all * 2 < letters(&html.visible) { html } else { text }
 }
 
 fn of_text(text: &str, ours: &[String]) -> Split {
@@ -28,9 +31,9 @@ fn of_html(html: &str, ours: &[String]) -> (Split, Evidence) {
     (fold(&read.lines), read.evidence)
 }
 
-/// How much is left to show, white space and marks aside.
-fn letters(split: &Split) -> usize {
-    split.visible.chars().filter(|character| character.is_alphanumeric()).count()
+/// How much there is to read, white space and marks aside.
+fn letters(text: &str) -> usize {
+    text.chars().filter(|character| character.is_alphanumeric()).count()
 }
 
 #[cfg(test)]
@@ -76,5 +79,75 @@ mod tests {
         }
         assert!(count > 100, "the fixtures are missing");
         assert!(failures.is_empty(), "{} of {count}:\n{}", failures.len(), failures.join("\n"));
+    }
+
+    fn check_words_kept(text: &str) {
+        let split = split(SplitInput { text: Some(text), ..SplitInput::default() });
+        let all = format!("{}\n{}\n{}", split.visible, split.quoted, split.signature);
+        assert!(words(text) == words(&all), "{:?} became {split:#?}", text.get(..2000).unwrap_or(text));
+    }
+
+    /// Trimming folds, it never deletes: mails put together from the lines of all fixtures, in any order.
+    #[test]
+    fn every_word_is_kept_somewhere() {
+        let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("fixtures/quoted");
+        let mut paths: Vec<_> =
+            std::fs::read_dir(folder).expect("folder").map(|entry| entry.expect("entry").path()).collect();
+        paths.sort();
+        let all: String = paths.iter().map(|path| std::fs::read_to_string(path).expect("fixture")).collect();
+        let lines: Vec<&str> = all.lines().chain([""; 200]).collect();
+        let mut state = 1_u64;
+        let mut random = |below: usize| {
+            state = state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+            usize::try_from(state >> 33).expect("31 bits") % below
+        };
+        for _ in 0..1_000 {
+            let count = 1 + random(12);
+            let mail: Vec<&str> = (0..count).map(|_| lines[random(lines.len())]).collect();
+            check_words_kept(&mail.join("\n"));
+        }
+    }
+
+    /// Inputs that make backtracking or looking ahead quadratic; each ends at once or never.
+    #[test]
+    fn hostile_repetition_is_split() {
+        let attribution = "On Tue, 3 Mar 2026 at 14:05, Ann <ann@example.com> wrote:\n";
+        check_words_kept(&(">".repeat(1_000_000) + "x"));
+        for line in [
+            "x\n> y\n",
+            attribution,
+            "From: x\n",
+            "-- \na\n",
+            "word\n\n---\n",
+            "word\nSent from my iPhone\n",
+            "Best regards\nBob\n\n",
+        ] {
+            check_words_kept(&line.repeat(4_000));
+        }
+        check_words_kept(&attribution.replace('\n', " ").repeat(4_000));
+        for html in [
+            "<div>x",
+            "<blockquote>x",
+            "<div class=gmail_quote>x</div>y",
+            "<span><div>x</span>",
+            "<li>x",
+            "</div>x",
+            "<p>x",
+        ] {
+            let split = split(SplitInput { html: Some(&html.repeat(10_000)), ..SplitInput::default() });
+            let kept = [split.visible, split.quoted].concat().matches('x').count();
+            assert_eq!(kept, 10_000, "{html}");
+        }
+    }
+
+    #[test]
+    fn any_bytes_are_fine() {
+        for bytes in
+            [&b"\xff\xfe<\x00>"[..], b"<", b"</", b"<a", b"&", b"&#", b"<!--", b"> \r\n>\r", b"--", b"\xe2\x80"]
+        {
+            let text = String::from_utf8_lossy(bytes);
+            split(SplitInput { text: Some(&text), html: Some(&text), known: &[] });
+            split(SplitInput { text: None, html: Some(&text), known: &[text.to_string()] });
+        }
     }
 }

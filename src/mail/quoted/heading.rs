@@ -58,9 +58,14 @@ fn title(key: &str) -> Option<Heading> {
     let message = MESSAGE_WORDS.iter().any(|word| title.contains(word));
     match (forward, message) {
         (true, true) => Some(Heading::Forward),
-        (false, true) if strokes >= 2 => Some(Heading::Original),
+        (false, true) if strokes >= 2 && is_plain_title(title) => Some(Heading::Original),
         _ => None,
     }
+}
+
+/// "Original Message", not "message 2 from my boss", which people write over what they paste.
+fn is_plain_title(title: &str) -> bool {
+    title.split(' ').count() <= ORIGINAL_WORDS_MAX && !title.chars().any(char::is_numeric)
 }
 
 /// What stands above a block of fields decides how much the block itself must prove.
@@ -180,6 +185,7 @@ fn fields_on_one_line(key: &str) -> bool {
 
 const TITLE_BYTES_MAX: usize = 160;
 const TITLE_WORDS_MAX: usize = 6;
+const ORIGINAL_WORDS_MAX: usize = 3;
 const LABEL_CHARS_MAX: usize = 26;
 const BLOCK_LINES_MAX: usize = 24;
 const WRAPPED_LINES_MAX: usize = 2;

@@ -3,7 +3,7 @@
 //! Containers prove more than words do, but clients let people write into them: answers between the quotations of one
 //! Gmail reply stand inside its `gmail_quote`.
 
-use super::super::html_text::{HtmlLine, Role, lines_of};
+use super::super::html_lines::{HtmlLine, Role, lines_of};
 use super::super::html_token::Tag;
 use super::attribution;
 use super::lines::{self, Line};
@@ -46,12 +46,8 @@ fn role(tag: &Tag<'_>) -> Role {
     if named(SIGNATURES) || tag.attribute("data-signatureblock") == "true" {
         return Role::Signature;
     }
-    if named(HISTORY_STARTS) || id.starts_with("yahoo_quoted") {
-        return if named(&["yahoo_quoted"]) || id.starts_with("yahoo_quoted") {
-            Role::History
-        } else {
-            Role::HistoryToEnd
-        };
+    if named(HISTORY_STARTS) || is_yahoo(tag) {
+        return if named(&["yahoo_quoted"]) || is_yahoo(tag) { Role::History } else { Role::HistoryToEnd };
     }
     // Outlook draws a line above the header fields it copies; their names are in the sender's language.
     let style = tag.attribute("style");
@@ -59,6 +55,11 @@ fn role(tag: &Tag<'_>) -> Role {
         return Role::HistoryToEnd;
     }
     if named(HISTORIES) || tag.name == "includetail" { Role::History } else { Role::Plain }
+}
+
+/// Yahoo gives its container a number behind its name, or before it.
+fn is_yahoo(tag: &Tag<'_>) -> bool {
+    tag.attribute("id").contains("yahoo_quoted") || tag.attribute("class").ends_with("yahoo_quoted")
 }
 
 /// Webmail renames what it shows inside itself: `x_divRplyFwdMsg`, `m_-12gmail_quote`, `yiv34…`, `ecx…`.
@@ -127,6 +128,11 @@ const SIGNATURES: &[&str] = &[
     "front-signature",
     "Zm-_Id_-Sgn",
     "mb_sig",
+    "ymail_android_signature",
+    "yahoo-signature",
+    "edo-signature",
+    "missive_signature",
+    "sh-signature",
 ];
 
 /// Containers that end where the quoted mail ends.
@@ -160,6 +166,8 @@ const HISTORIES: &[&str] = &[
     "nylas-quote",
     "gmail_forward",
     "edo-original-message",
+    "edo-original",
+    "missive_quote",
 ];
 
 /// Elements after which everything is earlier mail.

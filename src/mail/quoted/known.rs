@@ -86,3 +86,32 @@ const RUN_WORDS: usize = 8;
 
 /// How much of a line must be ours, in tenths: marks such as a name before it may stand beside.
 const KNOWN_TENTHS_MIN: usize = 8;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const OURS: &str = "Your parcel left our house on Monday.\nIt should be with you within three days.";
+
+    fn check(text: &str, expected: &[bool]) {
+        let mut lines = super::super::lines::of_text(text);
+        mark(&mut lines, &[OURS.to_owned()]);
+        assert_eq!(lines.iter().map(|line| line.known).collect::<Vec<_>>(), expected, "{text}");
+    }
+
+    #[test]
+    fn our_words_are_found_whatever_became_of_their_lines() {
+        check(
+            "Yes.\nYour parcel left our\nhouse on Monday. It should be\nwith you within three days.",
+            &[false, true, true, true],
+        );
+        check("> YOUR PARCEL LEFT OUR HOUSE\n> on *Monday*. It should be with you", &[true, true]);
+    }
+
+    #[test]
+    fn a_persons_own_words_are_not_ours() {
+        check("It should be with you on Monday.", &[false]);
+        check("You said: your parcel left our house on Monday, it should be, and it is not, so what now?", &[false]);
+        check("Monday", &[false]);
+    }
+}

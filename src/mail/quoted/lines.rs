@@ -1,7 +1,7 @@
 //! A body as lines that carry what the rules ask about: quote depth, the client container they stand in, and a key to
 //! match by. Decides nothing.
 
-use super::super::html_text::{HtmlLine, Role};
+use super::super::html_lines::{HtmlLine, Role};
 use std::borrow::Cow;
 
 /// One line of a body.
@@ -36,7 +36,7 @@ impl Line<'_> {
 /// The lines of a text/plain part. An attribution that shares its line with words gets a line of its own.
 pub fn of_text(text: &str) -> Vec<Line<'_>> {
     let mut lines = Vec::new();
-    for line in text.split('\n') {
+    for line in text.splitn(LINES_MAX, '\n') {
         let line = line.trim_end_matches('\r');
         match super::attribution::shared_line(line) {
             Some(at) => {
@@ -63,7 +63,14 @@ pub fn of_html(lines: Vec<HtmlLine>) -> Vec<Line<'static>> {
         let text = format!("{mark}{}", line.text);
         Line { text: Cow::Owned(text), key, depth: line.depth, role: line.role, known: false }
     };
-    lines.into_iter().map(line).collect()
+    let mut lines = lines.into_iter();
+    let mut all: Vec<Line<'static>> = lines.by_ref().take(LINES_MAX - 1).map(line).collect();
+    let rest: Vec<String> = lines.map(|line| line.text).collect();
+    if !rest.is_empty() {
+        let text = rest.join("\n");
+        all.push(Line { key: key_of(&text), text: Cow::Owned(text), depth: 0, role: Role::Plain, known: false });
+    }
+    all
 }
 
 /// Leading `>` marks, with up to a space before each, and what follows them.
@@ -101,6 +108,9 @@ pub fn key_of(text: &str) -> String {
 fn is_invisible(character: char) -> bool {
     matches!(character, '\u{200b}'..='\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2060}'..='\u{2069}' | '\u{feff}' | '\u{ad}')
 }
+
+/// A person writes fewer lines than this; what comes after them counts as one line.
+const LINES_MAX: usize = 50_000;
 
 /// Longer than any attribution, and bounds the cost of a line.
 const KEY_CHARS_MAX: usize = 500;

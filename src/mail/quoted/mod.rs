@@ -10,6 +10,9 @@ mod html;
 mod known;
 mod lines;
 mod signature;
+mod stretches;
+// One word a line would make the tables unreadable.
+#[rustfmt::skip]
 mod words;
 
 pub use choose::split;

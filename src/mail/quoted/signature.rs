@@ -5,7 +5,7 @@
 //! that prose also uses (a drawn line) is folded only if it looks like a signature.
 
 use super::lines::Line;
-use super::words::{DEVICE_ENDS, DEVICE_STARTS, DISCLAIMERS, FAREWELLS};
+use super::words::{DEVICE_ENDS, DEVICE_STARTS, DEVICES, DISCLAIMERS, FAREWELLS};
 use std::ops::Range;
 
 /// What to do with the lines of a stretch the person wrote. The ranges do not overlap; what is in none stays visible.
@@ -80,13 +80,21 @@ fn starts_signature(lines: &[Line<'_>], index: usize, end: usize) -> bool {
     (!underlines || mark.contains('_')) && looks_like_signature(lines, below)
 }
 
-/// Few words, or a few more where an address or a number stands among them.
+/// Few words, or a few more where an address or a number stands among them. Looks no further than a signature reaches.
 fn looks_like_signature(lines: &[Line<'_>], range: Range<usize>) -> bool {
-    let lines = lines.get(range).unwrap_or_default();
-    let words: usize = lines.iter().map(|line| line.key.split(' ').filter(|word| !word.is_empty()).count()).sum();
-    let asks = lines.iter().any(|line| line.key.ends_with('?'));
-    let contact = lines.iter().any(|line| is_contact(&line.key));
-    !asks && (words <= BARE_WORDS_MAX || contact && words <= CONTACT_WORDS_MAX)
+    if range.len() > SIGNATURE_LINES_MAX {
+        return false;
+    }
+    let (mut words, mut contact, mut sentences) = (0, false, false);
+    for line in lines.get(range).unwrap_or_default() {
+        words += line.key.split(' ').filter(|word| !word.is_empty()).count();
+        contact |= is_contact(&line.key);
+        sentences |= line.key.ends_with(['.', '!', ',', ':']) && line.key.contains(' ') && !line.is_rule();
+        if words > CONTACT_WORDS_MAX || line.key.ends_with('?') {
+            return false;
+        }
+    }
+    contact || words <= BARE_WORDS_MAX && !sentences
 }
 
 fn is_contact(key: &str) -> bool {
@@ -101,11 +109,9 @@ fn is_device(key: &str) -> bool {
     if words > DEVICE_WORDS_MAX || key.chars().count() > DEVICE_CHARS_MAX || key.ends_with(['?', ':', ',']) {
         return false;
     }
-    let start = DEVICE_STARTS.iter().any(|start| key.starts_with(start));
-    start
-        || words <= 8
-            && DEVICE_ENDS.iter().any(|end| key.ends_with(end))
-            && key.chars().next().is_some_and(|first| first != '-')
+    let signs = DEVICE_STARTS.iter().any(|start| key.starts_with(start))
+        || words <= DEVICE_END_WORDS_MAX && DEVICE_ENDS.iter().any(|end| key.ends_with(end));
+    signs && DEVICES.iter().any(|device| key.contains(device))
 }
 
 /// The device's mark may run over the lines right below it.
@@ -121,8 +127,13 @@ fn next_written(lines: &[Line<'_>], from: usize, end: usize) -> Option<usize> {
 
 fn history_below(lines: &[Line<'_>], from: usize, end: usize) -> Option<Range<usize>> {
     let start = next_written(lines, from, end)?;
-    let written = lines.get(start..end)?.iter().filter(|line| !line.is_blank()).count();
-    (start > from && written >= HISTORY_LINES_MIN).then_some(start..end)
+    let words = lines
+        .get(start..end)?
+        .iter()
+        .take(HISTORY_WORDS_MIN * 4)
+        .map(|line| line.key.split(' ').count())
+        .sum::<usize>();
+    (start > from && words >= HISTORY_WORDS_MIN).then_some(start..end)
 }
 
 /// A signature without a mark at the end of `range`: where it starts.
@@ -141,7 +152,10 @@ fn dashed_name(lines: &[Line<'_>], range: &Range<usize>, last: usize) -> Option<
     let letters =
         name.chars().all(|character| character.is_alphabetic() || matches!(character, ' ' | '.' | '\'' | '-'));
     let above = last.checked_sub(1).and_then(|above| lines.get(above))?;
-    ((1..=3).contains(&dashes) && is_name && letters && last > range.start && above.is_blank()).then_some(last)
+    // "Please bring:" and a dash make a list of one.
+    let written = lines.get(range.start..last)?.iter().rev().find(|line| !line.is_blank())?;
+    let is_item = written.key.ends_with(':') || written.key.starts_with(['-', '–']);
+    ((1..=3).contains(&dashes) && is_name && letters && !is_item && above.is_blank()).then_some(last)
 }
 
 /// Farewell, name, empty line, then a short rest without a question or a postscript.
@@ -165,9 +179,12 @@ fn is_farewell(key: &str) -> bool {
 }
 
 const POSTSCRIPTS: [&str; 6] = ["ps", "p.s", "p. s", "nb", "n.b", "edit"];
-const BARE_WORDS_MAX: usize = 25;
+const SIGNATURE_LINES_MAX: usize = 60;
+const BARE_WORDS_MAX: usize = 20;
 const CONTACT_WORDS_MAX: usize = 60;
 const DEVICE_WORDS_MAX: usize = 14;
+const DEVICE_END_WORDS_MAX: usize = 8;
 const DEVICE_CHARS_MAX: usize = 110;
-const HISTORY_LINES_MIN: usize = 2;
+/// A postscript is shorter.
+const HISTORY_WORDS_MIN: usize = 40;
 const FAREWELL_LINES_MAX: usize = 16;

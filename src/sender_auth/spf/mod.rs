@@ -42,12 +42,12 @@ pub(super) async fn check(questions: &Questions<'_>, ip: IpAddr, helo: &str, mai
 }
 
 fn ascii_domain(domain: &str) -> String {
+    let domain = domain.strip_suffix('.').unwrap_or(domain);
     if domain.is_ascii() { domain.to_ascii_lowercase() } else { canonical_domain(domain).unwrap_or_default() }
 }
 
 /// RFC 7208 §4.3: malformed and single-label names and address literals have no record to look for.
 fn is_checkable(domain: &str) -> bool {
-    let domain = domain.strip_suffix('.').unwrap_or(domain);
     domain.contains('.')
         && domain.len() <= 253
         && !domain.starts_with('[')

@@ -104,7 +104,7 @@ impl Session {
             }
             Err(reply) => {
                 self.drop_transaction();
-                self.say(&reply);
+                self.say_idle(&reply);
             }
         }
     }

@@ -49,6 +49,7 @@ fn set(connection: &Connection, pragma: &str, value: &str, expected: &str) -> Re
     Err(StoreError::Database(format!("pragma {pragma} is {found} after it was set to {value}")))
 }
 
-const WRITER_BUSY: Duration = Duration::from_secs(5);
+/// Nobody but us should lock the database; an operator's shell may for a moment. Peers wait as long.
+const WRITER_BUSY: Duration = Duration::from_secs(1);
 /// More than all statements of the store, so that none is prepared twice.
 const STATEMENTS_CACHED: usize = 128;

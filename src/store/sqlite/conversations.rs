@@ -90,6 +90,10 @@ fn conditions(query: &ConversationQuery) -> (String, Vec<Value>) {
         conditions.push("(c.active_at, c.id) < (?, ?)");
         values.extend([Value::Integer(active_at), Value::Integer(id.0)]);
     }
+    if query.query.is_some() {
+        conditions.push(if query.account.is_some() { SEARCHED_OF_ACCOUNT } else { SEARCHED });
+        values.extend(query.account.as_ref().map(text));
+    }
     for word in query.query.iter().flat_map(|query| query.split_whitespace()).take(WORDS_MAX) {
         conditions.push(WORD);
         let pattern = format!("%{}%", word.replace('\\', "\\\\").replace('%', "\\%").replace('_', "\\_"));
@@ -140,5 +144,9 @@ const TABLES: &str = "conversations c JOIN contacts k ON k.id = c.contact_id";
 const WORD: &str = r"(c.subject LIKE ? ESCAPE '\' OR EXISTS
     (SELECT 1 FROM messages m WHERE m.conversation_id = c.id AND m.text LIKE ? ESCAPE '\'))";
 const WORDS_MAX: usize = 8;
+/// A search looks at the latest conversations only: beyond them it would read the whole database.
+const SEARCHED: &str = "c.id IN (SELECT id FROM conversations ORDER BY active_at DESC, id DESC LIMIT 20000)";
+const SEARCHED_OF_ACCOUNT: &str =
+    "c.id IN (SELECT id FROM conversations WHERE account = ? ORDER BY active_at DESC, id DESC LIMIT 20000)";
 /// Items of one page.
 const PAGE_MAX: usize = 500;

@@ -22,6 +22,8 @@ struct Queue {
     in_writing: usize,
     /// Not kept one by one because the queue was full.
     uncounted: u64,
+    /// Of `uncounted`, those in the transaction under way.
+    uncounted_in_writing: u64,
 }
 
 impl Refusals {
@@ -45,17 +47,15 @@ impl Refusals {
         let mut queue = self.queue.lock().unwrap_or_else(PoisonError::into_inner);
         let count = std::mem::take(&mut queue.in_writing);
         queue.waiting.drain(..count);
-        if count > 0 {
-            queue.uncounted = 0;
-        }
+        queue.uncounted -= std::mem::take(&mut queue.uncounted_in_writing);
     }
 
     fn take(&self) -> (Vec<Refusal>, u64) {
         let mut queue = self.queue.lock().unwrap_or_else(PoisonError::into_inner);
         let taken: Vec<Refusal> = queue.waiting.iter().take(BATCH_MAX).cloned().collect();
         queue.in_writing = taken.len();
-        let uncounted = if taken.is_empty() { 0 } else { queue.uncounted };
-        (taken, uncounted)
+        queue.uncounted_in_writing = if taken.is_empty() { 0 } else { queue.uncounted };
+        (taken, queue.uncounted_in_writing)
     }
 }
 
@@ -158,6 +158,7 @@ fn summary(uncounted: u64) -> Refusal {
 
 /// Refusals in memory; beyond them only their number is kept.
 const QUEUE_MAX: usize = 4096;
-const BATCH_MAX: usize = 512;
+/// Refusals in one commit, beside the units that somebody waits for.
+pub const BATCH_MAX: usize = 512;
 const ROWS_MAX: u64 = 200_000;
 const AGE_MS_MAX: i64 = 30 * 24 * 3600 * 1000;

@@ -30,12 +30,15 @@ pub fn evidence(connection: &Connection, question: &Question) -> Result<RoutingE
     }
     let mut by_message_id = connection.prepare_cached(
         "SELECT conversation_id FROM message_ids WHERE account = ? AND message_id = ?
-         GROUP BY conversation_id ORDER BY max(stored_id) DESC LIMIT ?",
+         ORDER BY stored_id DESC LIMIT ?",
     )?;
     for message_id in &question.message_ids {
         let rows = by_message_id.query_map(params![question.account, message_id, SAME_ID_MAX], |row| row.get(0))?;
         for id in rows {
-            evidence.by_message_id.push((message_id.clone(), id?));
+            let found = (message_id.clone(), id?);
+            if evidence.by_message_id.last() != Some(&found) {
+                evidence.by_message_id.push(found);
+            }
         }
     }
     let tokens = evidence.by_token.iter().map(|(_, id)| *id);

@@ -73,6 +73,7 @@ CREATE TABLE messages (
   quoted TEXT NOT NULL, signature TEXT NOT NULL, created_at INTEGER NOT NULL, seen_at INTEGER, email TEXT,
   raw_id INTEGER, idempotency_key TEXT) STRICT;
 CREATE INDEX messages_conversation ON messages (conversation_id, id);
+CREATE INDEX messages_sent ON messages (conversation_id, id) WHERE direction = 'outgoing';
 CREATE UNIQUE INDEX messages_idempotency ON messages (conversation_id, idempotency_key)
   WHERE idempotency_key IS NOT NULL;
 CREATE UNIQUE INDEX messages_raw ON messages (conversation_id, raw_id) WHERE raw_id IS NOT NULL;
@@ -89,3 +90,34 @@ CREATE TABLE api_tokens (
 CREATE TABLE progress (name TEXT PRIMARY KEY, value INTEGER NOT NULL) STRICT, WITHOUT ROWID;
 CREATE TABLE probe (id INTEGER PRIMARY KEY, octets BLOB NOT NULL) STRICT;
 ";
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn memory() -> Connection {
+        Connection::open_in_memory().expect("SQLite opens a database in memory")
+    }
+
+    #[test]
+    fn migrating_twice_changes_nothing() {
+        let mut connection = memory();
+        migrate(&mut connection).expect("a new database");
+        migrate(&mut connection).expect("the newest version");
+        let version: usize = connection.query_row("PRAGMA user_version", [], |row| row.get(0)).expect("a pragma");
+        assert_eq!(version, MIGRATIONS.len());
+    }
+
+    #[test]
+    fn a_newer_or_foreign_database_is_refused() {
+        for (pragmas, expected) in [
+            ("PRAGMA user_version = 9999", "run the newer replyd"),
+            ("PRAGMA user_version = 1; PRAGMA application_id = 7", "not a database of replyd"),
+        ] {
+            let mut connection = memory();
+            connection.execute_batch(pragmas).expect("pragmas");
+            let refused = migrate(&mut connection).map_err(|error| error.to_string());
+            assert!(refused.as_ref().is_err_and(|reason| reason.contains(expected)), "{refused:?}");
+        }
+    }
+}

@@ -189,15 +189,19 @@ impl Writer {
         match self.shared.trouble() {
             None => return Ok(()),
             Some(damage @ StoreError::Damaged(_)) => return Err(damage),
-            Some(StoreError::Unhealthy(_)) => {
-                self.connection = None;
-                let connection = connection::open_writer(&self.shared.database)?;
-                checkpoint::write_through(&connection)?;
-                self.connection = Some(connection);
-            }
+            Some(StoreError::Unhealthy(_)) => self.connection = None,
+            // The disk was full or another process held a lock: the connection is as good as before.
             Some(_) => {}
         }
-        self.connection.as_ref().map_or(Err(StoreError::Closed), probe)
+        let connection = match self.connection.take() {
+            Some(connection) => connection,
+            None => {
+                let connection = connection::open_writer(&self.shared.database)?;
+                checkpoint::write_through(&connection)?;
+                connection
+            }
+        };
+        probe(self.connection.insert(connection))
     }
 
     fn checkpoint(&mut self) {
