@@ -16,6 +16,14 @@ struct Daemon {
     smtp: SocketAddr,
 }
 
+/// A daemon that a failing test leaves running would hold the test's own output open.
+impl Drop for Daemon {
+    fn drop(&mut self) {
+        let _ = self.process.kill();
+        let _ = self.process.wait();
+    }
+}
+
 fn config(smtp: SocketAddr, accounts: &[&str]) -> String {
     let account = |name: &&str| {
         format!(
@@ -108,9 +116,9 @@ fn it_says_ready_when_mail_is_taken_and_ends_with_0_on_sigterm() {
     daemon.signal(Signal::TERM);
     assert!(greeting(&session).starts_with("421 "), "an idle session is told");
     daemon.expect_notice("STOPPING=1");
-    let Daemon { mut process, dir, .. } = daemon;
-    assert_eq!(process.wait().expect("it ends").code(), Some(0));
-    assert!(!dir.path().join("data/replyd.sock").exists(), "the socket is gone");
+    let mut daemon = daemon;
+    assert_eq!(daemon.process.wait().expect("it ends").code(), Some(0));
+    assert!(!daemon.dir.path().join("data/replyd.sock").exists(), "the socket is gone");
 }
 
 #[test]

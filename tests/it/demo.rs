@@ -7,6 +7,14 @@ use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
+/// A demo that a failing test leaves running would hold the test's own output open.
+impl Drop for Demo {
+    fn drop(&mut self) {
+        let _ = self.process.kill();
+        let _ = self.process.wait();
+    }
+}
+
 struct Demo {
     process: Child,
     folder: PathBuf,
@@ -21,6 +29,7 @@ impl Demo {
             .arg(folder)
             .args(words)
             .stdout(Stdio::piped())
+            .stderr(Stdio::null())
             .spawn()
             .expect("the demo starts");
         let mut lines = BufReader::new(process.stdout.take().expect("stdout")).lines().map_while(Result::ok);
@@ -61,6 +70,19 @@ impl Demo {
             .expect("replyd runs");
         assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
         serde_json::from_slice(&output.stdout).expect("JSON")
+    }
+
+    /// The first message that came by mail, once it is filed.
+    fn message_by_mail(&self) -> serde_json::Value {
+        let deadline = Instant::now() + Duration::from_secs(30);
+        loop {
+            let conversation = self.conversation();
+            let messages = conversation["messages"].as_array().expect("messages");
+            if let Some(message) = messages.iter().find(|message| message["via"] == "email") {
+                return message.clone();
+            }
+            assert!(Instant::now() < deadline, "the mail was not filed: {conversation}");
+        }
     }
 
     fn stop(mut self) {
@@ -105,19 +127,10 @@ fn a_reply_by_mail_appears_in_the_conversation_and_on_the_page() {
     let recipient = demo.printed("reply address");
     assert_eq!(demo.conversation()["reply_address"], recipient.as_str());
     let mail = format!(
-        "From: Jane Doe <jane@customer.example>\nTo: {recipient}\nSubject: Re: My kettle does not boil\nMessage-ID: <1@customer.example>\n\nIt works <b>now</b>, thank you!\n\nOn Friday, Sara wrote:\n> Hi Jane, sorry about that!\n"
+        "From: Jane Doe <jane@customer.example>\nTo: {recipient}\nSubject: Re: My kettle does not boil\nMessage-ID: <1@customer.example>\n\nIt works <b>now</b>, thank you!\n\nOn Fri, Nov 20, 2026 at 9:00 AM Sara <sara@demo.example> wrote:\n> Hi Jane, sorry about that!\n"
     );
     deliver(demo.smtp(), &recipient, &mail);
-    let deadline = Instant::now() + Duration::from_secs(30);
-    let message = loop {
-        let conversation = demo.conversation();
-        let by_mail =
-            conversation["messages"].as_array().expect("messages").iter().find(|message| message["via"] == "email");
-        if let Some(message) = by_mail {
-            break message.clone();
-        }
-        assert!(Instant::now() < deadline, "the mail was not filed: {conversation}");
-    };
+    let message = demo.message_by_mail();
     assert_eq!(message["text"].as_str().map(str::trim), Some("It works <b>now</b>, thank you!"), "{message}");
     assert!(message["quoted"].as_str().is_some_and(|quoted| quoted.contains("sorry about that")), "{message}");
     assert_eq!(message["author"]["kind"], "contact", "{message}");
@@ -162,4 +175,28 @@ fn a_taken_port_names_the_flag() {
         assert_eq!(output.status.code(), Some(75), "{line}");
         assert!(line.contains(flag) && line.contains(&port), "{line}");
     }
+}
+
+#[test]
+fn an_attachment_is_a_download_that_no_browser_runs() {
+    let folder = tempfile::tempdir().expect("a temporary directory");
+    let demo = Demo::start(&folder.path().join("demo"), &[]);
+    let recipient = demo.printed("reply address");
+    let mail = format!(
+        "From: Jane Doe <jane@customer.example>\nTo: {recipient}\nSubject: See\nMessage-ID: <2@customer.example>\nMIME-Version: 1.0\nContent-Type: multipart/mixed; boundary=b\n\n--b\nContent-Type: text/plain\n\nSee it.\n--b\nContent-Type: text/html\nContent-Disposition: attachment; filename=\"../x.html\"\n\n<script>alert(1)</script>\n--b--\n"
+    );
+    deliver(demo.smtp(), &recipient, &mail);
+    let message = demo.message_by_mail();
+    let attachment = &message["attachments"][0];
+    let owner = Server::Socket(demo.folder.join("data/replyd.sock"));
+    let answer = owner.get(attachment["url"].as_str().expect("an address"), "");
+    assert_eq!((answer.status, answer.body.trim()), (200, "<script>alert(1)</script>"), "{answer:?}");
+    for header in
+        ["content-disposition: attachment", "x-content-type-options: nosniff", "sandbox", "application/octet-stream"]
+    {
+        assert!(answer.head.contains(header), "{header}: {}", answer.head);
+    }
+    assert!(!answer.head.contains("../"), "{}", answer.head);
+    assert_eq!(demo.page().get(attachment["url"].as_str().expect("an address"), "").status, 401, "not without a token");
+    demo.stop();
 }
