@@ -4,6 +4,7 @@ pub mod composition;
 pub mod demo;
 mod descriptors;
 mod error;
+mod memory;
 mod reload;
 pub mod serve;
 mod service_manager;

@@ -31,6 +31,7 @@ pub fn install_crypto() {
 
 /// The runtime of the daemon.
 pub fn runtime() -> std::io::Result<tokio::runtime::Runtime> {
+    super::memory::return_large_blocks();
     tokio::runtime::Builder::new_multi_thread().enable_all().thread_name("replyd").build()
 }
 
