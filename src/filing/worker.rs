@@ -10,6 +10,7 @@ use crate::clock::Clock;
 use crate::config::checked::Config;
 use crate::conversation::id::Id;
 use crate::mail::parsed::ParsedMail;
+use crate::net::permits::LargeMails;
 use crate::retry;
 use crate::store::ledger::LedgerEntry;
 use crate::store::unit::FilingResult;
@@ -32,13 +33,15 @@ pub struct Services {
     pub store: Store,
     pub config: Arc<ArcSwap<Config>>,
     pub clock: Clock,
+    /// Shared with the doors, which read large mails back as well.
+    pub large_mails: Arc<LargeMails>,
     /// `ParsedMail::parse`; tests put one in that panics or hangs.
     pub parse: Arc<Parse>,
 }
 
 impl Services {
     pub fn new(store: Store, config: Arc<ArcSwap<Config>>, clock: Clock) -> Services {
-        Services { store, config, clock, parse: Arc::new(ParsedMail::parse) }
+        Services { store, config, clock, large_mails: Arc::default(), parse: Arc::new(ParsedMail::parse) }
     }
 }
 
