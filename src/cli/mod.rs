@@ -71,7 +71,7 @@ pub fn main() -> ExitCode {
         Command::Demo(args) => demo::run(&args),
         Command::Init(args) => init::run(&config, &args),
         Command::Check(args) => check::run(&config, &args),
-        Command::Inspect(args) => return inspect::run(&args),
+        Command::Inspect(args) => return inspect::run(&config, &args),
         Command::Conversation(command) => conversation::run(&config, command),
         Command::Inbound(command) => inbound::run(&config, command),
         Command::Token(command) => token::run(&config, command),

@@ -29,6 +29,16 @@ pub fn data_dir(path: &Path) -> Result<PathBuf, ConfigError> {
     Ok(checked_data_dir(&file, base(path)))
 }
 
+/// The name servers of this config; no secret is read, so any user may ask.
+pub fn name_servers(path: &Path) -> Result<Vec<SocketAddr>, ConfigError> {
+    let text = read(path)?;
+    Ok(name_servers_of(&written(Source { path, text: &text })?))
+}
+
+fn name_servers_of(file: &File) -> Vec<SocketAddr> {
+    file.dns.servers.iter().map(|server| server.0).collect()
+}
+
 /// The files that hold secrets; the config itself is one of them if a secret stands in it.
 pub fn secret_files(path: &Path) -> Result<Vec<PathBuf>, ConfigError> {
     let text = read(path)?;
@@ -84,7 +94,7 @@ impl Checker<'_> {
             smtp: smtp(&file.smtp),
             http: self.http(&file.http)?,
             tls: self.tls(file)?,
-            dns: Dns { servers: file.dns.servers.iter().map(|server| server.0).collect() },
+            dns: Dns { servers: name_servers_of(file) },
             outbound: self.outbound(&file.outbound)?,
             limits: Arc::new(limits(&file.limits)),
             accounts: file.account.iter().map(|account| self.account(account)).collect::<Checked<_>>()?,

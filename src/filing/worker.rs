@@ -11,6 +11,7 @@ use crate::config::checked::Config;
 use crate::conversation::id::Id;
 use crate::mail::parsed::ParsedMail;
 use crate::net::counters::Counters;
+use crate::net::permits::LargeMails;
 use crate::retry;
 use crate::store::ledger::LedgerEntry;
 use crate::store::unit::FilingResult;
@@ -34,13 +35,15 @@ pub struct Services {
     pub config: Arc<ArcSwap<Config>>,
     pub clock: Clock,
     pub counters: Arc<Counters>,
+    /// Shared with the doors, which read large mails back as well.
+    pub large_mails: Arc<LargeMails>,
     /// `ParsedMail::parse`; tests put one in that panics or hangs.
     pub parse: Arc<Parse>,
 }
 
 impl Services {
     pub fn new(store: Store, config: Arc<ArcSwap<Config>>, clock: Clock, counters: Arc<Counters>) -> Services {
-        Services { store, config, clock, counters, parse: Arc::new(ParsedMail::parse) }
+        Services { store, config, clock, counters, large_mails: Arc::default(), parse: Arc::new(ParsedMail::parse) }
     }
 }
 

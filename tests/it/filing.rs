@@ -331,6 +331,21 @@ async fn a_mail_that_makes_its_reader_panic_fails_and_the_next_one_is_filed() {
 }
 
 #[tokio::test]
+async fn a_large_mail_is_read_when_there_is_room_for_it_and_gives_its_room_back() {
+    let house = House::new();
+    let body = "many words of a long letter\r\n".repeat(20_000);
+    let raw = mail("ann@x.example", "", &body);
+    let all = house.services.large_mails.room_for(u64::MAX).await;
+    let large = house.accept(&raw, "support@acme.example").await;
+    let small = house.offer(&mail("ann@x.example", "", "food"), "support@acme.example").await;
+    assert_eq!(small.outcome, Outcome::Filed);
+    assert_eq!(house.store().ledger_entry(large).await.unwrap().outcome, Outcome::Accepted);
+    drop(all);
+    assert_eq!(house.ended(large).await.outcome, Outcome::Filed);
+    house.services.large_mails.room_for(u64::MAX).await;
+}
+
+#[tokio::test]
 async fn a_mail_on_which_its_reader_hangs_fails_and_the_next_one_is_filed() {
     let mut house = House::asleep(tempfile::tempdir().unwrap().path());
     let (release, held) = std::sync::mpsc::channel::<()>();
