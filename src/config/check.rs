@@ -29,6 +29,13 @@ pub fn data_dir(path: &Path) -> Result<PathBuf, ConfigError> {
     Ok(checked_data_dir(&file, base(path)))
 }
 
+/// The name servers of this config, empty for the system's; no secret is read, so any user may ask.
+pub fn dns_servers(path: &Path) -> Result<Vec<SocketAddr>, ConfigError> {
+    let text = read(path)?;
+    let file = written(Source { path, text: &text })?;
+    Ok(file.dns.servers.iter().map(|server| server.0).collect())
+}
+
 /// The files that hold secrets; the config itself is one of them if a secret stands in it.
 pub fn secret_files(path: &Path) -> Result<Vec<PathBuf>, ConfigError> {
     let text = read(path)?;
