@@ -88,7 +88,7 @@ fn findings(config_file: &Path, args: &CheckArgs) -> Vec<Finding> {
     findings.extend(tls(&config));
     findings.extend(secret_modes(config_file));
     findings.push(data_dir(&config.server.data_dir));
-    let running = UnixStream::connect(config.server.data_dir.join(crate::daemon::composition::OWNER_SOCKET)).is_ok();
+    let running = UnixStream::connect(config.server.data_dir.join(crate::daemon::sockets::OWNER_SOCKET)).is_ok();
     findings.extend(ports(&config, &if running { In::Use } else { In::Rest }));
     if args.dns {
         findings.extend(super::check_dns::findings(&config));

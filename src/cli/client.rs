@@ -2,6 +2,7 @@
 
 use super::failure::{Exit, Failure};
 use crate::config;
+use crate::daemon::sockets::OWNER_SOCKET;
 use http_body_util::{BodyExt, Full};
 use hyper::body::Bytes;
 use hyper::{Method, Request};
@@ -24,7 +25,7 @@ struct Answer {
 
 impl Client {
     pub fn of(config_file: &Path) -> Result<Client, Failure> {
-        Ok(Client { socket: config::data_dir(config_file)?.join("replyd.sock") })
+        Ok(Client { socket: config::data_dir(config_file)?.join(OWNER_SOCKET) })
     }
 
     /// Calls and reads JSON; an empty answer is null.

@@ -1,4 +1,4 @@
-//! `replyd conversation new|list|show|status`, on the running daemon.
+//! `replyd conversation new|list|show|status|revoke`, on the running daemon.
 
 use super::client::{Client, escaped, with_query};
 use super::failure::{Done, Failure};
@@ -25,6 +25,12 @@ pub enum ConversationCommand {
         id: String,
         #[arg(value_parser = ["open", "resolved", "snoozed"])]
         status: String,
+        #[arg(long)]
+        json: bool,
+    },
+    /// End the life of a conversation's reply addresses: mail to them is refused from here on
+    Revoke {
+        id: String,
         #[arg(long)]
         json: bool,
     },
@@ -95,6 +101,15 @@ pub fn run(config_file: &Path, command: ConversationCommand) -> Done {
                 json(&conversation)
             } else {
                 show(&conversation)
+            }
+            Ok(())
+        }
+        ConversationCommand::Revoke { id, json: as_json } => {
+            client.call(Method::POST, &format!("{}/revoke", path(&id)), None)?;
+            if as_json {
+                json(&json!({ "id": id, "revoked": true }))
+            } else {
+                println!("{}: its reply addresses take no mail any more", one_line(&id))
             }
             Ok(())
         }

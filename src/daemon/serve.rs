@@ -37,8 +37,8 @@ pub fn runtime() -> std::io::Result<tokio::runtime::Runtime> {
 
 async fn serve(config_file: &Path, config: Config, handed_over: Vec<(String, Bound)>) -> Result<(), StartError> {
     let mut signals = Signals::listen()?;
-    let sockets = Sockets::bind(&config, handed_over)?;
     let store = Store::open(&config.server.data_dir, Clock::System)?;
+    let sockets = Sockets::bind(&config, handed_over)?;
     let resolver = Resolver::new(&config.dns.servers)?;
     let running = Running::start(Ingredients { config, clock: Clock::System, sockets, store, resolver, demo: None })?;
     announce(&running);

@@ -13,6 +13,7 @@ use utoipa::openapi::security::{Http, HttpAuthScheme, SecurityScheme};
         api::conversations::list,
         api::conversations::show,
         api::conversations::change,
+        api::conversations::revoke,
         api::messages::append,
         api::inbound::list,
         api::inbound::show,

@@ -17,6 +17,7 @@ fn routes() -> Vec<(&'static str, MethodRouter<Surface>)> {
     vec![
         ("/api/v1/conversations", get(api::conversations::list).post(api::conversations::create)),
         ("/api/v1/conversations/{id}", get(api::conversations::show).patch(api::conversations::change)),
+        ("/api/v1/conversations/{id}/revoke", post(api::conversations::revoke)),
         ("/api/v1/conversations/{id}/messages", post(api::messages::append)),
         ("/api/v1/inbound", get(api::inbound::list)),
         ("/api/v1/inbound/{id}", get(api::inbound::show)),

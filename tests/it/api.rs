@@ -53,8 +53,8 @@ impl Product {
         let runtime = replyd::daemon::serve::runtime().expect("a runtime");
         let (running, store, zone) = runtime.block_on(async {
             let zone = ZoneServer::start(Zone::parse("{}").expect("a zone")).await.expect("a zone server");
-            let sockets = Sockets::bind(&config, Vec::new()).expect("free ports");
             let store = Store::open(&config.server.data_dir, Clock::System).expect("the store opens");
+            let sockets = Sockets::bind(&config, Vec::new()).expect("free ports");
             let resolver = zone.resolver().expect("a resolver");
             let parts =
                 Ingredients { config, clock: Clock::System, sockets, store: store.clone(), resolver, demo: None };

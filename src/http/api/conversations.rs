@@ -1,4 +1,4 @@
-//! `/api/v1/conversations`: begin, list, show, change.
+//! `/api/v1/conversations`: begin, list, show, change, and the end of its reply addresses.
 
 use super::messages::{Written, shown};
 use super::shape::{ConversationShape, List};
@@ -157,6 +157,18 @@ pub async fn change(
     let subject = line("subject", changes.subject)?;
     let changed = surface.store.update_conversation(id, changes.status, assignee, subject).await?;
     Ok(Json(without_messages(&surface, changed)))
+}
+
+#[utoipa::path(post, path = "/api/v1/conversations/{id}/revoke", params(("id" = String, Path)),
+    responses((status = 204, description = "its reply addresses take no mail from here on: 550 5.1.6")))]
+pub async fn revoke(
+    State(surface): State<Surface>,
+    caller: Caller,
+    PathId(id): PathId,
+) -> Result<StatusCode, ApiError> {
+    visible(&surface, &caller, id).await?;
+    surface.store.revoke_tokens(id).await?;
+    Ok(StatusCode::NO_CONTENT)
 }
 
 /// The conversation, if it is there and the caller may see it.
