@@ -56,7 +56,7 @@ impl Running {
         let (stop, surfaces, tasks) = (CancellationToken::new(), CancellationToken::new(), TaskTracker::new());
         let tls = Tls::load(&config.tls)?;
         let counters = Arc::new(Counters::default());
-        let metrics = Arc::new(Metrics::new(&counters, tls.clone()));
+        let metrics = Arc::new(Metrics::new(&counters, tls.clone(), &store));
         let owner = owner_socket(&config)?;
         let verifier = Verifier::new(resolver, clock.clone());
         let config = Arc::new(ArcSwap::from_pointee(config));
@@ -71,7 +71,7 @@ impl Running {
             large_mails: Arc::clone(&large_mails),
         });
         let mail = inbound::start(&services, sockets.mail, stop.clone())?;
-        let filed_by = filing::Services::new(store.clone(), Arc::clone(&config), clock.clone());
+        let filed_by = filing::Services::new(store.clone(), Arc::clone(&config), clock.clone(), Arc::clone(&counters));
         let filing = filing::start(filing::Services { large_mails, ..filed_by }, surfaces.clone())?;
         let watched = Arc::clone(&config);
         tasks.spawn(tls.watch(move || watched.load().tls.clone(), stop.clone()));

@@ -34,6 +34,12 @@ pub struct IngestLabels {
     pub outcome: &'static str,
 }
 
+#[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
+pub struct FilingLabels {
+    /// `filed` and `failed` end an entry; `tried_again` is one that waits for the store.
+    pub outcome: &'static str,
+}
+
 /// All of them; names are those of the metrics without prefix and `_total`.
 #[derive(Debug)]
 pub struct Counters {
@@ -43,6 +49,7 @@ pub struct Counters {
     pub smtp_tls_errors: Family<TlsErrorLabels, Counter>,
     pub smtp_eod_to_reply_seconds: Histogram,
     pub ingest: Family<IngestLabels, Counter>,
+    pub filing: Family<FilingLabels, Counter>,
     pub accept_errors: Counter,
     pub panics: Counter,
 }
@@ -57,6 +64,7 @@ impl Default for Counters {
             // 0.5 ms, a fast disk's sync, to 16 s, beyond every budget on the way to the reply.
             smtp_eod_to_reply_seconds: Histogram::new(exponential_buckets(0.0005, 2.0, 16)),
             ingest: Family::default(),
+            filing: Family::default(),
             accept_errors: Counter::default(),
             panics: Counter::default(),
         }
@@ -76,6 +84,7 @@ impl Counters {
             self.smtp_eod_to_reply_seconds.clone(),
         );
         registry.register("ingest", "Mails and recipients by door and outcome", self.ingest.clone());
+        registry.register("filing", "What filing made of accepted mails", self.filing.clone());
         registry.register("accept_errors", "Errors of accept, such as EMFILE", self.accept_errors.clone());
         registry.register("panics", "Tasks that panicked", self.panics.clone());
     }
@@ -96,6 +105,10 @@ impl Counters {
         let enhanced = words.next().filter(is_enhanced).unwrap_or_default().to_owned();
         let labels = RejectLabels { stage, code, enhanced };
         self.smtp_rejects.get_or_create(&labels).inc();
+    }
+
+    pub fn filing_ended(&self, outcome: &'static str) {
+        self.filing.get_or_create(&FilingLabels { outcome }).inc();
     }
 
     pub fn ingested(&self, ingress: &'static str, outcome: &'static str) {

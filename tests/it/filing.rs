@@ -43,7 +43,7 @@ impl House {
     fn asleep(dir: &Path) -> House {
         let clock = Clock::fixed(NOW);
         let store = Store::open(dir, clock.clone()).unwrap();
-        let services = Services::new(store, Arc::new(ArcSwap::from_pointee(config())), clock);
+        let services = Services::new(store, Arc::new(ArcSwap::from_pointee(config())), clock, Arc::default());
         House { services, shutdown: CancellationToken::new(), filing: None, _dir: None }
     }
 
