@@ -13,6 +13,7 @@ use super::sqlite::{accept, api_tokens, begin, conversations, filing, ledger, me
 use super::unit::{Acceptance, AcceptedEntry, FilingResult, NewConversation, NewMessage, RoutingEvidence, TokenState};
 use super::{StoreError, backup};
 use crate::clock::Clock;
+use crate::clock::UnixMs;
 use crate::conversation::id::Id;
 use crate::conversation::model::{Conversation, Message, Status};
 use crate::conversation::reply_token::ReplyToken;
@@ -227,9 +228,14 @@ impl Store {
         self.engine.readers.read(move |connection| ledger::entry(connection, id)).await
     }
 
-    /// Ends (or, with a time ahead, limits) the life of a conversation's tokens; new tokens are not made.
+    /// Ends the life of a conversation's tokens; new tokens are not made.
     pub async fn revoke_tokens(&self, conversation: Id) -> Result<(), StoreError> {
         self.engine.write(0, move |writing| reply_tokens::revoke(writing, conversation)).await
+    }
+
+    /// Lets a conversation's tokens expire at this time, or never; revoked ones stay revoked.
+    pub async fn expire_tokens(&self, conversation: Id, at: Option<UnixMs>) -> Result<(), StoreError> {
+        self.engine.write(0, move |writing| reply_tokens::expire(writing, conversation, at)).await
     }
 
     /// Keeps an API token by its SHA-256.

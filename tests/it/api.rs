@@ -2,6 +2,7 @@
 
 use crate::http_client::{Answer, Server};
 use replyd::clock::Clock;
+use replyd::config::checked::Endpoint;
 use replyd::config::secret::Surroundings;
 use replyd::daemon::sockets::Sockets;
 use replyd::daemon::{Ingredients, Running};
@@ -36,6 +37,7 @@ name = "acme"
 inbound_domain = "reply.acme.example"
 [[account.inbox]]
 name = "website"
+address = "support@acme.example"
 [[account]]
 name = "bolt"
 inbound_domain = "reply.bolt.example"
@@ -279,6 +281,50 @@ fn readyz_is_red_while_the_store_is_unhealthy() {
     assert_eq!((ready.status, ready.json()["error"]["code"].clone()), (503, json!("not_ready")));
     assert!(product.tcp.get("/metrics", "").body.contains("replyd_store_healthy 0"));
     assert_eq!(product.tcp.get("/healthz", "").status, 200);
+    product.stop();
+}
+
+#[test]
+fn a_reply_address_ends_when_its_owner_says_so() {
+    let product = Product::start();
+    let begun = product.begin(&kettle()).json();
+    let path = format!("/api/v1/conversations/{}/reply_address", begun["id"].as_str().expect("an id"));
+    assert_eq!(begun["reply_address_until"], Value::Null);
+    let limited = product.owner.call("PUT", &path, "", r#"{"expires_at":"2099-01-31T13:00:00+01:00"}"#).json();
+    assert_eq!(limited["reply_address_until"], "2099-01-31T12:00:00.000Z");
+    assert_eq!(product.owner.call("PUT", &path, "", r#"{"expires_at":"soon"}"#).status, 422);
+    let lifted = product.owner.call("PUT", &path, "", r#"{"expires_at":null}"#).json();
+    assert_eq!(lifted["reply_address_until"], Value::Null);
+    let stranger = product.token("bolt");
+    assert_eq!(product.tcp.call("DELETE", &path, &stranger, "").status, 404);
+    let revoked = product.owner.call("DELETE", &path, "", "").json();
+    assert!(revoked["reply_address_until"].is_string(), "{revoked}");
+    product.stop();
+}
+
+#[test]
+fn a_bounce_that_concerns_no_conversation_shows_its_facts_in_the_ledger() {
+    let product = Product::start();
+    let report = "From: MAILER-DAEMON@mx.example\nSubject: Undelivered\nMIME-Version: 1.0\n\
+        Content-Type: multipart/report; report-type=delivery-status; boundary=b\n\n--b\n\nIt failed.\n--b\n\
+        Content-Type: message/delivery-status\n\nReporting-MTA: dns; mx.example\n\n\
+        Final-Recipient: rfc822; ann@x.example\nAction: failed\nStatus: 5.1.1\n\n--b--";
+    let Some((_, Endpoint::Tcp(smtp))) = product.running.mail_endpoints().first() else { panic!("an SMTP door") };
+    crate::demo::deliver(*smtp, "support@acme.example", report);
+    let filed = product.runtime.block_on(async {
+        let mut committed = product.store.committed();
+        loop {
+            committed.borrow_and_update();
+            let page = product.owner.get("/api/v1/inbound", "").json();
+            if let Some(entry) = page["items"].as_array().into_iter().flatten().find(|e| e["outcome"] == "filed") {
+                break entry.clone();
+            }
+            committed.changed().await.expect("the store lives");
+        }
+    });
+    let shown = product.owner.get(&format!("/api/v1/inbound/{}", filed["id"].as_str().expect("an id")), "").json();
+    assert_eq!(shown["conversation_id"], Value::Null);
+    assert_eq!(shown["bounce"]["recipients"][0]["status"], "5.1.1", "{shown}");
     product.stop();
 }
 

@@ -159,18 +159,6 @@ pub async fn change(
     Ok(Json(without_messages(&surface, changed)))
 }
 
-#[utoipa::path(post, path = "/api/v1/conversations/{id}/revoke", params(("id" = String, Path)),
-    responses((status = 204, description = "its reply addresses take no mail from here on: 550 5.1.6")))]
-pub async fn revoke(
-    State(surface): State<Surface>,
-    caller: Caller,
-    PathId(id): PathId,
-) -> Result<StatusCode, ApiError> {
-    visible(&surface, &caller, id).await?;
-    surface.store.revoke_tokens(id).await?;
-    Ok(StatusCode::NO_CONTENT)
-}
-
 /// The conversation, if it is there and the caller may see it.
 pub async fn visible(surface: &Surface, caller: &Caller, id: Id) -> Result<Conversation, ApiError> {
     let conversation = surface.store.conversation(id).await?;
