@@ -85,6 +85,12 @@ impl DataDir {
         let found = rustix::fs::statvfs(&self.path).map_err(io::Error::from)?;
         Ok(FreeSpace { octets: found.f_bavail.saturating_mul(found.f_frsize), inodes: found.f_favail })
     }
+
+    /// Octets of the file system, free or not.
+    pub fn disk_size(&self) -> Result<u64, StoreError> {
+        let found = rustix::fs::statvfs(&self.path).map_err(io::Error::from)?;
+        Ok(found.f_blocks.saturating_mul(found.f_frsize))
+    }
 }
 
 /// Only the daemon's own user may read mail.

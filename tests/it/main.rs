@@ -2,6 +2,7 @@
 
 mod api;
 mod certificates;
+mod check_command;
 mod cli;
 mod daemon;
 mod demo;
@@ -13,7 +14,9 @@ mod inspect_command;
 mod listener;
 mod peer;
 mod policy;
+mod product;
 mod sender_auth;
+mod shapes;
 mod site;
 mod smtp_session;
 mod store;
