@@ -5,6 +5,7 @@
 
 use super::client::Client;
 use super::failure::{Done, Exit, Failure};
+use super::print::{one_line, say};
 use crate::config;
 use clap::Args;
 use hyper::Method;
@@ -40,7 +41,7 @@ pub fn run(config_file: &Path, args: &BackupArgs) -> Done {
         super::print::json(&json!({ "file": file }));
     } else {
         let name = file.display().to_string();
-        println!("the copy is in {}; to restore it see docs/OPERATIONS.md", super::print::one_line(&name));
+        say!("the copy is in {}; to restore it see docs/OPERATIONS.md", one_line(&name));
     }
     Ok(())
 }

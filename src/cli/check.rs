@@ -2,7 +2,7 @@
 //! nothing.
 
 use super::failure::{Done, Exit, Failure};
-use super::print::{json, one_line};
+use super::print::{json, one_line, say};
 use crate::clock::{Clock, UnixMs};
 use crate::config::checked::{Account, Config, Endpoint};
 use crate::net::listen;
@@ -75,7 +75,7 @@ pub fn run(config_file: &Path, args: &CheckArgs) -> Done {
         json(&json!({ "items": lines.collect::<Vec<_>>() }));
     } else {
         for finding in &findings {
-            println!("{:<8} {}", finding.level.word(), one_line(&finding.line));
+            say!("{:<8} {}", finding.level.word(), one_line(&finding.line));
         }
     }
     let errors = findings.iter().filter(|finding| finding.level == Level::Error).count();
@@ -204,7 +204,7 @@ fn data_dir(folder: &Path) -> Finding {
         Ok(found) if !found.is_dir() => return Finding::error(format!("{name}: it is no folder; name another")),
         Ok(_) => {}
         Err(error) if error.kind() == std::io::ErrorKind::NotFound => {
-            return Finding::warning(format!("{name}: not there; the daemon makes it at its first start if it may"));
+            return absent(&name, folder);
         }
         Err(error) => return Finding::error(format!("{name}: {error}; name a folder that can be reached")),
     }
@@ -216,6 +216,19 @@ fn data_dir(folder: &Path) -> Finding {
     match rustix::fs::access(folder, rustix::fs::Access::WRITE_OK | rustix::fs::Access::EXEC_OK) {
         Ok(()) => Finding::ok(format!("{name}: can be written")),
         Err(error) => Finding::error(format!("{name}: {error}; run this as the daemon's user, or chown it")),
+    }
+}
+
+/// The folder above must take it.
+fn absent(name: &str, folder: &Path) -> Finding {
+    let absolute = std::path::absolute(folder).unwrap_or_else(|_| folder.to_owned());
+    let above = absolute.ancestors().skip(1).find(|above| above.exists()).unwrap_or(Path::new("/"));
+    match rustix::fs::access(above, rustix::fs::Access::WRITE_OK | rustix::fs::Access::EXEC_OK) {
+        Ok(()) => Finding::warning(format!("{name}: not there; the daemon makes it at its first start if it may")),
+        Err(error) => Finding::error(format!(
+            "{name}: not there, and {} does not take it: {error}; make it for the daemon's user",
+            above.display()
+        )),
     }
 }
 

@@ -2,7 +2,7 @@
 
 use super::client::{Client, escaped, with_query};
 use super::failure::{Done, Failure};
-use super::print::{field, items, json, one_line, table, text};
+use super::print::{field, items, json, one_line, say, table, text};
 use clap::{Args, Subcommand};
 use hyper::Method;
 use serde_json::{Value, json};
@@ -109,7 +109,7 @@ pub fn run(config_file: &Path, command: ConversationCommand) -> Done {
             if as_json {
                 json(&json!({ "id": id, "revoked": true }))
             } else {
-                println!("{}: its reply addresses take no mail any more", one_line(&id))
+                say!("{}: its reply addresses take no mail any more", one_line(&id))
             }
             Ok(())
         }
@@ -118,7 +118,7 @@ pub fn run(config_file: &Path, command: ConversationCommand) -> Done {
             if as_json {
                 json(&changed)
             } else {
-                println!("{} {}", one_line(&id), field(&changed, "/status"))
+                say!("{} {}", one_line(&id), field(&changed, "/status"))
             }
             Ok(())
         }
@@ -143,7 +143,7 @@ fn begin(client: &Client, new: New) -> Result<(), Failure> {
     if new.json {
         json(&conversation);
     } else {
-        println!("{}  {}", field(&conversation, "/id"), field(&conversation, "/reply_address"));
+        say!("{}  {}", field(&conversation, "/id"), field(&conversation, "/reply_address"));
     }
     Ok(())
 }
@@ -197,7 +197,7 @@ fn show(conversation: &Value) {
     let line = |name: &str, pointer: &str| {
         let value = field(conversation, pointer);
         if !value.is_empty() {
-            println!("{name:<14} {}", one_line(&value));
+            say!("{name:<14} {}", one_line(&value));
         }
     };
     line("conversation", "/id");
@@ -209,13 +209,13 @@ fn show(conversation: &Value) {
     line("email", "/contact/email");
     line("reply address", "/reply_address");
     for message in items(conversation, "/messages") {
-        println!("\n{}", heading(message));
-        println!("{}", indented(&field(message, "/text")));
+        say!("\n{}", heading(message));
+        say!("{}", indented(&field(message, "/text")));
         folded("signature", &field(message, "/signature"));
         folded("quoted", &field(message, "/quoted"));
         for attachment in items(message, "/attachments") {
             let (name, size) = (field(attachment, "/name"), field(attachment, "/size"));
-            println!("    [{} · {size} octets · {}]", one_line(&name), field(attachment, "/url"));
+            say!("    [{} · {size} octets · {}]", one_line(&name), field(attachment, "/url"));
         }
     }
 }
@@ -231,7 +231,7 @@ fn heading(message: &Value) -> String {
 
 fn folded(name: &str, folded: &str) {
     if !folded.trim().is_empty() {
-        println!("    ({name}: {} lines folded, --json shows them)", folded.lines().count());
+        say!("    ({name}: {} lines folded, --json shows them)", folded.lines().count());
     }
 }
 

@@ -2,7 +2,7 @@
 //! that exists is overwritten.
 
 use super::failure::{Done, Exit, Failure};
-use super::print::{json, one_line};
+use super::print::{json, one_line, say};
 use crate::mail::address::{canonical_domain, is_host_name};
 use aws_lc_rs::encoding::{AsDer, Pkcs8V1Der, PublicKeyX509Der};
 use aws_lc_rs::rsa::{KeyPair, KeySize};
@@ -79,11 +79,11 @@ pub fn run(config_file: &Path, args: &InitArgs) -> Done {
 
 fn report(config_file: &Path, key_file: &Path, records: &[Record]) {
     let name = one_line(&config_file.display().to_string());
-    println!("written: {name} and {}\n\nPublish these DNS records:\n", one_line(&key_file.display().to_string()));
+    say!("written: {name} and {}\n\nPublish these DNS records:\n", one_line(&key_file.display().to_string()));
     for record in records {
-        println!("; {}\n{}. {} {}\n", record.hint, record.name, record.kind, record.data);
+        say!("; {}\n{}. {} {}\n", record.hint, record.name, record.kind, record.data);
     }
-    println!("Then: replyd check --config {name}, and replyd serve --config {name}");
+    say!("Then: replyd check --config {name}, and replyd serve --config {name}");
 }
 
 fn account_name(domain: &str) -> String {
