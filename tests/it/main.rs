@@ -4,6 +4,7 @@ mod api;
 mod certificates;
 mod check_command;
 mod cli;
+mod commands;
 mod daemon;
 mod demo;
 mod dialog;

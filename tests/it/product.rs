@@ -15,7 +15,7 @@ pub struct Product {
     pub store: Store,
     pub tcp: Server,
     pub owner: Server,
-    runtime: tokio::runtime::Runtime,
+    pub runtime: tokio::runtime::Runtime,
     pub dir: tempfile::TempDir,
     _zone: ZoneServer,
 }
@@ -51,6 +51,8 @@ channel = "api"
 impl Product {
     pub fn start() -> Product {
         let dir = tempfile::tempdir().expect("a temporary directory");
+        // For the commands, which ask it where the data directory is.
+        std::fs::write(dir.path().join("replyd.toml"), CONFIG).expect("a config");
         crate::certificates::write(dir.path(), "tls", &["mx.example.com"]);
         let config = replyd::config::parse(&dir.path().join("replyd.toml"), CONFIG, Surroundings::SYSTEM);
         let config = config.expect("a good config");
