@@ -24,10 +24,10 @@ pub struct InspectArgs {
 const EX_DATA: u8 = 65;
 /// sysexits.h: the input could not be read.
 const EX_NOINPUT: u8 = 66;
-/// sysexits.h: the config cannot be used.
-const EX_CONFIG: u8 = 78;
 /// sysexits.h: our fault.
 const EX_SOFTWARE: u8 = 70;
+/// sysexits.h: the config, whose name servers are asked, has an error.
+const EX_CONFIG: u8 = 78;
 
 /// Exit 0 for any bytes at all, 66 for a file that cannot be read.
 pub fn run(config_file: &Path, args: &InspectArgs) -> ExitCode {
@@ -38,7 +38,7 @@ pub fn run(config_file: &Path, args: &InspectArgs) -> ExitCode {
             return ExitCode::from(EX_NOINPUT);
         }
     };
-    let auth = match args.auth.check(&raw, config_file) {
+    let auth = match args.auth.check(config_file, &raw) {
         Ok(auth) => auth,
         Err(error) => {
             eprintln!("replyd inspect: {error:#}");

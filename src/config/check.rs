@@ -29,11 +29,14 @@ pub fn data_dir(path: &Path) -> Result<PathBuf, ConfigError> {
     Ok(checked_data_dir(&file, base(path)))
 }
 
-/// The name servers of this config, empty for the system's; no secret is read, so any user may ask.
-pub fn dns_servers(path: &Path) -> Result<Vec<SocketAddr>, ConfigError> {
+/// The name servers of this config; no secret is read, so any user may ask.
+pub fn name_servers(path: &Path) -> Result<Vec<SocketAddr>, ConfigError> {
     let text = read(path)?;
-    let file = written(Source { path, text: &text })?;
-    Ok(file.dns.servers.iter().map(|server| server.0).collect())
+    Ok(name_servers_of(&written(Source { path, text: &text })?))
+}
+
+fn name_servers_of(file: &File) -> Vec<SocketAddr> {
+    file.dns.servers.iter().map(|server| server.0).collect()
 }
 
 /// The files that hold secrets; the config itself is one of them if a secret stands in it.
@@ -100,7 +103,7 @@ impl Checker<'_> {
             smtp: smtp(&file.smtp),
             http: self.http(&file.http)?,
             tls: self.tls(file)?,
-            dns: Dns { servers: file.dns.servers.iter().map(|server| server.0).collect() },
+            dns: Dns { servers: name_servers_of(file) },
             outbound: self.outbound(&file.outbound)?,
             limits: Arc::new(limits(&file.limits)),
             accounts: file.account.iter().map(|account| self.account(account)).collect::<Checked<_>>()?,

@@ -56,9 +56,10 @@ impl Running {
         let (stop, surfaces, tasks) = (CancellationToken::new(), CancellationToken::new(), TaskTracker::new());
         let tls = Tls::load(&config.tls)?;
         let counters = Arc::new(Counters::default());
-        let metrics = Arc::new(Metrics::new(&counters, tls.clone()));
-        let verifier = Verifier::new(resolver, Arc::clone(&config.limits), clock.clone());
+        let metrics = Arc::new(Metrics::new(&counters, tls.clone(), &store));
+        let verifier = Verifier::new(resolver, clock.clone());
         let config = Arc::new(ArcSwap::from_pointee(config));
+        let large_mails = Arc::new(LargeMails::default());
         let services = Services::new(ServicesParts {
             config: Arc::clone(&config),
             store: store.clone(),
@@ -66,11 +67,11 @@ impl Running {
             clock: clock.clone(),
             tls: tls.clone(),
             counters: Arc::clone(&counters),
-            large_mails: Arc::new(LargeMails::default()),
+            large_mails: Arc::clone(&large_mails),
         });
         let mail = inbound::start(&services, sockets.mail, stop.clone())?;
-        let filed_by = filing::Services::new(store.clone(), Arc::clone(&config), clock.clone());
-        let filing = filing::start(filed_by, surfaces.clone())?;
+        let filed_by = filing::Services::new(store.clone(), Arc::clone(&config), clock.clone(), Arc::clone(&counters));
+        let filing = filing::start(filing::Services { large_mails, ..filed_by }, surfaces.clone())?;
         let watched = Arc::clone(&config);
         tasks.spawn(tls.watch(move || watched.load().tls.clone(), stop.clone()));
         let surface = Surface { demo, ..Surface::new(store.clone(), config, clock, metrics) };

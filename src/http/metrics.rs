@@ -42,9 +42,12 @@ struct StoreGauges {
 }
 
 impl Metrics {
-    pub fn new(counters: &Counters, tls: Tls) -> Metrics {
+    pub fn new(counters: &Counters, tls: Tls, store: &Store) -> Metrics {
         let mut registry = Registry::with_prefix("replyd");
         counters.register(&mut registry);
+        let commits = store.histograms();
+        registry.register("ingest_commit_seconds", "How long commits take, with their sync", commits.commit_seconds);
+        registry.register("ingest_commit_units", "Units of work that share a commit", commits.batch_units);
         let store = StoreGauges::default();
         registry.register("store_healthy", "1 while mail can be accepted", store.healthy.clone());
         let help = "Octets of the file system under the data directory";

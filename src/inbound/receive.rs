@@ -93,6 +93,7 @@ struct Evidence {
 
 async fn examine(services: &Services, offered: &Offered) -> Result<Evidence, ContentError> {
     let trusted_sealers = sealers_trusted_by_all(services, &offered.recipients);
+    let limits = services.limits();
     let examiner = async |raw: &[u8]| {
         let check = Check {
             ip: offered.author_ip,
@@ -100,6 +101,7 @@ async fn examine(services: &Services, offered: &Offered) -> Result<Evidence, Con
             mail_from: &offered.envelope_from,
             raw,
             now: services.clock.now().seconds(),
+            limits: &limits,
             trusted_sealers: &trusted_sealers,
         };
         (message_id(raw).map(|id| id.to_string()), services.verifier.verify(check).await)

@@ -49,6 +49,12 @@ pub struct IngestLabels {
     pub outcome: &'static str,
 }
 
+#[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
+pub struct FilingLabels {
+    /// `filed` and `failed` end an entry; `tried_again` is one that waits for the store.
+    pub outcome: &'static str,
+}
+
 /// All of them; names are those of the metrics without prefix and `_total`.
 #[derive(Debug)]
 pub struct Counters {
@@ -59,6 +65,7 @@ pub struct Counters {
     pub smtp_tls_errors: Family<TlsErrorLabels, Counter>,
     pub smtp_eod_to_reply_seconds: Histogram,
     pub ingest: Family<IngestLabels, Counter>,
+    pub filing: Family<FilingLabels, Counter>,
     pub auth_results: Family<AuthLabels, Counter>,
     pub auth_seconds: Histogram,
     pub accept_errors: Counter,
@@ -76,6 +83,7 @@ impl Default for Counters {
             // 0.5 ms, a fast disk's sync, to 16 s, beyond every budget on the way to the reply.
             smtp_eod_to_reply_seconds: Histogram::new(exponential_buckets(0.0005, 2.0, 16)),
             ingest: Family::default(),
+            filing: Family::default(),
             auth_results: Family::default(),
             // 0.5 ms, everything cached, to 8 s, beyond limits.authentication_timeout as it usually is.
             auth_seconds: Histogram::new(exponential_buckets(0.0005, 2.0, 15)),
@@ -99,6 +107,7 @@ impl Counters {
             self.smtp_eod_to_reply_seconds.clone(),
         );
         registry.register("ingest", "Mails and recipients by door and outcome", self.ingest.clone());
+        registry.register("filing", "What filing made of accepted mails", self.filing.clone());
         let help = "What SPF, DKIM, DMARC, ARC and iprev said, and the verdicts";
         registry.register("auth_results", help, self.auth_results.clone());
         registry.register("auth_seconds", "Verifying the author of one mail", self.auth_seconds.clone());
@@ -134,6 +143,10 @@ impl Counters {
         let enhanced = words.next().filter(is_enhanced).unwrap_or_default().to_owned();
         let labels = RejectLabels { stage, code, enhanced };
         self.smtp_rejects.get_or_create(&labels).inc();
+    }
+
+    pub fn filing_ended(&self, outcome: &'static str) {
+        self.filing.get_or_create(&FilingLabels { outcome }).inc();
     }
 
     pub fn ingested(&self, ingress: &'static str, outcome: &'static str) {

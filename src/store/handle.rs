@@ -1,6 +1,6 @@
 //! The handle: every unit of work as one method. What it runs in SQL stands in `sqlite/`.
 
-use super::counters::Counters;
+use super::counters::{Counters, Histograms};
 use super::engine::Engine;
 use super::ledger::{LedgerEntry, LedgerQuery, Refusal};
 use super::mail_file::MailOctets;
@@ -272,6 +272,11 @@ impl Store {
     /// What the store counts about itself.
     pub fn counters(&self) -> Counters {
         self.engine.shared.counting.read()
+    }
+
+    /// How its commits are spread, for whoever shows it.
+    pub fn histograms(&self) -> Histograms {
+        self.engine.shared.counting.histograms.clone()
     }
 
     /// Makes something go wrong, for tests of what then happens.

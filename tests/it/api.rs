@@ -208,7 +208,9 @@ fn answers_are_careful_with_what_strangers_wrote() {
     }
     let metrics = product.tcp.get("/metrics", "");
     assert!(metrics.head.contains("application/openmetrics-text") && metrics.body.ends_with("# EOF\n"), "{metrics:?}");
-    assert!(metrics.body.contains("replyd_store_healthy 1"));
+    for metric in ["replyd_store_healthy 1", "replyd_ingest_commit_seconds_count ", "replyd_ingest_commit_units_sum "] {
+        assert!(metrics.body.contains(metric), "{metric}: {}", metrics.body);
+    }
     product.stop();
 }
 

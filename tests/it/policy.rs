@@ -132,6 +132,21 @@ async fn silent_dns_neither_rejects_nor_holds_up_a_mail() {
 }
 
 #[tokio::test]
+async fn the_bounds_on_authentication_of_a_new_config_count_for_the_next_mail() {
+    let site = Site::start(Setting { zone: BANK, ..Setting::default() }).await;
+    let mut peer = Peer::ready(&site).await;
+    peer.mails("support@acme.example", &forgery("bank.example"), "550 5.7.26").await;
+    site.reconfigure(|config| {
+        let limits = replyd::limits::Limits::clone(&config.limits);
+        config.limits = Arc::new(replyd::limits::Limits { dns_questions_max: 0, ..limits });
+    });
+    peer.mails("support@acme.example", &forgery("bank.example"), "250").await;
+    let entries = site.ledger().await;
+    let accepted = entries.iter().find(|entry| entry.outcome == Outcome::Accepted).unwrap();
+    assert_eq!(accepted.auth.as_ref().unwrap()["verdict"], "undetermined");
+}
+
+#[tokio::test]
 async fn a_store_that_cannot_commit_defers_and_recovers_without_loss() {
     let site = Site::plain().await;
     let mut peer = Peer::ready(&site).await;
