@@ -263,7 +263,7 @@ fn accepted(services: &Services, envelope: &Envelope, recipient: &Recipient, ent
     tracing::info!(
         session = %envelope.origin.session,
         mail = %entry.ledger_id,
-        remote_ip = ?envelope.origin.remote_ip,
+        remote_ip = envelope.origin.remote_ip.map(tracing::field::display),
         from = %ledger::masked(&envelope.envelope_from),
         to = %ledger::masked(&recipient.address),
         message_id = envelope.message_id.as_deref().map(ledger::masked_id),
