@@ -33,18 +33,18 @@ pub fn at(lines: &[Line<'_>], at: usize) -> Option<(usize, Certainty)> {
         joined.push_str(if line.depth > first.depth { line.text.trim() } else { &line.key });
         if let Some(certainty) = certainty(&joined) {
             // Prose that happens to start with a number must not be swallowed by an attribution below it.
-            let restarts = (at + 1..=index).any(|later| starts_alone(lines, later, index));
+            let restarts = (at + 1..=index).any(|later| starts_alone(lines, later, index, certainty));
             return (!restarts).then_some((index + 1, certainty));
         }
     }
     None
 }
 
-/// Whether the lines from `from` to `to` are an attribution by themselves.
-fn starts_alone(lines: &[Line<'_>], from: usize, to: usize) -> bool {
+/// Whether the lines from `from` to `to` are an attribution by themselves, no less sure than with those above.
+fn starts_alone(lines: &[Line<'_>], from: usize, to: usize, whole: Certainty) -> bool {
     let keys: Vec<&str> = lines.iter().take(to + 1).skip(from).map(|line| line.key.as_str()).collect();
     let joined = keys.join(" ");
-    has_starter(&joined) && certainty(&joined).is_some()
+    starts_at_length(&joined) && certainty(&joined).is_some_and(|alone| alone == Certainty::Sure || alone == whole)
 }
 
 /// Some clients break within `<address` so that the closing `>` begins the next line, as if it were a quote mark.

@@ -64,6 +64,10 @@ pub enum Before {
 fn starts_signature(lines: &[Line<'_>], index: usize, end: usize) -> bool {
     let Some(line) = lines.get(index) else { return false };
     let mark = line.key.as_str();
+    // RFC 3676 §4.3: the mark is "-- ". People draw "--" between paragraphs, too, and ask on below it.
+    if mark == "--" && !line.text.ends_with("-- ") && asks(lines, index + 1..end) {
+        return false;
+    }
     if matches!(mark, "--" | "-- --" | "—" | "– –" | "ᐧ") {
         return true;
     }
@@ -78,6 +82,11 @@ fn starts_signature(lines: &[Line<'_>], index: usize, end: usize) -> bool {
         index > 0 && mark.chars().count() > 4 && lines.get(index - 1).is_some_and(|above| !above.is_blank());
     let below = index + 1..end;
     (!underlines || mark.contains('_')) && looks_like_signature(lines, below)
+}
+
+/// Whether a question stands among the lines, as it does in no signature. Looks as far as a signature reaches.
+fn asks(lines: &[Line<'_>], range: Range<usize>) -> bool {
+    lines.iter().take(range.end).skip(range.start).take(SIGNATURE_LINES_MAX).any(|line| line.key.ends_with(['?', '？', '؟']))
 }
 
 /// Few words, or a few more where an address or a number stands among them. Looks no further than a signature reaches.

@@ -105,7 +105,7 @@ pub const FIELD_NAMES: [(FieldName, &[&str]); 6] = [
             "subject", "betreff", "objet", "sujet", "asunto", "assunto", "oggetto", "onderwerp", "temat", "předmět",
             "predmet", "ämne", "emne", "aihe", "tárgy", "subiect", "konu", "θέμα", "тема", "относно", "הנושא",
             "נושא", "الموضوع", "موضوع", "主题", "主旨", "主題", "件名", "제목", "chủ đề", "tiêu đề", "subjek", "perihal",
-            "teema", "efni", "tema", "assumpte", "เรื่อง", "tēma", "विषय",
+            "teema", "efni", "tema", "assumpte", "thema", "เรื่อง", "tēma", "विषय",
         ],
     ),
     (
