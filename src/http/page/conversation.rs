@@ -217,9 +217,12 @@ mod tests {
 
     #[test]
     fn a_bounce_is_the_systems_word_and_a_vacation_reply_says_that_it_is_one() {
-        for (class, expected) in
-            [(Class::Human, ""), (Class::AutoReply, "automatic reply"), (Class::Bounce, "bounce"), (Class::List, "mailing list")]
-        {
+        for (class, expected) in [
+            (Class::Human, ""),
+            (Class::AutoReply, "automatic reply"),
+            (Class::Bounce, "bounce"),
+            (Class::List, "mailing list"),
+        ] {
             assert_eq!(super::class(class), expected);
         }
     }
