@@ -51,7 +51,7 @@ pub(super) fn refuse(services: &Services, origin: &Origin, offer: &Offer<'_>, en
     services.counters.ingested(ingress_word(origin.ingress), outcome_word(outcome));
     tracing::info!(
         session = %origin.session,
-        remote_ip = ?origin.remote_ip,
+        remote_ip = origin.remote_ip.map(tracing::field::display),
         from = offer.envelope_from.map(masked),
         to = offer.envelope_to.map(masked),
         outcome = outcome_word(outcome),

@@ -77,6 +77,8 @@ pub struct Session {
     spoke_early: bool,
     peer_gone: bool,
     stopping: bool,
+    /// Of the last command line.
+    verb: &'static str,
 }
 
 #[derive(Debug)]
@@ -145,7 +147,13 @@ impl Session {
             spoke_early: false,
             peer_gone: false,
             stopping: false,
+            verb: "connect",
         }
+    }
+
+    /// The verb that the latest reply answers: one of a few words, `connect` for the greeting.
+    pub fn verb(&self) -> &'static str {
+        self.verb
     }
 
     /// The next thing to do. Poll until `Wait` or `Close`.

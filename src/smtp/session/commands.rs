@@ -38,6 +38,7 @@ impl Session {
         };
         let line = self.input.unread().get(..length - 2).unwrap_or_default();
         let parsed = command::parse(line);
+        self.verb = command::verb_word(line);
         self.input.consume(length);
         self.timers.command_answered(now);
         match parsed {
