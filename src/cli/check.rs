@@ -258,9 +258,9 @@ fn port(key: &str, address: &str, endpoint: &Endpoint, daemon: &In) -> Finding {
             (std::io::ErrorKind::AddrInUse, In::Use) => {
                 Finding::ok(format!("{name}: in use, and the daemon is running"))
             }
-            (std::io::ErrorKind::AddrInUse, In::Rest) => {
-                Finding::error(format!("{name}: another program listens there; stop it or change {key}"))
-            }
+            (std::io::ErrorKind::AddrInUse, In::Rest) => Finding::error(format!(
+                "{name}: another program listens there (systemd, if replyd.socket is active); stop it or change {key}"
+            )),
             (std::io::ErrorKind::PermissionDenied, _) => Finding::warning(format!(
                 "{name}: this user may not listen there; use systemd/replyd.socket, or run this as root"
             )),
