@@ -10,7 +10,9 @@ use super::parsed::ParsedMail;
 pub(super) fn sign(mail: &ParsedMail) -> Option<String> {
     let subject = mail.subject().unwrap_or_default();
     let subject: String = subject.chars().take(200).collect::<String>().to_lowercase().replace(['’', '´'], "'");
-    let subject = subject.trim_start_matches(|c: char| matches!(c, '[' | '(' | '【' | '［' | '（' | '*') || c.is_whitespace()).trim_end();
+    let subject = subject
+        .trim_start_matches(|c: char| matches!(c, '[' | '(' | '【' | '［' | '（' | '*') || c.is_whitespace())
+        .trim_end();
     if subject.ends_with('?') {
         return None;
     }
@@ -49,8 +51,12 @@ fn is_hinted(mail: &ParsedMail) -> bool {
 fn prefix(mail: &ParsedMail, subject: &str, hinted: bool) -> Option<&'static str> {
     let set_off = |prefix: &&&str| is_set_off(subject, prefix);
     // An answer whose subject got something else than `Re:`.
-    let second_sign =
-        || hinted || mail.field("in-reply-to").is_some() || keeps_answer(subject) || SAID_BEHIND.iter().any(|word| subject.contains(word));
+    let second_sign = || {
+        hinted
+            || mail.field("in-reply-to").is_some()
+            || keeps_answer(subject)
+            || SAID_BEHIND.iter().any(|word| subject.contains(word))
+    };
     PREFIXES.iter().find(set_off).or_else(|| AMBIGUOUS.iter().find(set_off).filter(|_| second_sign())).copied()
 }
 
