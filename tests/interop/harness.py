@@ -72,10 +72,17 @@ class Zone:
         class Tcp(socketserver.ThreadingTCPServer):
             daemon_threads = True
 
-        udp = socketserver.ThreadingUDPServer(("127.0.0.1", 0), Datagram)
-        udp.daemon_threads = True
-        self.port = udp.server_address[1]
-        self.servers = [udp, Tcp(("127.0.0.1", self.port), Stream)]
+        def both():
+            """One number, free for both."""
+            tcp = Tcp(("127.0.0.1", 0), Stream)
+            try:
+                return [socketserver.ThreadingUDPServer(tcp.server_address, Datagram), tcp]
+            except OSError:
+                tcp.server_close()
+
+        self.servers = until("a port for both", both)
+        self.servers[0].daemon_threads = True
+        self.port = self.servers[0].server_address[1]
         for server in self.servers:
             threading.Thread(target=server.serve_forever, args=(0.05,), daemon=True).start()
 

@@ -37,7 +37,7 @@ class Exhaustion(Attack):
 data_block_timeout = "1 s"
 data_timeout = "2 s"
 session_without_mail_timeout = "3 s"
-content_in_flight = "100 MiB"
+content_in_flight = "60 MiB"
 """}
 
     def test_091_slow_sessions_end_while_honest_ones_are_served(self):
@@ -131,10 +131,10 @@ content_in_flight = "100 MiB"
                 self.assertEqual(len(content), octets)
                 self.assertReply(self.site.count(self.wire().envelope(to).send(content + b".\r\n").reply()), answer)
                 self.assertEqual([(e["outcome"], e["size"]) for e in self.site.stored(to)], [("filed", octets)] * (answer == "250"))
-        with self.probe("24 at once, room for four"):
+        with self.probe("12 at once, room for five"):
             before, replies = self.site.memory(), []
-            body = HEADER + (b"b" * 76 + b"\r\n") * 320_000
-            tos = [self.fresh() for _ in range(24)]
+            body = HEADER + (b"b" * 76 + b"\r\n") * 130_000
+            tos = [self.fresh() for _ in range(12)]
             begun = threading.Barrier(len(tos))
 
             def send(to):
@@ -159,7 +159,8 @@ content_in_flight = "100 MiB"
             for reply in replies:
                 self.assertReply(reply, "250", "452 4.3.1")
                 self.site.count(reply)
-            self.assertGreater(sum(reply.startswith("250") for reply in replies), 0)
+            self.assertIn(True, [reply.startswith("250") for reply in replies])
+            self.assertIn(True, [reply.startswith("452") for reply in replies])
             for to in tos:
                 self.site.stored(to)
             self.assertLess(self.site.memory() - before, 250 << 20)

@@ -355,7 +355,7 @@ async fn conversations_are_listed_by_latest_activity_page_by_page() {
         let page = store.conversations(query.clone()).await.unwrap();
         seen.extend(page.items.iter().map(|item| item.id));
         let Some(next) = page.next else { break };
-        query.cursor = Some(next);
+        query.cursor = Some(next.parse().unwrap());
     }
     assert_eq!(seen, [made[0], made[4], made[3], made[2], made[1]]);
     let search = async |account: Option<&str>, text: &str| {

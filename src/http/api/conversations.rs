@@ -6,7 +6,7 @@ use crate::conversation::id::Id;
 use crate::conversation::model::{Conversation, Status};
 use crate::http::caller::Caller;
 use crate::http::error::ApiError;
-use crate::http::input::{Body, PathId, Query, line, page_length};
+use crate::http::input::{Body, PathId, Query, cursor, line, page_length};
 use crate::http::surface::Surface;
 use crate::mail::address::Address;
 use crate::store::query::ConversationQuery;
@@ -128,7 +128,7 @@ pub async fn list(
             status: query.status,
             contact: query.contact,
             query: query.query,
-            cursor: query.cursor,
+            cursor: cursor(query.cursor.as_deref())?,
             limit: page_length(query.limit)?,
         })
         .await?;

@@ -102,12 +102,12 @@ pub async fn replay(
     Ok((StatusCode::ACCEPTED, Json(surface.store.replay(id).await?.into())))
 }
 
-/// The entry, if it is there and the caller may see it. Mails to nobody's domain are the owner's to see.
+/// The entry, if it is there and the caller may see it; a foreign one looks like none. Mails to nobody's domain are the owner's to see.
 async fn visible(surface: &Surface, caller: &Caller, id: Id) -> Result<LedgerEntry, ApiError> {
     let entry = surface.store.ledger_entry(id).await?;
     let may = match &entry.account {
         Some(account) => caller.may_see(account),
         None => *caller == Caller::Owner,
     };
-    if may { Ok(entry) } else { Err(ApiError::not_found("inbound entry")) }
+    if may { Ok(entry) } else { Err(ApiError::not_found("ledger entry")) }
 }
