@@ -113,6 +113,8 @@ struct Transaction {
     mail: MailCommand,
     /// Accepted ones.
     recipients: usize,
+    /// Those that were one too many.
+    recipients_beyond: usize,
     chunks: usize,
     /// There from `354` or the first chunk on.
     content: Option<Content>,

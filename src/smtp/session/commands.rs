@@ -5,7 +5,7 @@ use super::super::command::{self, Alphabet, Command, HelloVerb, Refusal};
 use super::super::extension::Channel;
 use super::super::input::{Discard, Line};
 use super::super::question::{BodyType, ForwardPath, MailCommand, Protocol, Question};
-use super::super::reply;
+use super::super::reply::{self, Reply};
 use super::super::xclient;
 use super::{Asked, Output, Session, State, Transaction};
 use std::time::Instant;
@@ -103,8 +103,6 @@ impl Session {
             self.say_error(&reply::out_of_order("a mail is open already: RSET drops it"));
         } else if self.counters.mails >= limits.mails_per_session_max {
             self.end(reply::too_many_mails(), "too many mails");
-        } else if mail.size.is_some_and(|size| size > limits.mail_octets_max) {
-            self.say_idle(&reply::mail_too_large());
         } else {
             self.timers.mail_command_taken();
             self.ask(Question::Sender(mail.clone()), Asked::Sender(mail));
@@ -113,19 +111,33 @@ impl Session {
 
     fn obey_recipient(&mut self, path: ForwardPath, alphabet: Alphabet) {
         let recipients_max = self.config.limits.recipients_max;
-        let Some(transaction) = self.transaction.as_ref().filter(|transaction| transaction.content.is_none()) else {
+        let Some(transaction) = self.transaction.as_mut().filter(|transaction| transaction.content.is_none()) else {
             return self.say_error(&reply::out_of_order("RCPT comes behind MAIL and before content"));
         };
         if alphabet == Alphabet::Utf8 && !transaction.mail.smtputf8 {
             self.say_error(&reply::address_needs_smtputf8());
         } else if transaction.mail.reverse_path.is_none() && transaction.recipients > 0 {
             // A bounce answers one mail of one sender. More recipients are a spammer's, or sent again one by one.
-            self.say(&reply::one_recipient_for_a_bounce());
+            self.say_beyond(&reply::one_recipient_for_a_bounce());
         } else if transaction.recipients >= recipients_max {
-            self.say(&reply::too_many_recipients());
+            self.say_beyond(&reply::too_many_recipients());
         } else {
             self.ask(Question::Recipient(path), Asked::Recipient);
         }
+    }
+
+    /// RFC 5321 §4.5.3.1.10: a sender may name them all before it reads the first reply. Only a flood ends the session.
+    fn say_beyond(&mut self, reply: &Reply) {
+        let limits = &self.config.limits;
+        let many = limits.recipients_max.saturating_mul(RECIPIENTS_BEYOND_FACTOR);
+        let beyond = self.transaction.as_mut().map_or(0, |transaction| {
+            transaction.recipients_beyond += 1;
+            transaction.recipients_beyond
+        });
+        if beyond > many {
+            return self.end(reply::too_many_errors(), "too many recipients");
+        }
+        self.say(reply);
     }
 
     fn obey_data(&mut self) {
@@ -205,3 +217,6 @@ impl Session {
         }
     }
 }
+
+/// Recipients beyond the allowed ones that are still answered, in multiples of those.
+const RECIPIENTS_BEYOND_FACTOR: usize = 10;
