@@ -2,7 +2,7 @@
 
 use super::client::{Client, escaped, with_query};
 use super::failure::{Done, Failure};
-use super::print::{field, items, json, one_line, table, text};
+use super::print::{field, items, json, one_line, say, table, text};
 use clap::{Args, Subcommand};
 use hyper::Method;
 use serde_json::{Value, json};
@@ -116,7 +116,7 @@ pub fn run(config_file: &Path, command: ConversationCommand) -> Done {
             if as_json {
                 json(&changed)
             } else {
-                println!("{} {}", one_line(&id), field(&changed, "/status"))
+                say!("{} {}", one_line(&id), field(&changed, "/status"))
             }
             Ok(())
         }
@@ -153,8 +153,8 @@ fn reply_address(id: &str) -> String {
 fn say_until(conversation: &Value) {
     let address = one_line(&field(conversation, "/reply_address"));
     match field(conversation, "/reply_address_until").as_str() {
-        "" => println!("{address} takes mail without end"),
-        until => println!("{address} takes mail until {until}"),
+        "" => say!("{address} takes mail without end"),
+        until => say!("{address} takes mail until {until}"),
     }
 }
 
@@ -172,7 +172,7 @@ fn begin(client: &Client, new: New) -> Result<(), Failure> {
     if new.json {
         json(&conversation);
     } else {
-        println!("{}  {}", field(&conversation, "/id"), field(&conversation, "/reply_address"));
+        say!("{}  {}", field(&conversation, "/id"), field(&conversation, "/reply_address"));
     }
     Ok(())
 }
@@ -226,7 +226,7 @@ fn show(conversation: &Value) {
     let line = |name: &str, pointer: &str| {
         let value = field(conversation, pointer);
         if !value.is_empty() {
-            println!("{name:<14} {}", one_line(&value));
+            say!("{name:<14} {}", one_line(&value));
         }
     };
     line("conversation", "/id");
@@ -239,13 +239,13 @@ fn show(conversation: &Value) {
     line("reply address", "/reply_address");
     line("until", "/reply_address_until");
     for message in items(conversation, "/messages") {
-        println!("\n{}", heading(message));
-        println!("{}", indented(&field(message, "/text")));
+        say!("\n{}", heading(message));
+        say!("{}", indented(&field(message, "/text")));
         folded("signature", &field(message, "/signature"));
         folded("quoted", &field(message, "/quoted"));
         for attachment in items(message, "/attachments") {
             let (name, size) = (field(attachment, "/name"), field(attachment, "/size"));
-            println!("    [{} · {size} octets · {}]", one_line(&name), field(attachment, "/url"));
+            say!("    [{} · {size} octets · {}]", one_line(&name), field(attachment, "/url"));
         }
     }
 }
@@ -261,7 +261,7 @@ fn heading(message: &Value) -> String {
 
 fn folded(name: &str, folded: &str) {
     if !folded.trim().is_empty() {
-        println!("    ({name}: {} lines folded, --json shows them)", folded.lines().count());
+        say!("    ({name}: {} lines folded, --json shows them)", folded.lines().count());
     }
 }
 

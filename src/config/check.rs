@@ -63,7 +63,16 @@ pub fn parse(path: &Path, text: &str, surroundings: Surroundings<'_>) -> Result<
 
 fn read(path: &Path) -> Result<String, ConfigError> {
     std::fs::read_to_string(path)
-        .map_err(|error| ConfigError::Unreadable { path: path.into(), reason: error.to_string() })
+        .map_err(|error| ConfigError::Unreadable { path: path.into(), reason: unreadable(&error) })
+}
+
+fn unreadable(error: &std::io::Error) -> String {
+    let way_out = match error.kind() {
+        std::io::ErrorKind::PermissionDenied => "run this as the daemon's user or as root",
+        std::io::ErrorKind::InvalidData => "a text in UTF-8 is expected",
+        _ => "name another file with --config or $REPLYD_CONFIG, or make one with replyd init",
+    };
+    format!("{error}; {way_out}")
 }
 
 fn written(source: Source<'_>) -> Result<File, ConfigError> {

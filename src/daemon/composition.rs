@@ -1,7 +1,7 @@
 //! Everything put together and running: what `serve`, `demo` and the tests start, and how it stops.
 
 use super::error::StartError;
-use super::sockets::Sockets;
+use super::sockets::{OWNER_SOCKET, Sockets};
 use crate::clock::Clock;
 use crate::config::checked::{Config, Endpoint};
 use crate::conversation::id::Id;
@@ -57,7 +57,6 @@ impl Running {
         let tls = Tls::load(&config.tls)?;
         let counters = Arc::new(Counters::default());
         let metrics = Arc::new(Metrics::new(&counters, tls.clone(), &store));
-        let owner = owner_socket(&config)?;
         let verifier = Verifier::new(resolver, clock.clone());
         let config = Arc::new(ArcSwap::from_pointee(config));
         let large_mails = Arc::new(LargeMails::default());
@@ -77,7 +76,7 @@ impl Running {
         tasks.spawn(tls.watch(move || watched.load().tls.clone(), stop.clone()));
         let surface = Surface { demo, ..Surface::new(store.clone(), config, clock, metrics) };
         let http = addresses(&sockets.http);
-        http::start(&surface, Doors { tcp: sockets.http, owner }, &surfaces, &tasks)?;
+        http::start(&surface, Doors { tcp: sockets.http, owner: sockets.owner }, &surfaces, &tasks)?;
         Ok(Running { services, mail, filing, http, store, stop, surfaces, tasks })
     }
 
@@ -112,11 +111,6 @@ impl Running {
     }
 }
 
-fn owner_socket(config: &Config) -> Result<Bound, StartError> {
-    let path = config.server.data_dir.join(OWNER_SOCKET);
-    http::listener::bind_owner_socket(&path).map_err(|reason| StartError::OwnerSocket { path, reason })
-}
-
 fn addresses(sockets: &[Bound]) -> Vec<SocketAddr> {
     let tcp = |socket: &Bound| match socket.endpoint() {
         Ok(Endpoint::Tcp(address)) => Some(address),
@@ -124,8 +118,5 @@ fn addresses(sockets: &[Bound]) -> Vec<SocketAddr> {
     };
     sockets.iter().filter_map(tcp).collect()
 }
-
-/// In the data directory; the commands look for it there.
-pub const OWNER_SOCKET: &str = "replyd.sock";
 
 const SURFACES_TIMEOUT: Duration = Duration::from_secs(5);

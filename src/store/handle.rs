@@ -98,6 +98,11 @@ impl Store {
         self.engine.data_dir.free_space()
     }
 
+    /// The size of the data directory's file system in octets.
+    pub fn disk_size(&self) -> Result<u64, StoreError> {
+        self.engine.data_dir.disk_size()
+    }
+
     /// Where spill files are made; the same file system as the mail files.
     pub fn spool_dir(&self) -> &Path {
         self.engine.data_dir.spool()

@@ -51,9 +51,14 @@ fn ranked(text: &str) -> Vec<Place<'_>> {
     let mut last_word = "";
     for line in text.split_inclusive('\n') {
         let mut behind_another = false;
+        let mut listed_before: Option<(usize, Rank)> = None;
         for sighting in addresses::sightings(line).take(PLACES_MAX) {
             let rank = rank(line, &sighting, last_word)
                 .map(|rank| if behind_another { rank.max(Rank::Replied) } else { rank });
+            // "to a@x, b@x and c@x": what stands before the first holds for all.
+            let listed = listed_before.filter(|(end, _)| goes_on_list(line, *end, sighting.start));
+            let rank = listed.map_or(rank, |(_, first)| rank.map(|rank| rank.min(first)));
+            listed_before = rank.map(|rank| (sighting.end, rank));
             let place = |rank| Place {
                 rank,
                 key: sighting.address.to_lowercase(),
@@ -73,6 +78,15 @@ fn ranked(text: &str) -> Vec<Place<'_>> {
     }
     places
 }
+
+/// Whether only a comma, a semicolon or "and" parts two addresses.
+fn goes_on_list(line: &str, end: usize, start: usize) -> bool {
+    let between = line.get(end..start).filter(|between| between.len() <= LIST_MARK_OCTETS_MAX).unwrap_or_default();
+    let mark = between.trim_matches(|c: char| c.is_whitespace() || "<>\"'()[]".contains(c));
+    matches!(mark, "," | ";" | "and" | ", and" | "und" | "et" | "y" | "e" | "、")
+}
+
+const LIST_MARK_OCTETS_MAX: usize = 16;
 
 /// A line around an address: a line of 100,000 addresses is not searched for a code once for each.
 fn reply(line: &str, at: usize) -> &str {

@@ -72,8 +72,7 @@ impl Session {
                 self.say_idle(&reply::mail_too_large());
             }
             Ok(reply) => {
-                self.transaction =
-                    Some(Transaction { mail, recipients: 0, recipients_beyond: 0, chunks: 0, content: None });
+                self.transaction = Some(Transaction { mail, recipients: 0, chunks: 0, content: None });
                 self.say(&reply);
             }
             Err(reply) => self.say_idle(&reply),

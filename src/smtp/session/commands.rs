@@ -5,7 +5,7 @@ use super::super::command::{self, Alphabet, Command, HelloVerb, Refusal};
 use super::super::extension::Channel;
 use super::super::input::{Discard, Line};
 use super::super::question::{BodyType, ForwardPath, MailCommand, Protocol, Question};
-use super::super::reply::{self, Reply};
+use super::super::reply;
 use super::super::xclient;
 use super::{Asked, Output, Session, State, Transaction};
 use std::time::Instant;
@@ -38,6 +38,7 @@ impl Session {
         };
         let line = self.input.unread().get(..length - 2).unwrap_or_default();
         let parsed = command::parse(line);
+        self.verb = command::verb_word(line);
         self.input.consume(length);
         self.timers.command_answered(now);
         match parsed {
@@ -111,7 +112,7 @@ impl Session {
 
     fn obey_recipient(&mut self, path: ForwardPath, alphabet: Alphabet) {
         let recipients_max = self.config.limits.recipients_max;
-        let Some(transaction) = self.transaction.as_mut().filter(|transaction| transaction.content.is_none()) else {
+        let Some(transaction) = self.transaction.as_ref().filter(|transaction| transaction.content.is_none()) else {
             return self.say_error(&reply::out_of_order("RCPT comes behind MAIL and before content"));
         };
         if alphabet == Alphabet::Utf8 && !transaction.mail.smtputf8 {
@@ -124,20 +125,6 @@ impl Session {
         } else {
             self.ask(Question::Recipient(path), Asked::Recipient);
         }
-    }
-
-    /// RFC 5321 §4.5.3.1.10: a sender may name them all before it reads the first reply. Only a flood ends the session.
-    fn say_beyond(&mut self, reply: &Reply) {
-        let limits = &self.config.limits;
-        let many = limits.recipients_max.saturating_mul(RECIPIENTS_BEYOND_FACTOR);
-        let beyond = self.transaction.as_mut().map_or(0, |transaction| {
-            transaction.recipients_beyond += 1;
-            transaction.recipients_beyond
-        });
-        if beyond > many {
-            return self.end(reply::too_many_errors(), "too many recipients");
-        }
-        self.say(reply);
     }
 
     fn obey_data(&mut self) {
@@ -217,6 +204,3 @@ impl Session {
         }
     }
 }
-
-/// Recipients beyond the allowed ones that are still answered, in multiples of those.
-const RECIPIENTS_BEYOND_FACTOR: usize = 10;
