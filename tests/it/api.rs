@@ -297,11 +297,22 @@ fn what_the_alert_rules_ask_for_is_measured() {
     product.recipient_reply("nobody@elsewhere.example");
     // No TLS handshake begins like this.
     product.smtp_reply(&["HELO a.example", "STARTTLS", "QUIT"]);
-    let metrics = product.tcp.get("/metrics", "").body;
+    crate::shapes::deliver(&product, &address);
+    // Filing counts after its commit, which is what `deliver` waits for.
+    let metrics = loop {
+        let metrics = product.tcp.get("/metrics", "").body;
+        if metrics.contains("replyd_filing_total{") {
+            break metrics;
+        }
+    };
     for line in [
-        "replyd_smtp_commands_total{verb=\"RCPT\",code=\"250\"} 1",
+        "replyd_smtp_commands_total{verb=\"DATA\",code=\"354\"} 1",
+        "replyd_smtp_commands_total{verb=\"DATA\",code=\"250\"} 1",
+        "replyd_smtp_commands_total{verb=\"RCPT\",code=\"250\"} 2",
+        "replyd_auth_results_total{method=\"verdict\",result=\"unproven\"} 1",
+        "replyd_auth_seconds_count 1",
         "replyd_smtp_commands_total{verb=\"RCPT\",code=\"550\"} 1",
-        "replyd_smtp_commands_total{verb=\"connect\",code=\"220\"} 3",
+        "replyd_smtp_commands_total{verb=\"connect\",code=\"220\"} 4",
     ] {
         assert!(metrics.contains(line), "{line} is not in\n{metrics}");
     }
@@ -318,4 +329,15 @@ fn what_the_alert_rules_ask_for_is_measured() {
         assert!(described(name), "{name} is in no metric of\n{metrics}");
     }
     product.stop();
+}
+
+/// What an operator is told to do must exist: alerts in the guide, the guide's words in the rules.
+#[test]
+fn every_alert_has_its_line_in_the_guide() {
+    let (rules, guide) = (include_str!("../../systemd/replyd.rules.yml"), include_str!("../../docs/OPERATIONS.md"));
+    let alerts: Vec<&str> = rules.lines().filter_map(|line| line.trim().strip_prefix("- alert: ")).collect();
+    assert!(alerts.len() >= 8, "{alerts:?}");
+    for alert in alerts {
+        assert!(guide.contains(&format!("`{alert}`")), "docs/OPERATIONS.md says nothing of {alert}");
+    }
 }

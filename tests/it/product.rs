@@ -39,6 +39,7 @@ name = "acme"
 inbound_domain = "reply.acme.example"
 [[account.inbox]]
 name = "website"
+address = "support@acme.example"
 [[account]]
 name = "bolt"
 inbound_domain = "reply.bolt.example"

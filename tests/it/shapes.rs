@@ -178,7 +178,7 @@ fn every_shape_has_every_field_that_callers_were_promised() {
 }
 
 /// One mail with everything in it; returns when it is filed.
-fn deliver(product: &Product, address: &str) {
+pub fn deliver(product: &Product, address: &str) {
     let smtp = product.smtp();
     let mail = format!(
         "From: Jane Doe <jane@customer.example>\r\nTo: {address}\r\nCc: bob@customer.example\r\nReply-To: j@customer.example\r\n\
