@@ -1,7 +1,7 @@
 //! Every bound on what a peer can make us hold or do, on one page. Pure.
 //!
-//! `Limits::default()` is the table of `docs/ARCHITECTURE.md`; the `[limits]` section of the config may
-//! override the few that operators need to. Tests use small values and check each at N and N+1.
+//! `Limits::default()` is what holds; the `[limits]` section of the config may override the few that operators need
+//! to. Tests use small values and check each at N and N+1.
 
 use std::time::Duration;
 

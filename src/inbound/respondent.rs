@@ -89,9 +89,9 @@ impl Respondent {
         policy::connect(&ConnectEvidence { slot, connections_in_budget, store: self.store_health() })
     }
 
-    /// Whether the peer is nobody's relay.
-    pub fn is_client(&self) -> bool {
-        self.standing == Standing::Client
+    /// Whether the peer is to show that it can wait: nobody's relay, and not to be sent away at once.
+    pub fn waits_for_greeting(&self) -> bool {
+        self.standing == Standing::Client && self.admission == Some(Answer::Accept)
     }
 
     /// Whom budgets count.

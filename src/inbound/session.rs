@@ -215,7 +215,7 @@ impl Shell {
     /// be made to wait for the greeting, for those that do not wait betray themselves.
     async fn listen_for_early_talker(&mut self) {
         let delay = self.respondent.limits().greeting_delay;
-        if !delay.is_zero() && self.respondent.is_client() {
+        if !delay.is_zero() && self.respondent.waits_for_greeting() {
             let event = self.wait(self.clock.monotonic() + delay).await;
             return self.tell(event);
         }

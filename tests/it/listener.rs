@@ -182,8 +182,27 @@ async fn who_speaks_before_a_delayed_greeting_is_sent_away_and_our_relays_do_not
     early.send("EHLO client.example\r\n").await;
     early.expect("554 5.5.0").await;
     early.expect_end().await;
+    let full = Site::start(limits(|limits| {
+        limits.greeting_delay = Duration::from_secs(600);
+        limits.sessions_per_client_max = 0;
+    }))
+    .await;
+    Peer::connect(&full.endpoint(Door::Smtp)).await.expect("421 4.7.0").await;
     let patient = Site::start(limits(|limits| limits.greeting_delay = Duration::from_millis(5))).await;
     Peer::ready(&patient).await;
+}
+
+#[tokio::test]
+async fn a_peer_that_never_reads_is_cut_when_the_wait_for_it_is_over() {
+    let site = Site::start(limits(|limits| {
+        limits.idle_commands_max = usize::MAX;
+        limits.write_timeout = Duration::from_millis(20);
+    }))
+    .await;
+    let mut peer = Peer::connect(&site.lmtp_socket()).await;
+    peer.expect("220").await;
+    peer.tries_to_send("NOOP\r\n".repeat(200_000).as_bytes()).await;
+    wait_for_sessions(&site, 0).await;
 }
 
 #[tokio::test]
