@@ -255,7 +255,7 @@ fn people_who_speak_of_bounces_are_people() {
 
 #[test]
 fn hostile_bounces_stay_bounded() {
-    let many: String = (0..100_000).map(|n| format!("<u{n}@x.example>: 550 5.1.1 no\n")).collect();
+    let many: String = (0..20_000).map(|n| format!("<u{n}@x.example>: 550 5.1.1 no\n")).collect();
     let daemon = "From: MAILER-DAEMON@x.example\nSubject: failure notice";
     let found = bounce(daemon, &many).expect("a bounce");
     assert_eq!(found.recipients.len(), super::RECIPIENTS_MAX);
@@ -264,7 +264,7 @@ fn hostile_bounces_stay_bounded() {
         "<".repeat(200_000),
         "5.1.1 ".repeat(30_000),
         "a@b.example ".repeat(5_000),
-        "\r".repeat(200_000),
+        "\r".repeat(100_000),
     ] {
         let _ = bounce(daemon, &body);
         let _ = bounce(&format!("{daemon}\nContent-Type: text/html"), &body);
