@@ -8,7 +8,6 @@ use replyd::clock::Clock;
 use replyd::dns::{Zone, ZoneServer};
 use replyd::limits::Limits;
 use replyd::sender_auth::{Check, Verdict, Verifier};
-use std::sync::Arc;
 
 const RUNS: u64 = 2000;
 const BATCHES: usize = 9;
@@ -26,7 +25,7 @@ async fn main() {
            "mx.a.example":[{{"A":"192.0.2.1"}}]}}"#
     );
     let server = ZoneServer::start(Zone::parse(&zone).expect("a zone")).await.expect("a server on loopback");
-    let verifier = Verifier::new(server.resolver().expect("a resolver"), Arc::new(Limits::default()), Clock::System);
+    let verifier = Verifier::new(server.resolver().expect("a resolver"), Clock::System);
     let body = "All work and no play makes a reply that is long enough to be one.\r\n".repeat(24);
     let mail = format!(
         "From: Ann <ann@a.example>\r\nTo: reply+00112233445566778899aabbccddeeff@reply.b.example\r\n\
@@ -36,12 +35,14 @@ async fn main() {
     let signer = DkimSigner::from_key(key).domain("a.example").selector("s");
     let signature = signer.headers(["From", "To", "Subject", "Date"]).sign(mail.as_bytes()).expect("a signature");
     let raw = signature.to_header() + &mail;
+    let limits = Limits::default();
     let check = Check {
         ip: Some([192, 0, 2, 1].into()),
         helo: "mx.a.example",
         mail_from: "ann@a.example",
         raw: raw.as_bytes(),
         now: Clock::System.now().seconds(),
+        limits: &limits,
         trusted_sealers: &[],
     };
     assert_eq!(verifier.verify(check).await.verdict, Verdict::Authentic);

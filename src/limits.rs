@@ -15,6 +15,10 @@ pub const LARGE_MAIL_OCTETS_IN_MEMORY: usize = 32 * 1024 * 1024;
 /// A command line, CRLF included (RFC 5321 §4.5.3.1.4 asks for 512; extensions add to it).
 pub const COMMAND_LINE_OCTETS_MAX: usize = 2048;
 
+/// Recipients of one session that may be answered 452 because their mail has enough; then 421. A client that did not
+/// read LIMITS sends its whole list at once and the rest of it later (RFC 5321 §4.5.3.1.10), so this is generous.
+pub const RECIPIENTS_BEYOND_MAX: usize = 1000;
+
 /// What a listener allows its peers.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Limits {

@@ -1,6 +1,7 @@
 //! `replyd inspect FILE.eml`: what replyd makes of one raw mail, changing nothing.
 
 use super::inspect_auth::{self, AuthArgs, WithAuth};
+use crate::config::ConfigError;
 use crate::filing::inspect::{AttachmentShown, Inspection, inspect};
 use crate::mail::dsn::{Bounce, BouncedRecipient};
 use crate::mail::parsed::Mailbox;
@@ -25,9 +26,11 @@ const EX_DATA: u8 = 65;
 const EX_NOINPUT: u8 = 66;
 /// sysexits.h: our fault.
 const EX_SOFTWARE: u8 = 70;
+/// sysexits.h: the config, whose name servers are asked, has an error.
+const EX_CONFIG: u8 = 78;
 
 /// Exit 0 for any bytes at all, 66 for a file that cannot be read.
-pub fn run(args: &InspectArgs) -> ExitCode {
+pub fn run(config_file: &Path, args: &InspectArgs) -> ExitCode {
     let raw = match read(&args.file) {
         Ok(raw) => raw,
         Err(error) => {
@@ -35,11 +38,11 @@ pub fn run(args: &InspectArgs) -> ExitCode {
             return ExitCode::from(EX_NOINPUT);
         }
     };
-    let auth = match args.auth.check(&raw) {
+    let auth = match args.auth.check(config_file, &raw) {
         Ok(auth) => auth,
         Err(error) => {
             eprintln!("replyd inspect: {error:#}");
-            return ExitCode::from(EX_DATA);
+            return ExitCode::from(if error.is::<ConfigError>() { EX_CONFIG } else { EX_DATA });
         }
     };
     let shown = WithAuth { inspection: inspect(&raw), auth };

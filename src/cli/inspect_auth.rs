@@ -1,15 +1,15 @@
 //! The `--auth` part of `replyd inspect`: what the daemon would conclude of the mail's author if it came from this
-//! client now. Asks the system's resolver, or a zone in a file.
+//! client now. Asks the name servers of the config, without a config the system's, or a zone in a file.
 
 use crate::clock::Clock;
+use crate::config;
 use crate::dns::{Resolver, Zone, ZoneServer};
 use crate::filing::inspect::Inspection;
 use crate::limits::Limits;
 use crate::sender_auth::{AuthResults, Check, Verifier};
 use anyhow::Context;
-use std::net::IpAddr;
-use std::path::PathBuf;
-use std::sync::Arc;
+use std::net::{IpAddr, SocketAddr};
+use std::path::{Path, PathBuf};
 
 #[derive(Debug, clap::Args)]
 pub struct AuthArgs {
@@ -59,15 +59,15 @@ pub fn lines(auth: &AuthResults) -> String {
 
 impl AuthArgs {
     /// The results, if they are asked for.
-    pub fn check(&self, raw: &[u8]) -> anyhow::Result<Option<AuthResults>> {
+    pub fn check(&self, config_file: &Path, raw: &[u8]) -> anyhow::Result<Option<AuthResults>> {
         if !self.auth {
             return Ok(None);
         }
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
-        runtime.block_on(self.verify(raw)).map(Some)
+        runtime.block_on(self.verify(config_file, raw)).map(Some)
     }
 
-    async fn verify(&self, raw: &[u8]) -> anyhow::Result<AuthResults> {
+    async fn verify(&self, config_file: &Path, raw: &[u8]) -> anyhow::Result<AuthResults> {
         let server = match &self.zone {
             Some(file) => {
                 let name = file.display();
@@ -80,17 +80,29 @@ impl AuthArgs {
         };
         let resolver = match &server {
             Some(server) => server.resolver()?,
-            None => Resolver::new(&[])?,
+            None => Resolver::new(&name_servers(config_file)?)?,
         };
-        let verifier = Verifier::new(resolver, Arc::new(Limits::default()), Clock::System);
+        let verifier = Verifier::new(resolver, Clock::System);
+        let limits = Limits::default();
         let check = Check {
             ip: self.ip,
             helo: &self.helo,
             mail_from: self.mail_from.trim_start_matches('<').trim_end_matches('>'),
             raw,
             now: self.time.unwrap_or_else(|| Clock::System.now().seconds()),
+            limits: &limits,
             trusted_sealers: &[],
         };
         Ok(verifier.verify(check).await)
     }
+}
+
+/// Those of the config. A mail can be looked at where no daemon was ever set up: the usual file may be missing, or be
+/// another user's; one that was asked for must be good.
+fn name_servers(config_file: &Path) -> anyhow::Result<Vec<SocketAddr>> {
+    let is_usual = config_file == Path::new(super::USUAL_CONFIG);
+    if is_usual && std::fs::File::open(config_file).is_err() {
+        return Ok(Vec::new());
+    }
+    Ok(config::name_servers(config_file)?)
 }

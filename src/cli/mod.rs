@@ -4,6 +4,7 @@
 pub mod backup;
 pub mod check;
 mod check_dns;
+mod check_reach;
 mod client;
 pub mod conversation;
 pub mod demo;
@@ -23,12 +24,15 @@ use failure::{Exit, Failure};
 use std::path::PathBuf;
 use std::process::ExitCode;
 
+/// The config where nothing names another.
+const USUAL_CONFIG: &str = "/etc/replyd/replyd.toml";
+
 /// replyd: a chat's replies by email, in one daemon.
 #[derive(Debug, Parser)]
 #[command(name = "replyd", version)]
 struct Cli {
     /// The config
-    #[arg(long, global = true, env = "REPLYD_CONFIG", default_value = "/etc/replyd/replyd.toml", value_name = "FILE")]
+    #[arg(long, global = true, env = "REPLYD_CONFIG", default_value = USUAL_CONFIG, value_name = "FILE")]
     config: PathBuf,
     #[command(subcommand)]
     command: Command,
@@ -71,7 +75,7 @@ pub fn main() -> ExitCode {
         Command::Demo(args) => demo::run(&args),
         Command::Init(args) => init::run(&config, &args),
         Command::Check(args) => check::run(&config, &args),
-        Command::Inspect(args) => return inspect::run(&args),
+        Command::Inspect(args) => return inspect::run(&config, &args),
         Command::Conversation(command) => conversation::run(&config, command),
         Command::Inbound(command) => inbound::run(&config, command),
         Command::Token(command) => token::run(&config, command),

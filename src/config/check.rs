@@ -29,6 +29,16 @@ pub fn data_dir(path: &Path) -> Result<PathBuf, ConfigError> {
     Ok(checked_data_dir(&file, base(path)))
 }
 
+/// The name servers of this config; no secret is read, so any user may ask.
+pub fn name_servers(path: &Path) -> Result<Vec<SocketAddr>, ConfigError> {
+    let text = read(path)?;
+    Ok(name_servers_of(&written(Source { path, text: &text })?))
+}
+
+fn name_servers_of(file: &File) -> Vec<SocketAddr> {
+    file.dns.servers.iter().map(|server| server.0).collect()
+}
+
 /// The files that hold secrets; the config itself is one of them if a secret stands in it.
 pub fn secret_files(path: &Path) -> Result<Vec<PathBuf>, ConfigError> {
     let text = read(path)?;
@@ -53,7 +63,16 @@ pub fn parse(path: &Path, text: &str, surroundings: Surroundings<'_>) -> Result<
 
 fn read(path: &Path) -> Result<String, ConfigError> {
     std::fs::read_to_string(path)
-        .map_err(|error| ConfigError::Unreadable { path: path.into(), reason: error.to_string() })
+        .map_err(|error| ConfigError::Unreadable { path: path.into(), reason: unreadable(&error) })
+}
+
+fn unreadable(error: &std::io::Error) -> String {
+    let way_out = match error.kind() {
+        std::io::ErrorKind::PermissionDenied => "run this as the daemon's user or as root",
+        std::io::ErrorKind::InvalidData => "a text in UTF-8 is expected",
+        _ => "name another file with --config or $REPLYD_CONFIG, or make one with replyd init",
+    };
+    format!("{error}; {way_out}")
 }
 
 fn written(source: Source<'_>) -> Result<File, ConfigError> {
@@ -84,7 +103,7 @@ impl Checker<'_> {
             smtp: smtp(&file.smtp),
             http: self.http(&file.http)?,
             tls: self.tls(file)?,
-            dns: Dns { servers: file.dns.servers.iter().map(|server| server.0).collect() },
+            dns: Dns { servers: name_servers_of(file) },
             outbound: self.outbound(&file.outbound)?,
             limits: Arc::new(limits(&file.limits)),
             accounts: file.account.iter().map(|account| self.account(account)).collect::<Checked<_>>()?,

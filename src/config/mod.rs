@@ -11,5 +11,5 @@ pub mod units;
 #[cfg(test)]
 mod tests;
 
-pub use check::{data_dir, load, parse, secret_files};
+pub use check::{data_dir, load, name_servers, parse, secret_files};
 pub use error::ConfigError;

@@ -1,7 +1,7 @@
 //! Everything put together and running: what `serve`, `demo` and the tests start, and how it stops.
 
 use super::error::StartError;
-use super::sockets::Sockets;
+use super::sockets::{OWNER_SOCKET, Sockets};
 use crate::clock::Clock;
 use crate::config::checked::{Config, Endpoint};
 use crate::conversation::id::Id;
@@ -56,10 +56,10 @@ impl Running {
         let (stop, surfaces, tasks) = (CancellationToken::new(), CancellationToken::new(), TaskTracker::new());
         let tls = Tls::load(&config.tls)?;
         let counters = Arc::new(Counters::default());
-        let metrics = Arc::new(Metrics::new(&counters, tls.clone()));
-        let owner = owner_socket(&config)?;
-        let verifier = Verifier::new(resolver, Arc::clone(&config.limits), clock.clone());
+        let metrics = Arc::new(Metrics::new(&counters, tls.clone(), &store));
+        let verifier = Verifier::new(resolver, clock.clone());
         let config = Arc::new(ArcSwap::from_pointee(config));
+        let large_mails = Arc::new(LargeMails::default());
         let services = Services::new(ServicesParts {
             config: Arc::clone(&config),
             store: store.clone(),
@@ -67,16 +67,16 @@ impl Running {
             clock: clock.clone(),
             tls: tls.clone(),
             counters: Arc::clone(&counters),
-            large_mails: Arc::new(LargeMails::default()),
+            large_mails: Arc::clone(&large_mails),
         });
         let mail = inbound::start(&services, sockets.mail, stop.clone())?;
-        let filed_by = filing::Services::new(store.clone(), Arc::clone(&config), clock.clone());
-        let filing = filing::start(filed_by, surfaces.clone())?;
+        let filed_by = filing::Services::new(store.clone(), Arc::clone(&config), clock.clone(), Arc::clone(&counters));
+        let filing = filing::start(filing::Services { large_mails, ..filed_by }, surfaces.clone())?;
         let watched = Arc::clone(&config);
         tasks.spawn(tls.watch(move || watched.load().tls.clone(), stop.clone()));
         let surface = Surface { demo, ..Surface::new(store.clone(), config, clock, metrics) };
         let http = addresses(&sockets.http);
-        http::start(&surface, Doors { tcp: sockets.http, owner }, &surfaces, &tasks)?;
+        http::start(&surface, Doors { tcp: sockets.http, owner: sockets.owner }, &surfaces, &tasks)?;
         Ok(Running { services, mail, filing, http, store, stop, surfaces, tasks })
     }
 
@@ -111,11 +111,6 @@ impl Running {
     }
 }
 
-fn owner_socket(config: &Config) -> Result<Bound, StartError> {
-    let path = config.server.data_dir.join(OWNER_SOCKET);
-    http::listener::bind_owner_socket(&path).map_err(|reason| StartError::OwnerSocket { path, reason })
-}
-
 fn addresses(sockets: &[Bound]) -> Vec<SocketAddr> {
     let tcp = |socket: &Bound| match socket.endpoint() {
         Ok(Endpoint::Tcp(address)) => Some(address),
@@ -123,8 +118,5 @@ fn addresses(sockets: &[Bound]) -> Vec<SocketAddr> {
     };
     sockets.iter().filter_map(tcp).collect()
 }
-
-/// In the data directory; the commands look for it there.
-pub const OWNER_SOCKET: &str = "replyd.sock";
 
 const SURFACES_TIMEOUT: Duration = Duration::from_secs(5);

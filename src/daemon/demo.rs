@@ -44,12 +44,12 @@ impl Demo {
         let folder = place.folder.canonicalize()?;
         let config_file = folder.join("replyd.toml");
         let wanted = parsed(&config_file, loopback(place.smtp_port), loopback(place.http_port))?;
+        let store = Store::open(&wanted.server.data_dir, Clock::System)?;
         let sockets = Sockets::bind(&wanted, Vec::new())?;
         let (smtp, http) = bound(&sockets)?;
         // Once more, with the ports that the kernel chose.
         let config = parsed(&config_file, smtp, http)?;
         std::fs::write(&config_file, text(smtp, http))?;
-        let store = Store::open(&config.server.data_dir, Clock::System)?;
         let conversation = example(&store).await?;
         let zone = Zone::parse(ZONE).map_err(|error| io::Error::other(error.to_string()))?;
         let zone = ZoneServer::start(zone).await?;

@@ -37,8 +37,8 @@ pub fn runtime() -> std::io::Result<tokio::runtime::Runtime> {
 
 async fn serve(config_file: &Path, config: Config, handed_over: Vec<(String, Bound)>) -> Result<(), StartError> {
     let mut signals = Signals::listen()?;
-    let sockets = Sockets::bind(&config, handed_over)?;
     let store = Store::open(&config.server.data_dir, Clock::System)?;
+    let sockets = Sockets::bind(&config, handed_over)?;
     let resolver = Resolver::new(&config.dns.servers)?;
     let running = Running::start(Ingredients { config, clock: Clock::System, sockets, store, resolver, demo: None })?;
     announce(&running);
@@ -61,7 +61,7 @@ async fn serve(config_file: &Path, config: Config, handed_over: Vec<(String, Bou
 
 fn announce(running: &Running) {
     for (door, endpoint) in running.mail_endpoints() {
-        tracing::info!(door = door.word(), ?endpoint, "listening");
+        tracing::info!(door = door.word(), %endpoint, "listening");
     }
     for address in running.http_addresses() {
         tracing::info!(door = "http", %address, "listening");

@@ -5,6 +5,7 @@
 use super::reading::{self, Decision};
 use super::worker::Services;
 use crate::conversation::id::Id;
+use crate::limits::CONTENT_IN_MEMORY_OCTETS;
 use crate::store::ledger::LedgerEntry;
 use std::collections::HashMap;
 use std::panic::{AssertUnwindSafe, catch_unwind};
@@ -13,6 +14,7 @@ use std::sync::mpsc::{Receiver, Sender, channel};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 use tokio::runtime::Handle;
+use tokio::sync::OwnedSemaphorePermit;
 use tokio::sync::mpsc::UnboundedSender;
 
 /// The reading threads; dropping it ends those that do not hang.
@@ -22,10 +24,11 @@ pub struct Threads {
 }
 
 /// A mail being read, and since when.
-#[derive(Clone, Copy)]
 struct Running {
     id: Id,
     since: Instant,
+    /// Given back with this value, and so by a thread that is given up as well.
+    _room: Option<OwnedSemaphorePermit>,
 }
 
 /// What every thread has in common.
@@ -106,7 +109,9 @@ impl Lanes {
             let next = self.queue.lock().unwrap_or_else(PoisonError::into_inner).recv();
             let Ok(entry) = next else { return };
             let ticket = self.tickets.fetch_add(1, Ordering::Relaxed);
-            let running = Running { id: entry.id, since: self.services.clock.monotonic() };
+            let room = self.room_for(&entry);
+            // Waiting for room is not reading: the time that a mail has begins after it.
+            let running = Running { id: entry.id, since: self.services.clock.monotonic(), _room: room };
             self.running().insert(ticket, running);
             let read = || reading::read(&self.services, &self.runtime, &entry);
             let decision = catch_unwind(AssertUnwindSafe(read))
@@ -117,6 +122,12 @@ impl Lanes {
             }
             let _ = self.decisions.send((entry.id, decision));
         }
+    }
+
+    /// A large mail is read whole, so it waits for its share of what all large mails may take.
+    fn room_for(&self, entry: &LedgerEntry) -> Option<OwnedSemaphorePermit> {
+        let octets = entry.size.filter(|octets| *octets > CONTENT_IN_MEMORY_OCTETS as u64)?;
+        Some(self.runtime.block_on(self.services.large_mails.room_for(octets)))
     }
 }
 

@@ -10,6 +10,8 @@ use crate::clock::Clock;
 use crate::config::checked::Config;
 use crate::conversation::id::Id;
 use crate::mail::parsed::ParsedMail;
+use crate::net::counters::Counters;
+use crate::net::permits::LargeMails;
 use crate::retry;
 use crate::store::ledger::LedgerEntry;
 use crate::store::unit::FilingResult;
@@ -32,13 +34,16 @@ pub struct Services {
     pub store: Store,
     pub config: Arc<ArcSwap<Config>>,
     pub clock: Clock,
+    pub counters: Arc<Counters>,
+    /// Shared with the doors, which read large mails back as well.
+    pub large_mails: Arc<LargeMails>,
     /// `ParsedMail::parse`; tests put one in that panics or hangs.
     pub parse: Arc<Parse>,
 }
 
 impl Services {
-    pub fn new(store: Store, config: Arc<ArcSwap<Config>>, clock: Clock) -> Services {
-        Services { store, config, clock, parse: Arc::new(ParsedMail::parse) }
+    pub fn new(store: Store, config: Arc<ArcSwap<Config>>, clock: Clock, counters: Arc<Counters>) -> Services {
+        Services { store, config, clock, counters, large_mails: Arc::default(), parse: Arc::new(ParsedMail::parse) }
     }
 }
 
@@ -80,7 +85,7 @@ struct Worker {
     services: Services,
     threads: Threads,
     read: UnboundedReceiver<(Id, Decision)>,
-    commits: JoinSet<(Id, Result<(), StoreError>)>,
+    commits: JoinSet<(Id, Result<End, StoreError>)>,
     /// Being read or committed.
     in_flight: HashSet<Id>,
     /// Entries of an earlier run that may have crashed it.
@@ -93,6 +98,9 @@ struct Worker {
     /// When to look again by itself.
     wake_at: Instant,
 }
+
+/// How an entry ended, as the metrics say it.
+type End = &'static str;
 
 /// Where the next entries are looked for.
 #[derive(Debug, Clone, Copy)]
@@ -238,6 +246,7 @@ impl Worker {
             Decision::Fail(reason) => self.fail(id, reason),
             Decision::TryAgain(error) => {
                 self.in_flight.remove(&id);
+                self.services.counters.filing_ended("tried_again");
                 self.on_store_error(&error);
             }
         }
@@ -247,10 +256,10 @@ impl Worker {
         let store = self.services.store.clone();
         self.commits.spawn(async move {
             match store.file(result).await {
-                Ok(_) => (id, Ok(())),
+                Ok(_) => (id, Ok("filed")),
                 // The store is well and refuses this one: trying again would end the same way.
                 Err(error @ (StoreError::Database(_) | StoreError::NotFound(_))) => {
-                    (id, store.fail(id, error.to_string()).await)
+                    (id, store.fail(id, error.to_string()).await.map(|()| "failed"))
                 }
                 Err(error) => (id, Err(error)),
             }
@@ -260,15 +269,21 @@ impl Worker {
     fn fail(&mut self, id: Id, reason: String) {
         tracing::warn!(%id, reason, "a mail could not be filed; it is kept: see replyd inbound show, and replay");
         let store = self.services.store.clone();
-        self.commits.spawn(async move { (id, store.fail(id, reason).await) });
+        self.commits.spawn(async move { (id, store.fail(id, reason).await.map(|()| "failed")) });
     }
 
-    fn on_committed(&mut self, done: Option<(Id, Result<(), StoreError>)>) {
+    fn on_committed(&mut self, done: Option<(Id, Result<End, StoreError>)>) {
         let Some((id, outcome)) = done else { return };
         self.in_flight.remove(&id);
         match outcome {
-            Ok(()) => self.failures = 0,
-            Err(error) => self.on_store_error(&error),
+            Ok(end) => {
+                self.services.counters.filing_ended(end);
+                self.failures = 0;
+            }
+            Err(error) => {
+                self.services.counters.filing_ended("tried_again");
+                self.on_store_error(&error);
+            }
         }
     }
 

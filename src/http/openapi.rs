@@ -14,6 +14,8 @@ use utoipa::openapi::security::{Http, HttpAuthScheme, SecurityScheme};
         api::conversations::show,
         api::conversations::change,
         api::messages::append,
+        api::reply_address::expire,
+        api::reply_address::revoke,
         api::inbound::list,
         api::inbound::show,
         api::inbound::raw,

@@ -8,10 +8,11 @@ use super::policy::{self, Answering, Recipient};
 use super::services::Services;
 use crate::config::checked::ForgedPolicy;
 use crate::conversation::id::Id;
-use crate::sender_auth::Check;
+use crate::sender_auth::{AuthResults, Check};
 use crate::smtp::reply::{self, Reply};
 use crate::store::unit::{Acceptance, AcceptedEntry};
 use std::net::IpAddr;
+use std::time::Instant;
 
 pub use super::ledger::Origin;
 
@@ -92,6 +93,7 @@ struct Evidence {
 
 async fn examine(services: &Services, offered: &Offered) -> Result<Evidence, ContentError> {
     let trusted_sealers = sealers_trusted_by_all(services, &offered.recipients);
+    let limits = services.limits();
     let examiner = async |raw: &[u8]| {
         let check = Check {
             ip: offered.author_ip,
@@ -99,11 +101,14 @@ async fn examine(services: &Services, offered: &Offered) -> Result<Evidence, Con
             mail_from: &offered.envelope_from,
             raw,
             now: services.clock.now().seconds(),
+            limits: &limits,
             trusted_sealers: &trusted_sealers,
         };
         (message_id(raw).map(|id| id.to_string()), services.verifier.verify(check).await)
     };
+    let begun = services.clock.monotonic();
     let (message_id, results) = offered.content.read(&services.large_mails, examiner).await?;
+    count(services, &results, begun);
     Ok(Evidence {
         message_id,
         // Without the author's address SPF was not asked, and what was not asked cannot prove a forgery.
@@ -111,6 +116,14 @@ async fn examine(services: &Services, offered: &Offered) -> Result<Evidence, Con
         author_domain: results.dmarc.domain.clone(),
         auth: serde_json::to_value(&results).unwrap_or_default(),
     })
+}
+
+fn count(services: &Services, results: &AuthResults, begun: Instant) {
+    let took = services.clock.monotonic().saturating_duration_since(begun);
+    services.counters.auth_seconds.observe(took.as_secs_f64());
+    for (method, result) in results.words() {
+        services.counters.auth_result(method, result);
+    }
 }
 
 /// Trust is each account's own: a mail for two accounts is excused only by sealers that both trust.
@@ -250,10 +263,10 @@ fn accepted(services: &Services, envelope: &Envelope, recipient: &Recipient, ent
     tracing::info!(
         session = %envelope.origin.session,
         mail = %entry.ledger_id,
-        remote_ip = ?envelope.origin.remote_ip,
-        from = %envelope.envelope_from,
+        remote_ip = envelope.origin.remote_ip.map(tracing::field::display),
+        from = %ledger::masked(&envelope.envelope_from),
         to = %ledger::masked(&recipient.address),
-        message_id = envelope.message_id,
+        message_id = envelope.message_id.as_deref().map(ledger::masked_id),
         size = envelope.size,
         verdict = envelope.auth.get("verdict").and_then(|verdict| verdict.as_str()),
         outcome,

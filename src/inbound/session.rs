@@ -170,6 +170,7 @@ impl Shell {
         loop {
             match self.machine.poll(self.clock.monotonic()) {
                 Output::Send(octets) => {
+                    self.services.counters.replied(self.machine.verb(), &octets);
                     self.respondent.said(&octets);
                     if self.gather(octets) && !self.flush().await {
                         return self.lost();

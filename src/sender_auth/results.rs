@@ -142,11 +142,46 @@ impl AuthResults {
     pub fn refusable(&self) -> bool {
         self.verdict == Verdict::Forged && self.dmarc.policy == Some(Policy::Reject)
     }
+
+    /// Method and result of each, as they are written in JSON: for counters.
+    pub fn words(&self) -> Vec<(&'static str, String)> {
+        let mut words = vec![
+            ("spf", word(&self.spf)),
+            ("dmarc", word(&self.dmarc.result)),
+            ("arc", word(&self.arc)),
+            ("iprev", word(&self.iprev)),
+            ("verdict", word(&self.verdict)),
+        ];
+        words.extend(self.dkim.iter().map(|signature| ("dkim", word(&signature.result))));
+        if self.dkim.is_empty() {
+            words.push(("dkim", "none".to_owned()));
+        }
+        words
+    }
+}
+
+fn word(result: &impl Serialize) -> String {
+    let value = serde_json::to_value(result).unwrap_or_default();
+    value.as_str().unwrap_or_default().to_owned()
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn every_method_has_its_word_and_no_signature_counts_as_none() {
+        let results = AuthResults { spf: SpfResult::SoftFail, ..AuthResults::default() };
+        let expected = [
+            ("spf", "softfail"),
+            ("dmarc", "none"),
+            ("arc", "none"),
+            ("iprev", "none"),
+            ("verdict", "unproven"),
+            ("dkim", "none"),
+        ];
+        assert_eq!(results.words(), expected.map(|(method, word)| (method, word.to_owned())));
+    }
 
     #[test]
     fn results_come_back_from_the_store_as_they_went_in() {

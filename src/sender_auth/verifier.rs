@@ -15,7 +15,6 @@ use crate::dns::{Questions, Resolver};
 use crate::limits::Limits;
 use std::future::Future;
 use std::net::IpAddr;
-use std::sync::Arc;
 use tokio::time::{Instant, timeout_at};
 
 const OUT_OF_TIME: &str = "the time for one mail is over";
@@ -31,6 +30,8 @@ pub struct Check<'a> {
     pub raw: &'a [u8],
     /// Seconds since the Unix epoch.
     pub now: i64,
+    /// In force for this mail.
+    pub limits: &'a Limits,
     /// Domains whose ARC seal excuses a DMARC failure; usually none.
     pub trusted_sealers: &'a [String],
 }
@@ -39,23 +40,22 @@ pub struct Check<'a> {
 #[derive(Debug, Clone)]
 pub struct Verifier {
     resolver: Resolver,
-    limits: Arc<Limits>,
     clock: Clock,
 }
 
 impl Verifier {
-    pub fn new(resolver: Resolver, limits: Arc<Limits>, clock: Clock) -> Verifier {
-        Verifier { resolver, limits, clock }
+    pub fn new(resolver: Resolver, clock: Clock) -> Verifier {
+        Verifier { resolver, clock }
     }
 
     /// Never fails: what cannot be found out is a result too.
     pub async fn verify(&self, check: Check<'_>) -> AuthResults {
         let mail = RawMail::split(check.raw);
         let author = Author::of(&mail);
-        let shares = Shares::new(&self.resolver, self.limits.dns_questions_max);
+        let shares = Shares::new(&self.resolver, check.limits.dns_questions_max);
         let bounds = Bounds {
-            signatures_max: self.limits.signatures_max,
-            deadline: Instant::from_std(self.clock.monotonic()) + self.limits.authentication_timeout,
+            signatures_max: check.limits.signatures_max,
+            deadline: Instant::from_std(self.clock.monotonic()) + check.limits.authentication_timeout,
             now: u64::try_from(check.now).unwrap_or(0),
         };
         let run = Run { check: &check, mail: &mail, author: &author, shares: &shares, bounds: &bounds };

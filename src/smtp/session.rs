@@ -17,7 +17,7 @@ use super::extension::Channel;
 use super::input::Input;
 use super::question::{MailCommand, Protocol, Question};
 use super::reply::{self, Reply};
-use crate::limits::Limits;
+use crate::limits::{Limits, RECIPIENTS_BEYOND_MAX};
 use std::collections::VecDeque;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -77,6 +77,8 @@ pub struct Session {
     spoke_early: bool,
     peer_gone: bool,
     stopping: bool,
+    /// Of the last command line.
+    verb: &'static str,
 }
 
 #[derive(Debug)]
@@ -123,6 +125,8 @@ struct Counters {
     errors: usize,
     unknown_recipients: usize,
     idle_commands: usize,
+    /// Recipients that their mail has no place for.
+    recipients_beyond: usize,
     /// Mails whose content came to its end, whatever was said to it.
     mails: usize,
 }
@@ -143,7 +147,13 @@ impl Session {
             spoke_early: false,
             peer_gone: false,
             stopping: false,
+            verb: "connect",
         }
+    }
+
+    /// The verb that the latest reply answers: one of a few words, `connect` for the greeting.
+    pub fn verb(&self) -> &'static str {
+        self.verb
     }
 
     /// The next thing to do. Poll until `Wait` or `Close`.
@@ -274,6 +284,15 @@ impl Session {
     fn say_idle(&mut self, reply: &Reply) {
         if self.is_idle_too_long() {
             return;
+        }
+        self.say(reply);
+    }
+
+    /// Answers a recipient that the mail has no place for.
+    fn say_beyond(&mut self, reply: &Reply) {
+        self.counters.recipients_beyond += 1;
+        if self.counters.recipients_beyond > RECIPIENTS_BEYOND_MAX {
+            return self.end(reply::too_many_errors(), "too many recipients");
         }
         self.say(reply);
     }

@@ -166,3 +166,27 @@ fn a_taken_port_is_named_with_the_way_out() {
     assert_eq!(output.status.code(), Some(75), "{line}");
     assert!(line.contains(&address.to_string()) && line.contains("change listen in the config"), "{line}");
 }
+
+#[test]
+fn whoever_sees_a_port_answer_may_use_the_commands_at_once() {
+    let daemon = Daemon::start();
+    while TcpStream::connect(daemon.smtp).is_err() {
+        std::thread::yield_now();
+    }
+    assert_eq!(daemon.begin("acme"), 201);
+    daemon.expect_notice("READY=1");
+    daemon.stop();
+}
+
+#[test]
+fn the_socket_of_a_killed_daemon_is_replaced() {
+    let mut daemon = Daemon::start();
+    daemon.expect_notice("READY=1");
+    daemon.process.kill().expect("it lives");
+    daemon.process.wait().expect("it ends");
+    assert!(daemon.dir.path().join("data/replyd.sock").exists(), "a killed daemon leaves its socket");
+    daemon.process = command(daemon.dir.path()).env("NOTIFY_SOCKET", daemon.dir.path().join("notify")).spawn().unwrap();
+    daemon.expect_notice("READY=1");
+    assert_eq!(daemon.begin("acme"), 201);
+    daemon.stop();
+}

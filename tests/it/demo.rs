@@ -93,7 +93,7 @@ impl Demo {
 }
 
 /// Speaks SMTP line by line; every step must be answered with a 2xx or 3xx.
-fn deliver(to: SocketAddr, recipient: &str, mail: &str) {
+pub fn deliver(to: SocketAddr, recipient: &str, mail: &str) {
     let stream = TcpStream::connect(to).expect("SMTP listens");
     let mut lines = BufReader::new(stream.try_clone().expect("a second handle")).lines();
     let mut answer = move || loop {

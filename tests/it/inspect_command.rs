@@ -1,5 +1,6 @@
 //! `replyd inspect` answers any bytes with JSON and exit 0, and a file it cannot read with exit 66.
 
+use replyd::dns::{Zone, ZoneServer};
 use std::io::Write;
 use std::process::{Command, Output, Stdio};
 
@@ -75,6 +76,24 @@ fn no_output_orders_a_terminal_about() {
         let printed = String::from_utf8(inspect(arguments, raw.as_bytes()).stdout).expect("UTF-8");
         assert!(!printed.contains(|c: char| c.is_control() && c != '\n'), "{printed:?}");
     }
+}
+
+#[test]
+fn authentication_asks_the_name_servers_of_the_config() {
+    let runtime = tokio::runtime::Runtime::new().expect("a runtime");
+    let zone = Zone::parse(r#"{"a.example":[{"TXT":"v=spf1 ip4:192.0.2.1 -all"}]}"#).expect("a zone");
+    let server = runtime.block_on(ZoneServer::start(zone)).expect("a server");
+    let dir = tempfile::tempdir().expect("a directory");
+    let file = dir.path().join("replyd.toml");
+    let config = format!("[server]\nhostname = \"mx.b.example\"\n[dns]\nservers = [\"{}\"]\n", server.address());
+    std::fs::write(&file, config).expect("a config");
+    let config = file.to_str().expect("a path");
+    let arguments = ["-", "--json", "--config", config, "--auth", "--ip", "192.0.2.1", "--mail-from", "ann@a.example"];
+    let output = inspect(&arguments, b"From: ann@a.example\r\n\r\nhello\r\n");
+    let shown: serde_json::Value = serde_json::from_slice(&output.stdout).expect("JSON");
+    assert_eq!(shown["auth"]["spf"], "pass");
+    std::fs::write(&file, "nonsense").expect("a config");
+    assert_eq!(inspect(&arguments, b"").status.code(), Some(78));
 }
 
 #[test]

@@ -37,7 +37,7 @@ async fn recipients_are_decided_against_live_data() {
 }
 
 #[tokio::test]
-async fn a_revoked_token_is_told_apart_in_words() {
+async fn an_expired_or_revoked_token_is_told_apart_in_words() {
     let site = Site::plain().await;
     let token = new_token(&site.store).await;
     let config = site.services.config.load_full();
@@ -46,10 +46,15 @@ async fn a_revoked_token_is_told_apart_in_words() {
     else {
         panic!("a live token")
     };
-    site.store.revoke_tokens(conversation_id).await.unwrap();
+    let to = format!("RCPT TO:<{}>", token.address("reply.acme.example"));
     let mut peer = Peer::ready(&site).await;
     peer.asks("MAIL FROM:<ann@example.org>", "250").await;
-    peer.asks(&format!("RCPT TO:<{}>", token.address("reply.acme.example")), "550 5.1.6").await;
+    site.store.expire_tokens(conversation_id, Some(replyd::clock::UnixMs(1))).await.unwrap();
+    assert!(peer.asks(&to, "550 5.1.6").await.contains("expired"));
+    site.store.expire_tokens(conversation_id, None).await.unwrap();
+    peer.asks(&to, "250").await;
+    site.store.revoke_tokens(conversation_id).await.unwrap();
+    peer.asks(&to, "550 5.1.6").await;
 }
 
 #[tokio::test]
@@ -129,6 +134,21 @@ async fn silent_dns_neither_rejects_nor_holds_up_a_mail() {
     let mut peer = Peer::ready(&site).await;
     peer.mails("support@acme.example", &forgery("slow.example"), "250").await;
     assert_eq!(site.ledger().await[0].auth.as_ref().unwrap()["verdict"], "undetermined");
+}
+
+#[tokio::test]
+async fn the_bounds_on_authentication_of_a_new_config_count_for_the_next_mail() {
+    let site = Site::start(Setting { zone: BANK, ..Setting::default() }).await;
+    let mut peer = Peer::ready(&site).await;
+    peer.mails("support@acme.example", &forgery("bank.example"), "550 5.7.26").await;
+    site.reconfigure(|config| {
+        let limits = replyd::limits::Limits::clone(&config.limits);
+        config.limits = Arc::new(replyd::limits::Limits { dns_questions_max: 0, ..limits });
+    });
+    peer.mails("support@acme.example", &forgery("bank.example"), "250").await;
+    let entries = site.ledger().await;
+    let accepted = entries.iter().find(|entry| entry.outcome == Outcome::Accepted).unwrap();
+    assert_eq!(accepted.auth.as_ref().unwrap()["verdict"], "undetermined");
 }
 
 #[tokio::test]

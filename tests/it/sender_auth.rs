@@ -10,7 +10,7 @@ use replyd::limits::Limits;
 use replyd::sender_auth::{
     AuthResults, Check, DkimResult, DmarcResult, IprevResult, Policy, SpfResult, Verdict, Verifier,
 };
-use std::sync::{Arc, LazyLock};
+use std::sync::LazyLock;
 
 const NOW: i64 = 1_800_000_000;
 
@@ -88,6 +88,7 @@ fn zone() -> String {
 
 struct House {
     verifier: Verifier,
+    limits: Limits,
     _server: ZoneServer,
 }
 
@@ -98,8 +99,8 @@ impl House {
 
     async fn with(limits: Limits) -> House {
         let server = ZoneServer::start(Zone::parse(&zone()).unwrap()).await.unwrap();
-        let verifier = Verifier::new(server.resolver().unwrap(), Arc::new(limits), Clock::System);
-        House { verifier, _server: server }
+        let verifier = Verifier::new(server.resolver().unwrap(), Clock::System);
+        House { verifier, limits, _server: server }
     }
 
     /// From a client that nobody's SPF names.
@@ -114,6 +115,7 @@ impl House {
             mail_from,
             raw: raw.as_bytes(),
             now: NOW,
+            limits: &self.limits,
             trusted_sealers: &[],
         };
         self.verifier.verify(check).await

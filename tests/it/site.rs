@@ -52,11 +52,10 @@ impl Site {
         let store = Store::open(dir.path(), Clock::System).expect("the store opens");
         let tls = Tls::load(&setting.certificates).expect("good certificates");
         let config = config(setting, dir.path());
-        let limits = Arc::clone(&config.limits);
         let services = Services::new(ServicesParts {
             config: Arc::new(Arc::new(config).into()),
             store: store.clone(),
-            verifier: Verifier::new(zone.resolver().expect("a resolver"), limits, Clock::System),
+            verifier: Verifier::new(zone.resolver().expect("a resolver"), Clock::System),
             clock: Clock::System,
             tls,
             counters: Arc::default(),

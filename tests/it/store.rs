@@ -312,8 +312,15 @@ async fn a_conversation_has_a_token_that_lives_until_it_is_revoked() {
     assert_eq!(state, TokenState::Live { account: account.clone(), conversation_id });
     let unknown = replyd::conversation::reply_token::ReplyToken([7; 16]);
     assert_eq!(store.token_state(unknown).await.unwrap(), TokenState::Unknown);
+    store.expire_tokens(made.id, Some(NOW)).await.unwrap();
+    let state = store.token_state(made.reply_token).await.unwrap();
+    assert_eq!(state, TokenState::Expired { account: account.clone() });
+    store.expire_tokens(made.id, Some(UnixMs(NOW.0 + 1))).await.unwrap();
+    assert!(matches!(store.token_state(made.reply_token).await.unwrap(), TokenState::Live { .. }));
     store.revoke_tokens(made.id).await.unwrap();
+    store.expire_tokens(made.id, None).await.unwrap();
     assert_eq!(store.token_state(made.reply_token).await.unwrap(), TokenState::Revoked { account });
+    assert_eq!(store.conversation(made.id).await.unwrap().reply_token_until, Some(NOW));
 }
 
 #[tokio::test]

@@ -1,4 +1,4 @@
-//! `/api/v1/conversations`: begin, list, show, change.
+//! `/api/v1/conversations`: begin, list, show, change, and the end of its reply addresses.
 
 use super::messages::{Written, shown};
 use super::shape::{ConversationShape, List};
@@ -79,10 +79,13 @@ pub async fn create(
 
 /// Everything is checked before anything is stored.
 fn checked(body: NewConversationBody, account: String, surface: &Surface) -> Result<NewConversation, ApiError> {
-    let known =
-        surface.account(&account).ok_or_else(|| ApiError::invalid("account", "no such account in the config"))?;
+    let known = surface.known_account(&account)?;
     let inbox = known.inboxes.iter().find(|inbox| inbox.name == body.inbox);
-    let inbox = inbox.ok_or_else(|| ApiError::invalid("inbox", "this account has no such inbox in the config"))?;
+    let inbox = inbox.ok_or_else(|| {
+        let known: Vec<&str> = known.inboxes.iter().map(|inbox| inbox.name.as_str()).collect();
+        let reason = format!("{:?} is not in the config; account {account} has {}", body.inbox, known.join(", "));
+        ApiError::invalid("inbox", &reason)
+    })?;
     if body.messages.len() > FIRST_MESSAGES_MAX {
         return Err(ApiError::invalid("messages", &format!("at most {FIRST_MESSAGES_MAX} may begin a conversation")));
     }

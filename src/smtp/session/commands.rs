@@ -38,6 +38,7 @@ impl Session {
         };
         let line = self.input.unread().get(..length - 2).unwrap_or_default();
         let parsed = command::parse(line);
+        self.verb = command::verb_word(line);
         self.input.consume(length);
         self.timers.command_answered(now);
         match parsed {
@@ -120,9 +121,9 @@ impl Session {
             self.say_error(&reply::address_needs_smtputf8());
         } else if transaction.mail.reverse_path.is_none() && transaction.recipients > 0 {
             // A bounce answers one mail of one sender. More recipients are a spammer's, or sent again one by one.
-            self.say(&reply::one_recipient_for_a_bounce());
+            self.say_beyond(&reply::one_recipient_for_a_bounce());
         } else if transaction.recipients >= recipients_max {
-            self.say(&reply::too_many_recipients());
+            self.say_beyond(&reply::too_many_recipients());
         } else {
             self.ask(Question::Recipient(path), Asked::Recipient);
         }

@@ -131,6 +131,7 @@ fn read(row: &Row<'_>) -> rusqlite::Result<Conversation> {
         contact: Contact { id: row.get(7)?, name: row.get(8)?, email: row.get(9)?, identifier: row.get(10)? },
         participants: Vec::new(),
         reply_token: ReplyToken(row.get(11)?),
+        reply_token_until: row.get::<_, Option<i64>>(17)?.map(UnixMs),
         created_at: UnixMs(row.get(12)?),
         last_message_at: row.get::<_, Option<i64>>(13)?.map(UnixMs),
         unseen_by_contact: row.get(14)?,
@@ -138,8 +139,10 @@ fn read(row: &Row<'_>) -> rusqlite::Result<Conversation> {
 }
 
 const COLUMNS: &str = "c.id, c.account, c.inbox, c.channel, c.status, c.subject, c.assignee, k.id, k.name, k.email,
-    k.identifier, c.reply_token, c.created_at, c.last_message_at, c.unseen_by_contact, c.contact_id, c.active_at";
-const TABLES: &str = "conversations c JOIN contacts k ON k.id = c.contact_id";
+    k.identifier, c.reply_token, c.created_at, c.last_message_at, c.unseen_by_contact, c.contact_id, c.active_at,
+    ifnull(t.revoked_at, t.expires_at)";
+const TABLES: &str = "conversations c JOIN contacts k ON k.id = c.contact_id
+    LEFT JOIN reply_tokens t ON t.token = c.reply_token";
 /// LIKE over subject and messages: a full-text index would cost every mail more than search is asked for.
 const WORD: &str = r"(c.subject LIKE ? ESCAPE '\' OR EXISTS
     (SELECT 1 FROM messages m WHERE m.conversation_id = c.id AND m.text LIKE ? ESCAPE '\'))";
