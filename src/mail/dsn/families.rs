@@ -251,6 +251,20 @@ fn people_who_speak_of_bounces_are_people() {
         "Hello,\nour mail to ann@x.example was rejected with 550 5.1.1",
     );
     no_bounce("From: Postmaster <postmaster@y.example>\nSubject: Maintenance", "We move our servers on Monday.");
+    no_bounce(
+        "From: Bob <bob@y.example>\nSubject: Mailbox full",
+        "My mailbox full of your ads! Stop sending to bob@y.example",
+    );
+}
+
+#[test]
+fn greetings_of_software_are_no_persons() {
+    let postmaster = "From: postmaster@x.example\nSubject: failure notice";
+    let qmail =
+        "Hi. This is the mail program at x.example. I wasn't able to deliver your message.\n\n<ann@x.example>:\nno";
+    check(postmaster, qmail, BounceKind::Failure, &[("ann@x.example", None)]);
+    let turkish = "İletiniz teslim edilemedi:\n\nann@x.example\n";
+    check(postmaster, turkish, BounceKind::Failure, &[("ann@x.example", None)]);
 }
 
 #[test]

@@ -224,6 +224,10 @@ mod tests {
             &[("a@x.example", Some("5.7.1"))],
         );
         check("Invalid final delivery userid: a@x.example\n", &[("a@x.example", None)]);
+        check(
+            "Could not deliver to: a@x.example, b@x.example and <c@x.example>",
+            &[("a@x.example", None), ("b@x.example", None), ("c@x.example", None)],
+        );
         check("nothing here", &[]);
     }
 
