@@ -94,6 +94,22 @@ fn compose(
     content
 }
 
+/// What makes a mail large: a short text and one file.
+fn with_attachment(octets: usize) -> Vec<u8> {
+    let mut mail = format!(
+        "From: Jane Doe <jane@customer.example>\r\nTo: support@reply.example\r\nSubject: The film\r\nMessage-ID: <film.{}@customer.example>\r\n\
+         Date: Fri, 20 Nov 2026 10:00:00 +0000\r\nMIME-Version: 1.0\r\nContent-Type: multipart/mixed; boundary=edge\r\n\r\n\
+         --edge\r\nContent-Type: text/plain\r\n\r\nHere it is.\r\n--edge\r\nContent-Type: video/mp4; name=film.mp4\r\n\
+         Content-Transfer-Encoding: base64\r\n\r\n",
+        std::process::id()
+    );
+    while mail.len() < octets {
+        mail.push_str("QWxsIHdvcmsgYW5kIG5vIHBsYXkgbWFrZXMgYSBmaWxtIHRoYXQgbm9ib2R5IHdhdGNoZXMu\r\n");
+    }
+    mail.push_str("--edge--\r\n.\r\n");
+    mail.into_bytes()
+}
+
 fn signer(options: &HashMap<String, String>) -> Option<DkimSigner<RsaKey<Sha256>, mail_auth::dkim::Done>> {
     let key = PrivateKeyDer::from_pem_file(options.get("key")?).expect("a PEM key");
     let key = RsaKey::<Sha256>::from_key_der(key).expect("an RSA key");
@@ -114,9 +130,15 @@ fn smtp(options: &HashMap<String, String>) {
     let recipients: Vec<String> = recipients.lines().map(str::to_owned).collect();
     let signer = signer(options);
     let large = octets > 1024 * 1024;
-    let composed: Vec<(String, Vec<u8>)> = (0..if large { 1 } else { mails })
+    // Large mails share their octets, which the load would not have memory for: give each a recipient of its own, or
+    // all but the first are duplicates.
+    let shared = large.then(|| Arc::new(with_attachment(octets)));
+    let composed: Vec<(String, Arc<Vec<u8>>)> = (0..mails)
         .map(|n| (n, recipients[n % recipients.len()].clone()))
-        .map(|(n, to)| (to.clone(), compose(n, &to, octets, signer.as_ref())))
+        .map(|(n, to)| {
+            let content = shared.clone().unwrap_or_else(|| Arc::new(compose(n, &to, octets, signer.as_ref())));
+            (to, content)
+        })
         .collect();
     let composed = Arc::new(composed);
     let barrier = Arc::new(Barrier::new(sessions + 1));
@@ -131,7 +153,7 @@ fn smtp(options: &HashMap<String, String>) {
                 barrier.wait();
                 let mut own = Vec::new();
                 for n in (session..mails).step_by(sessions) {
-                    own.push(deliver(&mut client, &composed[n % composed.len()]));
+                    own.push(deliver(&mut client, &composed[n]));
                 }
                 client.send(b"QUIT\r\n");
                 waits.lock().expect("no panic").append(&mut own);
@@ -155,7 +177,7 @@ fn smtp(options: &HashMap<String, String>) {
 }
 
 /// Sends one mail with a pipelined envelope; the time from its last octet to its 250.
-fn deliver(client: &mut Client, (to, content): &(String, Vec<u8>)) -> Duration {
+fn deliver(client: &mut Client, (to, content): &(String, Arc<Vec<u8>>)) -> Duration {
     client.send(format!("MAIL FROM:<jane@customer.example>\r\nRCPT TO:<{to}>\r\nDATA\r\n").as_bytes());
     client.expect("250");
     client.expect("250");

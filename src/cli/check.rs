@@ -95,6 +95,7 @@ fn findings(config_file: &Path, args: &CheckArgs) -> Vec<Finding> {
     findings.extend(tls(&config));
     findings.extend(secret_modes(config_file));
     findings.push(data_dir(&config.server.data_dir));
+    findings.extend(full_disk(&config));
     let running = UnixStream::connect(config.server.data_dir.join(crate::daemon::sockets::OWNER_SOCKET)).is_ok();
     findings.extend(ports(&config, &if running { In::Use } else { In::Rest }));
     if args.dns {
@@ -219,6 +220,19 @@ fn data_dir(folder: &Path) -> Finding {
     }
 }
 
+/// Below this the daemon defers every mail.
+fn full_disk(config: &Config) -> Option<Finding> {
+    let found = rustix::fs::statvfs(&config.server.data_dir).ok()?;
+    let (free, wanted) = (found.f_bavail.saturating_mul(found.f_frsize), config.limits.disk_free_octets_min);
+    (free < wanted).then(|| {
+        Finding::error(format!(
+            "server.data_dir {}: {free} octets are free, and mail is deferred below limits.disk_free, {wanted}; free some, \
+             or lower the limit",
+            config.server.data_dir.display()
+        ))
+    })
+}
+
 /// The folder above must take it.
 fn absent(name: &str, folder: &Path) -> Finding {
     let absolute = std::path::absolute(folder).unwrap_or_else(|_| folder.to_owned());
@@ -258,9 +272,9 @@ fn port(key: &str, address: &str, endpoint: &Endpoint, daemon: &In) -> Finding {
             (std::io::ErrorKind::AddrInUse, In::Use) => {
                 Finding::ok(format!("{name}: in use, and the daemon is running"))
             }
-            (std::io::ErrorKind::AddrInUse, In::Rest) => {
-                Finding::error(format!("{name}: another program listens there; stop it or change {key}"))
-            }
+            (std::io::ErrorKind::AddrInUse, In::Rest) => Finding::error(format!(
+                "{name}: another program listens there (systemd, if replyd.socket is active); stop it or change {key}"
+            )),
             (std::io::ErrorKind::PermissionDenied, _) => Finding::warning(format!(
                 "{name}: this user may not listen there; use systemd/replyd.socket, or run this as root"
             )),

@@ -327,6 +327,7 @@ fn limits(overrides: &file::LimitOverrides) -> Limits {
     set_octets(&mut limits.disk_free_octets_min, overrides.disk_free);
     limits.disk_free_inodes_min =
         overrides.disk_free_inodes.map_or(limits.disk_free_inodes_min, |count| u64::from(count.0));
+    set_time(&mut limits.greeting_delay, overrides.greeting_delay);
     set_time(&mut limits.command_timeout, overrides.command_timeout);
     set_time(&mut limits.data_block_timeout, overrides.data_block_timeout);
     set_time(&mut limits.data_timeout, overrides.data_timeout);

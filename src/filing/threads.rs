@@ -7,20 +7,25 @@ use super::worker::Services;
 use crate::conversation::id::Id;
 use crate::limits::CONTENT_IN_MEMORY_OCTETS;
 use crate::store::ledger::LedgerEntry;
-use std::collections::HashMap;
+use std::collections::{HashMap, VecDeque};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
-use std::sync::mpsc::{Receiver, Sender, channel};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 use tokio::runtime::Handle;
+use tokio::sync::Notify;
 use tokio::sync::OwnedSemaphorePermit;
-use tokio::sync::mpsc::UnboundedSender;
 
 /// The reading threads; dropping it ends those that do not hang.
 pub struct Threads {
     lanes: Arc<Lanes>,
-    jobs: Sender<LedgerEntry>,
+}
+
+/// What waits to be read; it holds as much as the worker has given out.
+#[derive(Default)]
+struct Queue {
+    entries: VecDeque<LedgerEntry>,
+    closed: bool,
 }
 
 /// A mail being read, and since when.
@@ -35,8 +40,11 @@ struct Running {
 struct Lanes {
     services: Services,
     runtime: Handle,
-    queue: Mutex<Receiver<LedgerEntry>>,
-    decisions: UnboundedSender<(Id, Decision)>,
+    queue: Mutex<Queue>,
+    arrived: Condvar,
+    /// Decisions for the worker, which is woken for many at a time: a wake-up costs as much as reading a mail.
+    decisions: Mutex<Vec<(Id, Decision)>>,
+    decided: Arc<Notify>,
     /// By ticket: an entry may be replayed while a thread still hangs on it.
     running: Mutex<HashMap<u64, Running>>,
     tickets: AtomicU64,
@@ -44,19 +52,15 @@ struct Lanes {
 }
 
 impl Threads {
-    /// Starts `count` threads; decisions arrive in any order. The channel holds as much as the worker has given out.
-    pub fn start(
-        services: Services,
-        runtime: Handle,
-        count: usize,
-        decisions: UnboundedSender<(Id, Decision)>,
-    ) -> std::io::Result<Threads> {
-        let (jobs, queue) = channel();
+    /// Starts `count` threads; decisions are made in any order.
+    pub fn start(services: Services, runtime: Handle, count: usize) -> std::io::Result<Threads> {
         let lanes = Arc::new(Lanes {
             services,
             runtime,
-            queue: Mutex::new(queue),
-            decisions,
+            queue: Mutex::default(),
+            arrived: Condvar::new(),
+            decisions: Mutex::default(),
+            decided: Arc::default(),
             running: Mutex::default(),
             tickets: AtomicU64::new(0),
             given_up: AtomicUsize::new(0),
@@ -64,13 +68,23 @@ impl Threads {
         for _ in 0..count {
             spawn(&lanes)?;
         }
-        Ok(Threads { lanes, jobs })
+        Ok(Threads { lanes })
     }
 
-    /// Queues a mail for reading.
-    pub fn read(&self, entry: LedgerEntry) {
-        // The receiver lives as long as `lanes` does.
-        let _ = self.jobs.send(entry);
+    /// Queues mails for reading.
+    pub fn read(&self, entries: impl IntoIterator<Item = LedgerEntry>) {
+        self.lanes.queue().entries.extend(entries);
+        self.lanes.arrived.notify_all();
+    }
+
+    /// Notified when there are decisions.
+    pub fn decided(&self) -> Arc<Notify> {
+        Arc::clone(&self.lanes.decided)
+    }
+
+    /// The decisions made since the last call.
+    pub fn decisions(&self) -> Vec<(Id, Decision)> {
+        std::mem::take(&mut *self.lanes.decisions())
     }
 
     /// Gives up on mails that are being read for too long: their decision is the failure that is answered here, and
@@ -98,16 +112,54 @@ impl Threads {
     }
 }
 
+impl Drop for Threads {
+    fn drop(&mut self) {
+        self.lanes.queue().closed = true;
+        self.lanes.arrived.notify_all();
+    }
+}
+
 impl Lanes {
+    fn queue(&self) -> MutexGuard<'_, Queue> {
+        self.queue.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn decisions(&self) -> MutexGuard<'_, Vec<(Id, Decision)>> {
+        self.decisions.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Waits for the next entry, after the worker was told of what is decided so far.
+    fn next(&self) -> Option<LedgerEntry> {
+        let mut queue = self.queue();
+        loop {
+            if queue.closed {
+                return None;
+            }
+            if let Some(entry) = queue.entries.pop_front() {
+                return Some(entry);
+            }
+            if !self.decisions().is_empty() {
+                self.decided.notify_one();
+            }
+            queue = self.arrived.wait(queue).unwrap_or_else(PoisonError::into_inner);
+        }
+    }
+
+    fn decide(&self, id: Id, decision: Decision) {
+        let mut decisions = self.decisions();
+        decisions.push((id, decision));
+        if decisions.len() >= DECISIONS_TOGETHER {
+            self.decided.notify_one();
+        }
+    }
+
     fn running(&self) -> MutexGuard<'_, HashMap<u64, Running>> {
         self.running.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Until the queue ends, or this thread was given up while it hung.
     fn run(&self) {
-        loop {
-            let next = self.queue.lock().unwrap_or_else(PoisonError::into_inner).recv();
-            let Ok(entry) = next else { return };
+        while let Some(entry) = self.next() {
             let ticket = self.tickets.fetch_add(1, Ordering::Relaxed);
             let room = self.room_for(&entry);
             // Waiting for room is not reading: the time that a mail has begins after it.
@@ -120,7 +172,7 @@ impl Lanes {
                 self.given_up.fetch_sub(1, Ordering::SeqCst);
                 return;
             }
-            let _ = self.decisions.send((entry.id, decision));
+            self.decide(entry.id, decision);
         }
     }
 
@@ -142,6 +194,8 @@ fn words_of(panic: &(dyn std::any::Any + Send)) -> &str {
     fixed.or(panic.downcast_ref::<String>().map(String::as_str)).unwrap_or("without words")
 }
 
+/// Decisions for which the worker is woken while there is more to read.
+const DECISIONS_TOGETHER: usize = 32;
 /// Reserved, not used, until a mail's nesting asks for it.
 const STACK_OCTETS: usize = 64 * 1024 * 1024;
 /// Threads that may hang at a time before no more are started.

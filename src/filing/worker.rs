@@ -20,7 +20,6 @@ use arc_swap::ArcSwap;
 use std::collections::{HashSet, VecDeque};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
-use tokio::sync::mpsc::{UnboundedReceiver, unbounded_channel};
 use tokio::task::{JoinHandle, JoinSet};
 use tokio::time::sleep_until;
 use tokio_util::sync::CancellationToken;
@@ -62,16 +61,15 @@ impl Handle {
 
 /// Starts filing on the current runtime, until `shutdown`.
 pub fn start(services: Services, shutdown: CancellationToken) -> std::io::Result<Handle> {
-    let (decisions, read) = unbounded_channel();
     let count = std::thread::available_parallelism().map_or(2, usize::from).clamp(2, THREADS_MAX);
-    let threads = Threads::start(services.clone(), tokio::runtime::Handle::current(), count, decisions)?;
+    let threads = Threads::start(services.clone(), tokio::runtime::Handle::current(), count)?;
     let wake_at = services.clock.monotonic();
     let worker = Worker {
         services,
         threads,
-        read,
         commits: JoinSet::new(),
         in_flight: HashSet::new(),
+        large: Large::default(),
         suspects: VecDeque::new(),
         look: Look::Whole(None),
         newest: None,
@@ -84,10 +82,10 @@ pub fn start(services: Services, shutdown: CancellationToken) -> std::io::Result
 struct Worker {
     services: Services,
     threads: Threads,
-    read: UnboundedReceiver<(Id, Decision)>,
-    commits: JoinSet<(Id, Result<End, StoreError>)>,
+    commits: JoinSet<Vec<(Id, Result<End, StoreError>)>>,
     /// Being read or committed.
     in_flight: HashSet<Id>,
+    large: Large,
     /// Entries of an earlier run that may have crashed it.
     suspects: VecDeque<LedgerEntry>,
     look: Look,
@@ -97,6 +95,13 @@ struct Worker {
     failures: u32,
     /// When to look again by itself.
     wake_at: Instant,
+}
+
+/// Large mails are read and committed one at a time: each takes several times its size while that lasts.
+#[derive(Default)]
+struct Large {
+    in_hand: Option<Id>,
+    waiting: VecDeque<LedgerEntry>,
 }
 
 /// How an entry ended, as the metrics say it.
@@ -118,12 +123,13 @@ enum Look {
 impl Worker {
     async fn run(mut self, shutdown: CancellationToken) {
         let mut announced = self.services.store.accepted_mail();
+        let decided = self.threads.decided();
         self.take_suspects(&shutdown).await;
         while !shutdown.is_cancelled() {
             self.give_out().await;
             tokio::select! {
                 () = shutdown.cancelled() => {}
-                Some((id, decision)) = self.read.recv() => self.on_read(id, decision),
+                () = decided.notified() => self.on_decided(),
                 Some(done) = self.commits.join_next() => self.on_committed(done.ok()),
                 Ok(()) = announced.changed() => self.on_announced(),
                 () = sleep_until(self.wake_at.into()) => self.on_time(),
@@ -203,12 +209,28 @@ impl Worker {
             _ => Look::Rest,
         };
         self.newest = self.newest.max(entries.last().map(|entry| entry.id));
-        for entry in entries {
-            if self.in_flight.insert(entry.id) {
-                self.threads.read(entry);
-            }
-        }
+        let (large, small): (Vec<_>, Vec<_>) =
+            entries.into_iter().filter(|entry| self.in_flight.insert(entry.id)).partition(is_large);
+        self.threads.read(small);
+        self.large.waiting.extend(large);
+        self.next_large();
         true
+    }
+
+    fn next_large(&mut self) {
+        if self.large.in_hand.is_none() {
+            self.large.in_hand = self.large.waiting.front().map(|entry| entry.id);
+            self.threads.read(self.large.waiting.pop_front());
+        }
+    }
+
+    /// No longer being read or committed.
+    fn release(&mut self, id: Id) {
+        self.in_flight.remove(&id);
+        if self.large.in_hand == Some(id) {
+            self.large.in_hand = None;
+            self.next_large();
+        }
     }
 
     fn try_suspect(&mut self, suspect: LedgerEntry, attempts: u32) {
@@ -217,7 +239,7 @@ impl Worker {
         if attempts > ATTEMPTS_MAX {
             self.fail(id, format!("reading it ended the process {ATTEMPTS_MAX} times"));
         } else {
-            self.threads.read(suspect);
+            self.threads.read([suspect]);
         }
     }
 
@@ -229,6 +251,7 @@ impl Worker {
 
     /// The slow look costs one index step when there is nothing; it makes a lost announcement a delay.
     fn on_time(&mut self) {
+        self.on_decided();
         let timeout = self.services.config.load().limits.filing_timeout;
         for id in self.threads.give_up_on(timeout) {
             self.fail(id, format!("reading it took longer than {} s", timeout.as_secs_f64()));
@@ -240,49 +263,42 @@ impl Worker {
         self.wake_at = self.services.clock.monotonic() + pause;
     }
 
-    fn on_read(&mut self, id: Id, decision: Decision) {
-        match decision {
-            Decision::File(result) => self.file(id, *result),
-            Decision::Fail(reason) => self.fail(id, reason),
-            Decision::TryAgain(error) => {
-                self.in_flight.remove(&id);
-                self.services.counters.filing_ended("tried_again");
-                self.on_store_error(&error);
+    fn on_decided(&mut self) {
+        let mut results = Vec::new();
+        for (id, decision) in self.threads.decisions() {
+            match decision {
+                Decision::File(result) => results.push(*result),
+                Decision::Fail(reason) => self.fail(id, reason),
+                Decision::TryAgain(error) => {
+                    self.release(id);
+                    self.services.counters.filing_ended("tried_again");
+                    self.on_store_error(&error);
+                }
             }
         }
-    }
-
-    fn file(&mut self, id: Id, result: FilingResult) {
-        let store = self.services.store.clone();
-        self.commits.spawn(async move {
-            match store.file(result).await {
-                Ok(_) => (id, Ok("filed")),
-                // The store is well and refuses this one: trying again would end the same way.
-                Err(error @ (StoreError::Database(_) | StoreError::NotFound(_))) => {
-                    (id, store.fail(id, error.to_string()).await.map(|()| "failed"))
-                }
-                Err(error) => (id, Err(error)),
-            }
-        });
+        if !results.is_empty() {
+            self.commits.spawn(file(self.services.store.clone(), results));
+        }
     }
 
     fn fail(&mut self, id: Id, reason: String) {
         tracing::warn!(%id, reason, "a mail could not be filed; it is kept: see replyd inbound show, and replay");
         let store = self.services.store.clone();
-        self.commits.spawn(async move { (id, store.fail(id, reason).await.map(|()| "failed")) });
+        self.commits.spawn(async move { vec![(id, store.fail(id, reason).await.map(|()| "failed"))] });
     }
 
-    fn on_committed(&mut self, done: Option<(Id, Result<End, StoreError>)>) {
-        let Some((id, outcome)) = done else { return };
-        self.in_flight.remove(&id);
-        match outcome {
-            Ok(end) => {
-                self.services.counters.filing_ended(end);
-                self.failures = 0;
-            }
-            Err(error) => {
-                self.services.counters.filing_ended("tried_again");
-                self.on_store_error(&error);
+    fn on_committed(&mut self, done: Option<Vec<(Id, Result<End, StoreError>)>>) {
+        for (id, outcome) in done.into_iter().flatten() {
+            self.release(id);
+            match outcome {
+                Ok(end) => {
+                    self.services.counters.filing_ended(end);
+                    self.failures = 0;
+                }
+                Err(error) => {
+                    self.services.counters.filing_ended("tried_again");
+                    self.on_store_error(&error);
+                }
             }
         }
     }
@@ -296,6 +312,33 @@ impl Worker {
     }
 }
 
+/// Commits what was decided together; each entry ends for itself.
+async fn file(store: Store, results: Vec<FilingResult>) -> Vec<(Id, Result<End, StoreError>)> {
+    let ids: Vec<Id> = results.iter().map(|result| result.ledger_id).collect();
+    let outcomes = match store.file_all(results).await {
+        Ok(outcomes) => outcomes,
+        Err(error) => return ids.into_iter().map(|id| (id, Err(error.clone()))).collect(),
+    };
+    let mut ended = Vec::with_capacity(ids.len());
+    for (id, outcome) in ids.into_iter().zip(outcomes) {
+        ended.push(match outcome {
+            Ok(_) => (id, Ok("filed")),
+            // The store is well and refuses this one: trying again would end the same way.
+            Err(error @ (StoreError::Database(_) | StoreError::NotFound(_))) => {
+                (id, store.fail(id, error.to_string()).await.map(|()| "failed"))
+            }
+            Err(error) => (id, Err(error)),
+        });
+    }
+    ended
+}
+
+fn is_large(entry: &LedgerEntry) -> bool {
+    entry.size.is_none_or(|size| size > LARGE_OCTETS)
+}
+
+/// Above it a mail is read alone.
+const LARGE_OCTETS: u64 = 1024 * 1024;
 /// Entries being read or committed: enough for a full batch of the store's writer.
 const IN_FLIGHT_MAX: usize = 128;
 /// Tries of an entry that an earlier run left.

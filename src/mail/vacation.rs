@@ -10,7 +10,9 @@ use super::parsed::ParsedMail;
 pub(super) fn sign(mail: &ParsedMail) -> Option<String> {
     let subject = mail.subject().unwrap_or_default();
     let subject: String = subject.chars().take(200).collect::<String>().to_lowercase().replace(['’', '´'], "'");
-    let subject = subject.trim_start_matches(|c: char| matches!(c, '[' | '(' | '【' | '［' | '（' | '*') || c.is_whitespace()).trim_end();
+    let subject = subject
+        .trim_start_matches(|c: char| matches!(c, '[' | '(' | '【' | '［' | '（' | '*') || c.is_whitespace())
+        .trim_end();
     if subject.ends_with('?') {
         return None;
     }
@@ -23,7 +25,7 @@ pub(super) fn sign(mail: &ParsedMail) -> Option<String> {
         return Some(format!("subject: {}", capitalised(prefix)));
     }
     if let Some(phrase) = says_who_is_away(subject).filter(|_| !answer) {
-        return Some(format!("subject: {}", capitalised(phrase)));
+        return Some(format!("subject: {}", phrase.trim()));
     }
     let away = !answer && AWAY.iter().any(|word| subject.contains(word));
     let phrases: [&[&str]; 2] = match (away, hinted) {
@@ -49,8 +51,12 @@ fn is_hinted(mail: &ParsedMail) -> bool {
 fn prefix(mail: &ParsedMail, subject: &str, hinted: bool) -> Option<&'static str> {
     let set_off = |prefix: &&&str| is_set_off(subject, prefix);
     // An answer whose subject got something else than `Re:`.
-    let second_sign =
-        || hinted || mail.field("in-reply-to").is_some() || keeps_answer(subject) || SAID_BEHIND.iter().any(|word| subject.contains(word));
+    let second_sign = || {
+        hinted
+            || mail.field("in-reply-to").is_some()
+            || keeps_answer(subject)
+            || SAID_BEHIND.iter().any(|word| subject.contains(word))
+    };
     PREFIXES.iter().find(set_off).or_else(|| AMBIGUOUS.iter().find(set_off).filter(|_| second_sign())).copied()
 }
 
@@ -246,6 +252,11 @@ mod tests {
             "Автоматический ответ: заказ",
             "自動返信: 注文",
             "Out of Office",
+            "【自動返信】ご注文",
+            "(Auto Reply) order",
+            "Out of Office Re: order",
+            "Аутоматски одговор: поруџбина",
+            "Erantzun automatikoa: eskaera",
         ] {
             let raw = format!("From: a@x.example\r\nSubject: {subject}\r\n\r\nx\r\n");
             assert!(sign(&ParsedMail::parse(raw.as_bytes())).is_some(), "{subject}");
@@ -274,5 +285,16 @@ mod tests {
         check("Re: order\r\nPrecedence: bulk", "I am out of the office", Some("first words: i am out of the office"));
         check("Absence : commande\r\nIn-Reply-To: <1@x.example>", "x", Some("subject: Absence"));
         check("Out of office until Monday", "x", Some("subject: Out of office"));
+        check("Abwesend: Re: Bestellung", "x", Some("subject: Abwesend"));
+        check("Ann Other is out of the office.", "x", Some("subject: is out of the office"));
+    }
+
+    #[test]
+    fn customers_on_holiday_are_people() {
+        check("Delivery while on vacation", "I will be away from 5 to 9 March. Please hold the parcel", None);
+        check("Urlaub", "Ich bin im Urlaub, bitte später liefern", None);
+        check("Absent : commande", "Bonjour", None);
+        check("Re: Ann Other is out of the office", "Thanks", None);
+        check("On holiday", "I am on leave until 5 March", Some("first words: i am on leave"));
     }
 }

@@ -39,18 +39,37 @@ impl Engine {
     pub async fn write<T, F>(&self, octets: usize, run: F) -> Result<T, StoreError>
     where
         T: Send + 'static,
-        F: FnOnce(&Writing<'_>) -> Result<T, StoreError> + Send + 'static,
+        F: FnMut(&Writing<'_>) -> Result<T, StoreError> + Send + 'static,
     {
         let (unit, answer) = Work::asked(octets, run);
-        self.shared.counting.waiting.fetch_add(1, Ordering::Relaxed);
-        if let Err(error) = self.orders.try_send(Order::Unit(unit)) {
-            self.shared.counting.waiting.fetch_sub(1, Ordering::Relaxed);
-            return Err(match error {
+        self.order(1, Order::Unit(unit))?;
+        answer.await.unwrap_or(Err(StoreError::Closed))
+    }
+
+    /// Runs several units of work, handed over as one: the writer is woken once, and their answers come together.
+    pub async fn write_all<T, F>(&self, works: Vec<(usize, F)>) -> Result<Vec<Result<T, StoreError>>, StoreError>
+    where
+        T: Send + 'static,
+        F: FnMut(&Writing<'_>) -> Result<T, StoreError> + Send + 'static,
+    {
+        let (units, asked): (Vec<_>, Vec<_>) = works.into_iter().map(|(octets, run)| Work::asked(octets, run)).unzip();
+        self.order(units.len(), Order::Units(units))?;
+        let mut answers = Vec::with_capacity(asked.len());
+        for answer in asked {
+            answers.push(answer.await.unwrap_or(Err(StoreError::Closed)));
+        }
+        Ok(answers)
+    }
+
+    fn order(&self, units: usize, order: Order) -> Result<(), StoreError> {
+        self.shared.counting.waiting.fetch_add(units, Ordering::Relaxed);
+        self.orders.try_send(order).map_err(|error| {
+            self.shared.counting.waiting.fetch_sub(units, Ordering::Relaxed);
+            match error {
                 TrySendError::Full(_) => StoreError::Busy("too much work waits for the writer".into()),
                 TrySendError::Disconnected(_) => StoreError::Closed,
-            });
-        }
-        answer.await.unwrap_or(Err(StoreError::Closed))
+            }
+        })
     }
 
     /// Tells the writer something that nobody waits for; a full queue means that it is awake anyway.

@@ -125,6 +125,9 @@ impl Store {
 
     /// The octets of a raw mail.
     pub async fn raw_mail(&self, raw_id: Id) -> Result<Vec<u8>, StoreError> {
+        if let Some(octets) = self.engine.shared.fresh.take(raw_id) {
+            return Ok(octets);
+        }
         if let Some(octets) =
             self.engine.readers.look_up(move |connection| ledger::raw_octets(connection, raw_id)).await?
         {
@@ -154,8 +157,14 @@ impl Store {
 
     /// Commits a message into its conversation and ends the ledger entry, once: a second call changes nothing.
     pub async fn file(&self, result: FilingResult) -> Result<Filed, StoreError> {
-        let octets = result.message.as_ref().map_or(0, |message| message.text.len() + message.quoted.len());
-        self.engine.write(octets, move |writing| filing::file(writing, result)).await
+        self.engine.write(octets_of(&result), move |writing| filing::file(writing, &result)).await
+    }
+
+    /// The same for several entries; each is a unit of its own, and they are handed over together.
+    pub async fn file_all(&self, results: Vec<FilingResult>) -> Result<Vec<Result<Filed, StoreError>>, StoreError> {
+        let work =
+            |result: FilingResult| (octets_of(&result), move |writing: &Writing<'_>| filing::file(writing, &result));
+        self.engine.write_all(results.into_iter().map(work).collect()).await
     }
 
     /// Ends an entry as failed: kept raw, visible, replayable.
@@ -296,7 +305,7 @@ impl Store {
         let octets = std::mem::replace(&mut acceptance.octets, MailOctets::Memory(Vec::new()));
         let size = octets.len();
         match octets {
-            MailOctets::Memory(octets) => Ok((Octets::Memory(octets), size)),
+            MailOctets::Memory(octets) => Ok((Octets::Memory(Arc::new(octets)), size)),
             MailOctets::Spilled { path, .. } => {
                 let id = self.engine.shared.ids.next()?;
                 let data_dir = Arc::clone(&self.engine.data_dir);
@@ -326,4 +335,8 @@ impl Store {
         }
         Ok(())
     }
+}
+
+fn octets_of(result: &FilingResult) -> usize {
+    result.message.as_ref().map_or(0, |message| message.text.len() + message.quoted.len())
 }

@@ -14,6 +14,7 @@ mod backup;
 mod data_dir;
 mod engine;
 mod error;
+mod fresh;
 mod handle;
 mod leftovers;
 mod shared;

@@ -2,6 +2,7 @@
 
 use super::StoreError;
 use super::counters::Counting;
+use super::fresh::Fresh;
 use super::sqlite::ids::Ids;
 use super::sqlite::refusals::Refusals;
 use crate::clock::Clock;
@@ -17,6 +18,7 @@ pub struct Shared {
     pub database: PathBuf,
     pub counting: Counting,
     pub refusals: Refusals,
+    pub fresh: Fresh,
     /// Grows when there may be accepted mail to file.
     pub accepted_mail: watch::Sender<u64>,
     /// Grows with every commit.
@@ -32,6 +34,7 @@ impl Shared {
             database,
             counting: Counting::default(),
             refusals: Refusals::default(),
+            fresh: Fresh::default(),
             accepted_mail: watch::channel(0).0,
             committed: watch::channel(0).0,
             trouble: Mutex::new(None),

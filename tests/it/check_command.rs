@@ -132,6 +132,12 @@ fn a_data_directory_that_cannot_be_one_is_found() {
     place.finds(&[], "error", &["server.data_dir"]);
 }
 
+#[test]
+fn a_disk_with_too_little_room_is_found() {
+    let place = Place::new("data", "[limits]\ndisk_free = \"1000000 GiB\"\n");
+    place.finds(&[], "error", &["server.data_dir data", "mail is deferred below limits.disk_free", "lower the limit"]);
+}
+
 /// A zone for the place, and the runtime that serves it while commands run.
 struct Served {
     place: Place,

@@ -134,7 +134,13 @@ fn behind_address(said: &str) -> &str {
 /// For each address the text that speaks of it: a server's reply that names it, else what stands below it.
 fn words_by_address<'a>(text: &'a str, places: &'a [Place<'a>]) -> HashMap<&'a str, &'a str> {
     let mut words: HashMap<&str, (&str, bool)> = HashMap::new();
+    let mut seen: HashMap<&str, usize> = HashMap::new();
     for (place, end) in places.iter().zip(ends(text, places)) {
+        let times = seen.entry(place.key.as_str()).or_default();
+        *times += 1;
+        if *times > PLACES_OF_ADDRESS_MAX {
+            continue;
+        }
         let said = if place.rank == Rank::Replied { place.reply } else { section(text, place.start, end) };
         let is_reply =
             status::of_text(said).is_some() && (place.rank == Rank::Replied || status::of_reply(said).is_some());
@@ -145,6 +151,9 @@ fn words_by_address<'a>(text: &'a str, places: &'a [Place<'a>]) -> HashMap<&'a s
     }
     words.into_iter().map(|(address, (said, _))| (address, said)).collect()
 }
+
+/// A text that names one address a thousand times says no more of it in the end; searching each place costs.
+const PLACES_OF_ADDRESS_MAX: usize = 16;
 
 /// For each place where the next listed recipient but itself begins; one walk from the end.
 fn ends(text: &str, places: &[Place<'_>]) -> Vec<usize> {
@@ -215,6 +224,10 @@ mod tests {
             &[("a@x.example", Some("5.7.1"))],
         );
         check("Invalid final delivery userid: a@x.example\n", &[("a@x.example", None)]);
+        check(
+            "Could not deliver to: a@x.example, b@x.example and <c@x.example>",
+            &[("a@x.example", None), ("b@x.example", None), ("c@x.example", None)],
+        );
         check("nothing here", &[]);
     }
 

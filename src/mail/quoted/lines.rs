@@ -86,7 +86,7 @@ fn quote_marks(text: &str) -> (usize, &str) {
 
 /// What rules compare: see `Line::key`.
 pub fn key_of(text: &str) -> String {
-    let mut key = String::new();
+    let mut key = String::with_capacity(text.len().min(KEY_CHARS_MAX));
     let shown = text.chars().filter(|character| !is_invisible(*character) && *character != '*');
     let mut space = false;
     for character in shown.take(KEY_CHARS_MAX) {
@@ -98,6 +98,11 @@ pub fn key_of(text: &str) -> String {
             key.push(' ');
         }
         space = false;
+        // Through the tables of Unicode, keys were a quarter of all reading of a mail.
+        if character.is_ascii() {
+            key.push(character.to_ascii_lowercase());
+            continue;
+        }
         // A Turkish capital İ becomes i and a combining dot, which no table spells out.
         key.extend(character.to_lowercase().filter(|lower| *lower != '\u{307}'));
     }

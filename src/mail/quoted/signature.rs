@@ -86,7 +86,12 @@ fn starts_signature(lines: &[Line<'_>], index: usize, end: usize) -> bool {
 
 /// Whether a question stands among the lines, as it does in no signature. Looks as far as a signature reaches.
 fn asks(lines: &[Line<'_>], range: Range<usize>) -> bool {
-    lines.iter().take(range.end).skip(range.start).take(SIGNATURE_LINES_MAX).any(|line| line.key.ends_with(['?', '？', '؟']))
+    lines
+        .iter()
+        .take(range.end)
+        .skip(range.start)
+        .take(SIGNATURE_LINES_MAX)
+        .any(|line| line.key.ends_with(['?', '？', '؟']))
 }
 
 /// Few words, or a few more where an address or a number stands among them. Looks no further than a signature reaches.
@@ -133,14 +138,16 @@ fn is_app(lines: &[Line<'_>], index: usize, end: usize) -> bool {
     let name = line.text.trim().split(' ').nth(start.split(' ').count() - 1).unwrap_or_default();
     let words = line.key.split(' ').count();
     let ends = line.key.ends_with(['.', '?', '!', ':', ',']);
-    name.starts_with(char::is_uppercase) && words <= APP_WORDS_MAX && !ends && alone(index.checked_sub(1)) && alone(below)
+    name.starts_with(char::is_uppercase)
+        && words <= APP_WORDS_MAX
+        && !ends
+        && alone(index.checked_sub(1))
+        && alone(below)
 }
 
 /// The device's mark may run over the lines right below it.
 fn after_device(lines: &[Line<'_>], index: usize, end: usize) -> usize {
-    (index + 1..end)
-        .find(|next| lines.get(*next).is_none_or(|line| line.is_blank() || !is_device(line)))
-        .unwrap_or(end)
+    (index + 1..end).find(|next| lines.get(*next).is_none_or(|line| line.is_blank() || !is_device(line))).unwrap_or(end)
 }
 
 fn next_written(lines: &[Line<'_>], from: usize, end: usize) -> Option<usize> {

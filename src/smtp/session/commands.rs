@@ -104,8 +104,6 @@ impl Session {
             self.say_error(&reply::out_of_order("a mail is open already: RSET drops it"));
         } else if self.counters.mails >= limits.mails_per_session_max {
             self.end(reply::too_many_mails(), "too many mails");
-        } else if mail.size.is_some_and(|size| size > limits.mail_octets_max) {
-            self.say_idle(&reply::mail_too_large());
         } else {
             self.timers.mail_command_taken();
             self.ask(Question::Sender(mail.clone()), Asked::Sender(mail));

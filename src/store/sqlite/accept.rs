@@ -8,11 +8,12 @@ use super::words::{Json, Stored};
 use crate::conversation::id::Id;
 use crate::conversation::model::Outcome;
 use rusqlite::{OptionalExtension, params};
+use std::sync::Arc;
 
 /// Where the octets are when the unit runs.
 #[derive(Debug)]
 pub enum Octets {
-    Memory(Vec<u8>),
+    Memory(Arc<Vec<u8>>),
     /// In `mail/<id>.eml`, synced.
     File(Id),
 }
@@ -79,7 +80,11 @@ fn keep(writing: &Writing<'_>, raw_id: &mut Option<Id>, octets: &Octets, size: u
         return Ok(*id);
     }
     let (id, blob) = match octets {
-        Octets::Memory(octets) => (writing.next_id()?, Some(octets.as_slice())),
+        Octets::Memory(octets) => {
+            let id = writing.next_id()?;
+            writing.fresh.keep(id, octets);
+            (id, Some(octets.as_slice()))
+        }
         Octets::File(id) => (*id, None),
     };
     writing.execute("INSERT INTO raw_mail (id, size, octets) VALUES (?, ?, ?)", params![id, size, blob])?;

@@ -20,7 +20,8 @@ pub fn open_writer(path: &Path) -> Result<Connection, StoreError> {
     set(&connection, "wal_autocheckpoint", "0", "0")?;
     // Savepoints keep the pages they would restore in memory instead of in a temporary file.
     set(&connection, "temp_store", "memory", "2")?;
-    set(&connection, "cache_size", "-65536", "-65536")?;
+    // The pages that are written again and again are few, and the system caches the rest.
+    set(&connection, "cache_size", "-16384", "-16384")?;
     set(&connection, "trusted_schema", "off", "0")?;
     Ok(connection)
 }
@@ -32,7 +33,8 @@ pub fn open_reader(path: &Path, busy: Duration) -> Result<Connection, StoreError
     connection.busy_timeout(busy)?;
     plan_once(&connection)?;
     set(&connection, "query_only", "on", "1")?;
-    set(&connection, "cache_size", "-16384", "-16384")?;
+    // Every commit empties a reader's cache.
+    set(&connection, "cache_size", "-4096", "-4096")?;
     Ok(connection)
 }
 

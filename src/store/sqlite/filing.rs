@@ -3,22 +3,22 @@
 use super::super::unit::{Destination, FilingResult, NewConversation, NewMessage};
 use super::super::{Filed, StoreError};
 use super::units::Writing;
+use super::words::Stored;
 use super::{begin, conversations, messages};
 use crate::conversation::id::Id;
 use crate::conversation::model::{AuthorKind, Outcome};
-use rusqlite::params;
+use rusqlite::{OptionalExtension, params};
 
 /// Commits what filing decided; an entry that is no longer accepted is answered as it ended before.
-pub fn file(writing: &Writing<'_>, result: FilingResult) -> Result<Filed, StoreError> {
-    let entry = super::ledger::entry(writing.connection, result.ledger_id)?;
-    if entry.outcome != Outcome::Accepted {
-        return Ok(Filed { conversation_id: entry.conversation_id, message_id: entry.message_id_stored });
+pub fn file(writing: &Writing<'_>, result: &FilingResult) -> Result<Filed, StoreError> {
+    if let Some(before) = ended_before(writing, result.ledger_id)? {
+        return Ok(before);
     }
     let filed = match (&result.destination, &result.message) {
         (Destination::Existing(conversation), Some(message)) => {
-            conversations::exists(writing.connection, *conversation)?;
+            let status = conversations::status(writing.connection, *conversation)?;
             settle_author(writing, *conversation, message)?;
-            filed(*conversation, messages::append(writing, *conversation, message)?)
+            filed(*conversation, messages::append_to(writing, *conversation, status, message)?)
         }
         (Destination::New { inbox, channel, subject }, Some(message)) => {
             let new = NewConversation {
@@ -36,12 +36,24 @@ pub fn file(writing: &Writing<'_>, result: FilingResult) -> Result<Filed, StoreE
         }
         (Destination::Nowhere, _) | (_, None) => Filed { conversation_id: None, message_id: None },
     };
-    index(writing, &result, filed)?;
+    index(writing, result, filed)?;
     writing.execute(
         "UPDATE ledger SET outcome = 'filed', reason = ?, conversation_id = ?, stored_message_id = ? WHERE id = ?",
         params![result.reason, filed.conversation_id, filed.message_id, result.ledger_id],
     )?;
     Ok(filed)
+}
+
+fn ended_before(writing: &Writing<'_>, entry: Id) -> Result<Option<Filed>, StoreError> {
+    let mut find = writing
+        .connection
+        .prepare_cached("SELECT outcome, conversation_id, stored_message_id FROM ledger WHERE id = ?")?;
+    let row = find.query_row([entry], |row| {
+        let outcome: Outcome = row.get::<_, Stored<_>>(0)?.0;
+        Ok((outcome, Filed { conversation_id: row.get(1)?, message_id: row.get(2)? }))
+    });
+    let (outcome, filed) = row.optional()?.ok_or(StoreError::NotFound("ledger entry"))?;
+    Ok((outcome != Outcome::Accepted).then_some(filed))
 }
 
 fn filed(conversation: Id, message: Id) -> Filed {

@@ -7,16 +7,26 @@ use super::units::Writing;
 use super::words::{Json, Stored};
 use crate::clock::UnixMs;
 use crate::conversation::id::Id;
-use crate::conversation::model::{Attachment, Author, AuthorKind, Direction, Message};
+use crate::conversation::model::{Attachment, Author, AuthorKind, Direction, Message, Status};
 use crate::conversation::threading;
 use rusqlite::{Connection, OptionalExtension, Row, params};
 
 /// Writes a message and what it changes in its conversation; a known idempotency key answers the first one.
 pub fn append(writing: &Writing<'_>, conversation: Id, message: &NewMessage) -> Result<Id, StoreError> {
+    let status = conversations::status(writing.connection, conversation)?;
+    append_to(writing, conversation, status, message)
+}
+
+/// The same for a conversation whose status is known.
+pub fn append_to(
+    writing: &Writing<'_>,
+    conversation: Id,
+    status: Status,
+    message: &NewMessage,
+) -> Result<Id, StoreError> {
     if let Some(first) = written_before(writing, conversation, message)? {
         return Ok(first);
     }
-    let status = conversations::status(writing.connection, conversation)?;
     let id = insert(writing, conversation, message)?;
     for attachment in &message.attachments {
         insert_attachment(writing, id, attachment)?;

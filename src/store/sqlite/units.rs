@@ -1,6 +1,7 @@
 //! A unit of work as the writer runs it: work inside the batch's transaction, an answer after its commit.
 
 use super::super::StoreError;
+use super::super::fresh::Fresh;
 use super::ids::Ids;
 use crate::clock::UnixMs;
 use crate::conversation::id::Id;
@@ -12,6 +13,7 @@ use tokio::sync::oneshot;
 pub struct Writing<'a> {
     pub connection: &'a Connection,
     pub ids: &'a Ids,
+    pub fresh: &'a Fresh,
     /// One time for the whole batch.
     pub now: UnixMs,
     /// Set by a unit after which there may be mail to file.
@@ -34,7 +36,7 @@ impl Writing<'_> {
 pub trait Unit: Send {
     /// What it adds to a batch.
     fn octets(&self) -> usize;
-    /// Its statements, in a savepoint of the batch's transaction.
+    /// Its statements, in the batch's transaction. It is run again if the first run of the batch was rolled back.
     fn run(&mut self, writing: &Writing<'_>) -> Result<(), StoreError>;
     /// After the commit, or when it failed.
     fn answer(self: Box<Self>, outcome: Result<(), StoreError>);
@@ -43,7 +45,7 @@ pub trait Unit: Send {
 /// A closure as unit; who asked may have gone away, the work is committed all the same.
 pub struct Work<T, F> {
     octets: usize,
-    run: Option<F>,
+    run: F,
     made: Option<T>,
     asked: oneshot::Sender<Result<T, StoreError>>,
 }
@@ -51,27 +53,27 @@ pub struct Work<T, F> {
 impl<T, F> Work<T, F>
 where
     T: Send + 'static,
-    F: FnOnce(&Writing<'_>) -> Result<T, StoreError> + Send + 'static,
+    F: FnMut(&Writing<'_>) -> Result<T, StoreError> + Send + 'static,
 {
     /// The unit and where its answer arrives.
     pub fn asked(octets: usize, run: F) -> (Box<dyn Unit>, oneshot::Receiver<Result<T, StoreError>>) {
         let (asked, answer) = oneshot::channel();
-        (Box::new(Work { octets, run: Some(run), made: None, asked }), answer)
+        (Box::new(Work { octets, run, made: None, asked }), answer)
     }
 }
 
 impl<T, F> Unit for Work<T, F>
 where
     T: Send + 'static,
-    F: FnOnce(&Writing<'_>) -> Result<T, StoreError> + Send + 'static,
+    F: FnMut(&Writing<'_>) -> Result<T, StoreError> + Send + 'static,
 {
     fn octets(&self) -> usize {
         self.octets
     }
 
     fn run(&mut self, writing: &Writing<'_>) -> Result<(), StoreError> {
-        let run = self.run.take().ok_or(StoreError::Closed)?;
-        self.made = Some(run(writing)?);
+        self.made = None;
+        self.made = Some((self.run)(writing)?);
         Ok(())
     }
 
