@@ -6,7 +6,7 @@ use replyd::conversation::model::{Author, AuthorKind, Channel, Direction, Ingres
 use replyd::store::ledger::{LedgerQuery, Refusal};
 use replyd::store::mail_file::MailOctets;
 use replyd::store::query::ConversationQuery;
-use replyd::store::unit::{Acceptance, NewConversation, NewMessage, TokenState};
+use replyd::store::unit::{Acceptance, Destination, FilingResult, NewConversation, NewMessage, TokenState};
 use replyd::store::{Fault, Store, StoreError};
 use std::path::Path;
 
@@ -371,6 +371,36 @@ async fn conversations_are_listed_by_latest_activity_page_by_page() {
     assert_eq!((search(None, "1%0").await, search(Some("other"), "teapots").await), (0, 0));
     let first = store.conversation(made[0]).await.unwrap();
     assert_eq!((first.unseen_by_contact, first.last_message_at), (1, Some(UnixMs(NOW.0 + 100))));
+}
+
+#[tokio::test]
+async fn a_mail_counts_from_when_it_was_received_however_late_it_is_filed() {
+    let dir = tempfile::tempdir().expect("a temporary directory");
+    let (store, clock) = open(dir.path());
+    let begun = store.new_conversation(conversation(Some("ann@example.org"), None)).await.expect("begun");
+    clock.set(UnixMs(NOW.0 + 10));
+    let early = store.accept(mail("early", &["reply+1@r.example"])).await.expect("accepted").remove(0).ledger_id;
+    clock.set(UnixMs(NOW.0 + 20));
+    let late = store.accept(mail("late", &["reply+1@r.example"])).await.expect("accepted").remove(0).ledger_id;
+    clock.set(UnixMs(NOW.0 + DAY_MS));
+    for (ledger_id, text) in [(late, "late"), (early, "early")] {
+        let received_at = store.ledger_entry(ledger_id).await.expect("the entry").received_at;
+        let result = FilingResult {
+            ledger_id,
+            account: "acme".into(),
+            destination: Destination::Existing(begun.id),
+            message: Some(message(text, AuthorKind::Contact)),
+            reason: "a test".into(),
+            message_id: None,
+            received_at,
+        };
+        store.file(result).await.expect("filed");
+    }
+    let messages = store.messages(begun.id, 10).await.expect("messages");
+    let told: Vec<_> = messages.iter().map(|message| (message.text.as_str(), message.created_at.0 - NOW.0)).collect();
+    assert_eq!(told, [("do they pour well?", 0), ("early", 10), ("late", 20)]);
+    let last = store.conversation(begun.id).await.expect("the conversation").last_message_at;
+    assert_eq!(last, Some(UnixMs(NOW.0 + 20)));
 }
 
 #[tokio::test]
