@@ -22,6 +22,11 @@ impl UnixMs {
             .strftime("%Y-%m-%dT%H:%M:%S%.3fZ")
             .to_string()
     }
+
+    /// A time as people and programs write it: RFC 3339, any offset.
+    pub fn from_rfc3339(text: &str) -> Option<UnixMs> {
+        text.parse::<jiff::Timestamp>().ok().map(|time| UnixMs(time.as_millisecond()))
+    }
 }
 
 /// Where wall-clock and monotonic time come from.

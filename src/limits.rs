@@ -1,7 +1,7 @@
 //! Every bound on what a peer can make us hold or do, on one page. Pure.
 //!
-//! `Limits::default()` is the table of `docs/ARCHITECTURE.md`; the `[limits]` section of the config may
-//! override the few that operators need to. Tests use small values and check each at N and N+1.
+//! `Limits::default()` is what holds; the `[limits]` section of the config may override the few that operators need
+//! to. Tests use small values and check each at N and N+1.
 
 use std::time::Duration;
 
@@ -14,6 +14,10 @@ pub const LARGE_MAIL_OCTETS_IN_MEMORY: usize = 32 * 1024 * 1024;
 
 /// A command line, CRLF included (RFC 5321 §4.5.3.1.4 asks for 512; extensions add to it).
 pub const COMMAND_LINE_OCTETS_MAX: usize = 2048;
+
+/// Recipients of one session that may be answered 452 because their mail has enough; then 421. A client that did not
+/// read LIMITS sends its whole list at once and the rest of it later (RFC 5321 §4.5.3.1.10), so this is generous.
+pub const RECIPIENTS_BEYOND_MAX: usize = 1000;
 
 /// What a listener allows its peers.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -44,12 +48,15 @@ pub struct Limits {
     pub idle_commands_max: usize,
     /// BDAT chunks of one mail before 421.
     pub chunks_max: usize,
-    /// New connections of one client (IPv4 address, IPv6 /64) a minute: 421 4.7.0.
+    /// New connections of one client (IPv4 address, IPv6 /64) a minute: 421 4.7.0. A connection makes one TLS
+    /// handshake at most, so this is the bound on those as well.
     pub connections_per_minute_max: u32,
     /// Mails of one client a minute: 451 4.7.1 at MAIL.
     pub mails_per_minute_max: u32,
     /// Recipients of one client a minute: 451 4.7.1 at RCPT.
     pub recipients_per_minute_max: u32,
+    /// What one network (IPv4 /24, IPv6 /56) may do a minute, in clients that do all they may.
+    pub clients_per_network_rate: u32,
     /// Content of all sessions together, in memory or spilled: 452 4.3.1.
     pub content_octets_in_flight_max: u64,
     /// Free octets the data directory must keep: 452 4.3.1.
@@ -86,6 +93,10 @@ pub struct Limits {
     pub drain_timeout: Duration,
     /// The delay before the answer to an error, once a session has made three of them.
     pub error_delay: Duration,
+    /// Sessions that such a delay holds at a time; the error of any further one is answered at once.
+    pub delayed_sessions_max: usize,
+    /// The wait for a peer that speaks first, before the greeting: 554 5.5.0 to one that does.
+    pub greeting_delay: Duration,
     /// MIME nesting: deeper is kept raw and flagged, never refused.
     pub mime_depth_max: usize,
     /// MIME parts: more is kept raw and flagged, never refused.
@@ -113,6 +124,7 @@ impl Default for Limits {
             connections_per_minute_max: 300,
             mails_per_minute_max: 500,
             recipients_per_minute_max: 3000,
+            clients_per_network_rate: 3,
             content_octets_in_flight_max: 2 * 1024 * 1024 * 1024,
             disk_free_octets_min: 256 * 1024 * 1024,
             disk_free_inodes_min: 1024,
@@ -131,6 +143,8 @@ impl Default for Limits {
             signatures_max: 8,
             drain_timeout: Duration::from_secs(30),
             error_delay: Duration::from_secs(1),
+            delayed_sessions_max: 256,
+            greeting_delay: Duration::ZERO,
             mime_depth_max: 64,
             mime_parts_max: 1000,
             filing_timeout: Duration::from_secs(30),

@@ -2,11 +2,15 @@
 //! nothing.
 
 use super::failure::{Done, Exit, Failure};
-use super::print::{json, one_line};
+use super::print::{json, one_line, say};
 use crate::clock::{Clock, UnixMs};
 use crate::config::checked::{Account, Config, Endpoint};
 use crate::net::listen;
 use crate::net::tls::Tls;
+use rustls::client::verify_server_name;
+use rustls::pki_types::pem::PemObject;
+use rustls::pki_types::{CertificateDer, ServerName};
+use rustls::server::ParsedCertificate;
 use serde_json::json;
 use std::os::unix::fs::PermissionsExt;
 use std::os::unix::net::UnixStream;
@@ -14,9 +18,12 @@ use std::path::Path;
 
 #[derive(Debug, clap::Args)]
 pub struct CheckArgs {
-    /// Also the DNS records that mail needs
+    /// Also the DNS records that mail needs, and whether this host answers as their MX
     #[arg(long)]
     dns: bool,
+    /// The port at which other mail servers reach this host
+    #[arg(long, requires = "dns", default_value_t = 25, value_name = "PORT")]
+    mx_port: u16,
     #[arg(long)]
     json: bool,
 }
@@ -68,7 +75,7 @@ pub fn run(config_file: &Path, args: &CheckArgs) -> Done {
         json(&json!({ "items": lines.collect::<Vec<_>>() }));
     } else {
         for finding in &findings {
-            println!("{:<8} {}", finding.level.word(), one_line(&finding.line));
+            say!("{:<8} {}", finding.level.word(), one_line(&finding.line));
         }
     }
     let errors = findings.iter().filter(|finding| finding.level == Level::Error).count();
@@ -88,10 +95,11 @@ fn findings(config_file: &Path, args: &CheckArgs) -> Vec<Finding> {
     findings.extend(tls(&config));
     findings.extend(secret_modes(config_file));
     findings.push(data_dir(&config.server.data_dir));
+    findings.extend(full_disk(&config));
     let running = UnixStream::connect(config.server.data_dir.join(crate::daemon::sockets::OWNER_SOCKET)).is_ok();
     findings.extend(ports(&config, &if running { In::Use } else { In::Rest }));
     if args.dns {
-        findings.extend(super::check_dns::findings(&config));
+        findings.extend(super::check_dns::findings(&config, args.mx_port));
     }
     findings
 }
@@ -141,7 +149,12 @@ fn tls(config: &Config) -> Vec<Finding> {
     }
     let loaded = match Tls::load(&config.tls) {
         Ok(loaded) => loaded,
-        Err(error) => return vec![Finding::error(format!("tls: {error}"))],
+        Err(error) => {
+            let line = format!(
+                "tls: {error}; mend tls.certificate and tls.key, which take a chain and its own key in PEM form"
+            );
+            return vec![Finding::error(line)];
+        }
     };
     let now = Clock::System.now();
     let age = |(file, not_after): (std::path::PathBuf, UnixMs)| {
@@ -153,7 +166,22 @@ fn tls(config: &Config) -> Vec<Finding> {
         }
     };
     let modes = config.tls.iter().filter_map(|pair| mode(&pair.key));
-    loaded.not_after().into_iter().map(age).chain(modes).collect()
+    let names = wrong_name(config).into_iter();
+    loaded.not_after().into_iter().map(age).chain(names).chain(modes).collect()
+}
+
+/// Senders that check names (MTA-STS, DANE) look for the MX host's in the certificate that all others get too.
+fn wrong_name(config: &Config) -> Option<Finding> {
+    let (file, hostname) = (&config.tls.first()?.certificate, &config.server.hostname);
+    let certificate = CertificateDer::from_pem_file(file).ok()?;
+    let parsed = ParsedCertificate::try_from(&certificate).ok()?;
+    let name = ServerName::try_from(hostname.clone()).ok()?;
+    verify_server_name(&parsed, &name).is_err().then(|| {
+        Finding::warning(format!(
+            "tls certificate {}: it does not name {hostname}, so senders that check names refuse it; get one that does",
+            file.display()
+        ))
+    })
 }
 
 /// Files that hold secrets, and the config itself if secrets stand in it.
@@ -173,12 +201,48 @@ fn mode(file: &Path) -> Option<Finding> {
 
 fn data_dir(folder: &Path) -> Finding {
     let name = format!("server.data_dir {}", folder.display());
-    if !folder.exists() {
-        return Finding::warning(format!("{name}: not there; the daemon makes it at its first start if it may"));
+    match std::fs::metadata(folder) {
+        Ok(found) if !found.is_dir() => return Finding::error(format!("{name}: it is no folder; name another")),
+        Ok(_) => {}
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => {
+            return absent(&name, folder);
+        }
+        Err(error) => return Finding::error(format!("{name}: {error}; name a folder that can be reached")),
+    }
+    if let Ok(found) = rustix::fs::statvfs(folder)
+        && found.f_flag.contains(rustix::fs::StatVfsMountFlags::RDONLY)
+    {
+        return Finding::error(format!("{name}: its file system is read-only; mount it for writing"));
     }
     match rustix::fs::access(folder, rustix::fs::Access::WRITE_OK | rustix::fs::Access::EXEC_OK) {
         Ok(()) => Finding::ok(format!("{name}: can be written")),
         Err(error) => Finding::error(format!("{name}: {error}; run this as the daemon's user, or chown it")),
+    }
+}
+
+/// Below this the daemon defers every mail.
+fn full_disk(config: &Config) -> Option<Finding> {
+    let found = rustix::fs::statvfs(&config.server.data_dir).ok()?;
+    let (free, wanted) = (found.f_bavail.saturating_mul(found.f_frsize), config.limits.disk_free_octets_min);
+    (free < wanted).then(|| {
+        Finding::error(format!(
+            "server.data_dir {}: {free} octets are free, and mail is deferred below limits.disk_free, {wanted}; free some, \
+             or lower the limit",
+            config.server.data_dir.display()
+        ))
+    })
+}
+
+/// The folder above must take it.
+fn absent(name: &str, folder: &Path) -> Finding {
+    let absolute = std::path::absolute(folder).unwrap_or_else(|_| folder.to_owned());
+    let above = absolute.ancestors().skip(1).find(|above| above.exists()).unwrap_or(Path::new("/"));
+    match rustix::fs::access(above, rustix::fs::Access::WRITE_OK | rustix::fs::Access::EXEC_OK) {
+        Ok(()) => Finding::warning(format!("{name}: not there; the daemon makes it at its first start if it may")),
+        Err(error) => Finding::error(format!(
+            "{name}: not there, and {} does not take it: {error}; make it for the daemon's user",
+            above.display()
+        )),
     }
 }
 
@@ -208,9 +272,9 @@ fn port(key: &str, address: &str, endpoint: &Endpoint, daemon: &In) -> Finding {
             (std::io::ErrorKind::AddrInUse, In::Use) => {
                 Finding::ok(format!("{name}: in use, and the daemon is running"))
             }
-            (std::io::ErrorKind::AddrInUse, In::Rest) => {
-                Finding::error(format!("{name}: another program listens there; stop it or change {key}"))
-            }
+            (std::io::ErrorKind::AddrInUse, In::Rest) => Finding::error(format!(
+                "{name}: another program listens there (systemd, if replyd.socket is active); stop it or change {key}"
+            )),
             (std::io::ErrorKind::PermissionDenied, _) => Finding::warning(format!(
                 "{name}: this user may not listen there; use systemd/replyd.socket, or run this as root"
             )),

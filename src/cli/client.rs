@@ -46,7 +46,7 @@ impl Client {
     pub fn octets(&self, method: Method, path: &str, body: Option<&Value>) -> Result<Bytes, Failure> {
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
         let answer = runtime.block_on(self.exchange(method, path, body))?;
-        if (200..300).contains(&answer.status) { Ok(answer.octets) } else { Err(refused(&answer)) }
+        if (200..300).contains(&answer.status) { Ok(answer.octets) } else { Err(refused(&answer, path)) }
     }
 
     async fn exchange(&self, method: Method, path: &str, body: Option<&Value>) -> Result<Answer, Failure> {
@@ -84,7 +84,7 @@ impl Client {
 }
 
 /// The daemon's own words, and the exit code that its status means.
-fn refused(answer: &Answer) -> Failure {
+fn refused(answer: &Answer, path: &str) -> Failure {
     let body: Value = serde_json::from_slice(&answer.octets).unwrap_or(Value::Null);
     let message = super::print::field(&body, "/error/message");
     let exit = match answer.status {
@@ -92,6 +92,9 @@ fn refused(answer: &Answer) -> Failure {
         400..=499 => Exit::Data,
         _ => Exit::Software,
     };
+    // `/api/v1/what/ID…`: what was asked for is named.
+    let asked = path.split(['/', '?']).nth(4).filter(|_| answer.status == 404);
+    let message = asked.map_or(message.clone(), |id| format!("{id}: {message}; the list command shows what there is"));
     let message = if message.is_empty() { format!("the daemon answered {}", answer.status) } else { message };
     Failure::new(exit, message)
 }

@@ -1,8 +1,8 @@
-//! `replyd conversation new|list|show|status|revoke`, on the running daemon.
+//! `replyd conversation new|list|show|status|expire|revoke`, on the running daemon.
 
 use super::client::{Client, escaped, with_query};
 use super::failure::{Done, Failure};
-use super::print::{field, items, json, one_line, table, text};
+use super::print::{field, items, json, one_line, say, table, text};
 use clap::{Args, Subcommand};
 use hyper::Method;
 use serde_json::{Value, json};
@@ -28,7 +28,14 @@ pub enum ConversationCommand {
         #[arg(long)]
         json: bool,
     },
-    /// End the life of a conversation's reply addresses: mail to them is refused from here on
+    /// Let its reply address take mail until a time, such as 2027-01-31T12:00:00Z, or "never" for no end
+    Expire {
+        id: String,
+        time: String,
+        #[arg(long)]
+        json: bool,
+    },
+    /// End its reply address for good: mail to it is rejected
     Revoke {
         id: String,
         #[arg(long)]
@@ -104,21 +111,31 @@ pub fn run(config_file: &Path, command: ConversationCommand) -> Done {
             }
             Ok(())
         }
-        ConversationCommand::Revoke { id, json: as_json } => {
-            client.call(Method::POST, &format!("{}/revoke", path(&id)), None)?;
-            if as_json {
-                json(&json!({ "id": id, "revoked": true }))
-            } else {
-                println!("{}: its reply addresses take no mail any more", one_line(&id))
-            }
-            Ok(())
-        }
         ConversationCommand::Status { id, status, json: as_json } => {
             let changed = client.call(Method::PATCH, &path(&id), Some(&json!({ "status": status })))?;
             if as_json {
                 json(&changed)
             } else {
-                println!("{} {}", one_line(&id), field(&changed, "/status"))
+                say!("{} {}", one_line(&id), field(&changed, "/status"))
+            }
+            Ok(())
+        }
+        ConversationCommand::Expire { id, time, json: as_json } => {
+            let time = Some(time).filter(|time| time != "never");
+            let changed = client.call(Method::PUT, &reply_address(&id), Some(&json!({ "expires_at": time })))?;
+            if as_json {
+                json(&changed)
+            } else {
+                say_until(&changed)
+            }
+            Ok(())
+        }
+        ConversationCommand::Revoke { id, json: as_json } => {
+            let changed = client.call(Method::DELETE, &reply_address(&id), None)?;
+            if as_json {
+                json(&changed)
+            } else {
+                say_until(&changed)
             }
             Ok(())
         }
@@ -127,6 +144,18 @@ pub fn run(config_file: &Path, command: ConversationCommand) -> Done {
 
 fn path(id: &str) -> String {
     format!("/api/v1/conversations/{}", escaped(id))
+}
+
+fn reply_address(id: &str) -> String {
+    format!("{}/reply_address", path(id))
+}
+
+fn say_until(conversation: &Value) {
+    let address = one_line(&field(conversation, "/reply_address"));
+    match field(conversation, "/reply_address_until").as_str() {
+        "" => say!("{address} takes mail without end"),
+        until => say!("{address} takes mail until {until}"),
+    }
 }
 
 fn begin(client: &Client, new: New) -> Result<(), Failure> {
@@ -143,7 +172,7 @@ fn begin(client: &Client, new: New) -> Result<(), Failure> {
     if new.json {
         json(&conversation);
     } else {
-        println!("{}  {}", field(&conversation, "/id"), field(&conversation, "/reply_address"));
+        say!("{}  {}", field(&conversation, "/id"), field(&conversation, "/reply_address"));
     }
     Ok(())
 }
@@ -197,7 +226,7 @@ fn show(conversation: &Value) {
     let line = |name: &str, pointer: &str| {
         let value = field(conversation, pointer);
         if !value.is_empty() {
-            println!("{name:<14} {}", one_line(&value));
+            say!("{name:<14} {}", one_line(&value));
         }
     };
     line("conversation", "/id");
@@ -208,14 +237,15 @@ fn show(conversation: &Value) {
     line("contact", "/contact/name");
     line("email", "/contact/email");
     line("reply address", "/reply_address");
+    line("until", "/reply_address_until");
     for message in items(conversation, "/messages") {
-        println!("\n{}", heading(message));
-        println!("{}", indented(&field(message, "/text")));
+        say!("\n{}", heading(message));
+        say!("{}", indented(&field(message, "/text")));
         folded("signature", &field(message, "/signature"));
         folded("quoted", &field(message, "/quoted"));
         for attachment in items(message, "/attachments") {
             let (name, size) = (field(attachment, "/name"), field(attachment, "/size"));
-            println!("    [{} · {size} octets · {}]", one_line(&name), field(attachment, "/url"));
+            say!("    [{} · {size} octets · {}]", one_line(&name), field(attachment, "/url"));
         }
     }
 }
@@ -231,7 +261,7 @@ fn heading(message: &Value) -> String {
 
 fn folded(name: &str, folded: &str) {
     if !folded.trim().is_empty() {
-        println!("    ({name}: {} lines folded, --json shows them)", folded.lines().count());
+        say!("    ({name}: {} lines folded, --json shows them)", folded.lines().count());
     }
 }
 

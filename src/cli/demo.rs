@@ -5,6 +5,7 @@ use super::serve::failure;
 use crate::daemon::StartError;
 use crate::daemon::demo::{CUSTOMER, Demo, DemoPlace, SUBJECT};
 use crate::daemon::serve::{Asked, Signals, install_crypto, runtime};
+use crate::daemon::sockets::OWNER_SOCKET;
 use crate::daemon::telemetry;
 use std::io::Write;
 use std::path::{Path, PathBuf};
@@ -28,9 +29,14 @@ pub struct DemoArgs {
 pub fn run(args: &DemoArgs) -> Done {
     telemetry::start("warn");
     install_crypto();
+    free_folder(&args.data)?;
     if args.fresh {
         empty(&args.data)?;
     }
+    std::fs::create_dir_all(&args.data).map_err(|error| {
+        let line = format!("cannot make the folder {}: {error}; name another with --data", args.data.display());
+        Failure::new(Exit::CannotCreate, line)
+    })?;
     let place = DemoPlace { smtp_port: args.smtp_port, http_port: args.http_port, folder: args.data.clone() };
     runtime()?.block_on(async {
         let mut signals = Signals::listen()?;
@@ -43,9 +49,19 @@ pub fn run(args: &DemoArgs) -> Done {
     })
 }
 
+/// One demo to a folder.
+fn free_folder(folder: &Path) -> Done {
+    if std::os::unix::net::UnixStream::connect(folder.join("data").join(OWNER_SOCKET)).is_err() {
+        return Ok(());
+    }
+    let line = format!("a demo is running in {}; stop it first, or name another folder with --data", folder.display());
+    Err(Failure::new(Exit::TryAgain, line))
+}
+
 /// Removes what an earlier demo left, and nothing that is not a demo's.
 fn empty(folder: &Path) -> Done {
-    if !folder.exists() {
+    let is_empty = std::fs::read_dir(folder).map_or(true, |mut entries| entries.next().is_none());
+    if is_empty {
         return Ok(());
     }
     if !folder.join("replyd.toml").is_file() {
@@ -54,10 +70,6 @@ fn empty(folder: &Path) -> Done {
             folder.display()
         );
         return Err(Failure::new(Exit::Usage, line));
-    }
-    if std::os::unix::net::UnixStream::connect(folder.join("data/replyd.sock")).is_ok() {
-        let line = format!("--fresh: a demo is running in {}; stop it first", folder.display());
-        return Err(Failure::new(Exit::TryAgain, line));
     }
     std::fs::remove_dir_all(folder)
         .map_err(|error| Failure::new(Exit::TryAgain, format!("--fresh: cannot empty {}: {error}", folder.display())))

@@ -19,6 +19,7 @@ pub enum Exit {
     Unavailable,
     Software,
     CannotCreate,
+    Output,
     TryAgain,
     Config,
 }
@@ -32,6 +33,7 @@ impl Exit {
             Exit::Unavailable => 69,
             Exit::Software => 70,
             Exit::CannotCreate => 73,
+            Exit::Output => 74,
             Exit::TryAgain => 75,
             Exit::Config => 78,
         }

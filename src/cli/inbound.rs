@@ -3,11 +3,10 @@
 use super::client::{Client, escaped, with_query};
 use super::conversation::more;
 use super::failure::Done;
-use super::print::{field, items, json, one_line, table};
+use super::print::{field, items, json, one_line, say, table};
 use clap::{Args, Subcommand};
 use hyper::Method;
 use serde_json::Value;
-use std::io::Write;
 use std::path::Path;
 
 #[derive(Debug, Subcommand)]
@@ -63,14 +62,15 @@ pub fn run(config_file: &Path, command: InboundCommand) -> Done {
         }
         InboundCommand::Raw { id } => {
             let octets = client.octets(Method::GET, &path(&id, "/raw"), None)?;
-            Ok(std::io::stdout().write_all(&octets)?)
+            super::print::octets(&octets);
+            Ok(())
         }
         InboundCommand::Replay { id, json: as_json } => {
             let entry = client.call(Method::POST, &path(&id, "/replay"), None)?;
             if as_json {
                 json(&entry)
             } else {
-                println!("{} {}", one_line(&id), field(&entry, "/outcome"))
+                say!("{} {}", one_line(&id), field(&entry, "/outcome"))
             }
             Ok(())
         }
@@ -108,13 +108,36 @@ fn list(client: &Client, query: List) -> Done {
 }
 
 fn show(entry: &Value) {
-    for (name, value) in entry.as_object().into_iter().flatten() {
-        if !value.is_null() && !value.is_object() {
-            println!("{:<18} {}", name.replace('_', " "), one_line(&field(entry, &format!("/{name}"))));
+    for name in SHOWN {
+        let value = field(entry, &format!("/{name}"));
+        if !value.is_empty() {
+            say!("{:<18} {}", name.replace('_', " "), one_line(&value));
         }
     }
     let verdict = field(entry, "/auth/verdict");
     if !verdict.is_empty() {
-        println!("{:<18} {} {}", "author", one_line(&verdict), one_line(&field(entry, "/auth/basis")));
+        say!("{:<18} {}: {}", "author", one_line(&verdict), one_line(&field(entry, "/auth/basis")));
     }
 }
+
+/// What an operator asks first stands first.
+const SHOWN: [&str; 18] = [
+    "id",
+    "received_at",
+    "outcome",
+    "reason",
+    "reply",
+    "envelope_from",
+    "envelope_to",
+    "account",
+    "conversation_id",
+    "message_id_stored",
+    "message_id",
+    "size",
+    "sha256",
+    "ingress",
+    "remote_ip",
+    "helo",
+    "tls",
+    "session",
+];

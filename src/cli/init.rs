@@ -2,7 +2,7 @@
 //! that exists is overwritten.
 
 use super::failure::{Done, Exit, Failure};
-use super::print::{json, one_line};
+use super::print::{json, one_line, say};
 use crate::mail::address::{canonical_domain, is_host_name};
 use aws_lc_rs::encoding::{AsDer, Pkcs8V1Der, PublicKeyX509Der};
 use aws_lc_rs::rsa::{KeyPair, KeySize};
@@ -61,8 +61,10 @@ pub fn run(config_file: &Path, args: &InitArgs) -> Done {
     if config_file.exists() {
         return Err(exists(config_file));
     }
+    make_folder(config_file)?;
     let (private, public) = new_key()?;
-    create(&key_file, &pem(&private), 0o600)?;
+    // The group may read both, so that a folder with the daemon's group (chmod g+s) is all the service needs.
+    create(&key_file, &pem(&private), 0o640)?;
     create(config_file, &plan.config(&key_name), 0o640)?;
     let records = plan.records(&public);
     if args.json {
@@ -77,11 +79,11 @@ pub fn run(config_file: &Path, args: &InitArgs) -> Done {
 
 fn report(config_file: &Path, key_file: &Path, records: &[Record]) {
     let name = one_line(&config_file.display().to_string());
-    println!("written: {name} and {}\n\nPublish these DNS records:\n", one_line(&key_file.display().to_string()));
+    say!("written: {name} and {}\n\nPublish these DNS records:\n", one_line(&key_file.display().to_string()));
     for record in records {
-        println!("; {}\n{}. {} {}\n", record.hint, record.name, record.kind, record.data);
+        say!("; {}\n{}. {} {}\n", record.hint, record.name, record.kind, record.data);
     }
-    println!("Then: replyd check --config {name}, and replyd serve --config {name}");
+    say!("Then: replyd check --config {name}, and replyd serve --config {name}");
 }
 
 fn account_name(domain: &str) -> String {
@@ -116,9 +118,22 @@ fn create(file: &Path, text: &str, mode: u32) -> Done {
         std::io::ErrorKind::AlreadyExists => exists(file),
         _ => Failure::new(
             Exit::CannotCreate,
-            format!("cannot write {}: {error}; make its folder first, or name another with --config", file.display()),
+            format!("cannot write {}: {error}; name another place with --config", file.display()),
         ),
     })
+}
+
+/// `/etc/replyd` is not there on a new machine. Only the last folder is made: a mistyped path is no wish.
+fn make_folder(config_file: &Path) -> Done {
+    let Some(folder) = config_file.parent().filter(|folder| !folder.as_os_str().is_empty()) else { return Ok(()) };
+    match std::fs::create_dir(folder) {
+        Err(error) if error.kind() != std::io::ErrorKind::AlreadyExists => {
+            let line =
+                format!("cannot make the folder {}: {error}; make it, or name another with --config", folder.display());
+            Err(Failure::new(Exit::CannotCreate, line))
+        }
+        Ok(()) | Err(_) => Ok(()),
+    }
 }
 
 fn exists(file: &Path) -> Failure {

@@ -8,7 +8,7 @@ use crate::filing::inspect::Inspection;
 use crate::limits::Limits;
 use crate::sender_auth::{AuthResults, Check, Verifier};
 use anyhow::Context;
-use std::net::IpAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::path::{Path, PathBuf};
 
 #[derive(Debug, clap::Args)]
@@ -80,8 +80,7 @@ impl AuthArgs {
         };
         let resolver = match &server {
             Some(server) => server.resolver()?,
-            None if config_file.exists() => Resolver::new(&config::name_servers(config_file)?)?,
-            None => Resolver::new(&[])?,
+            None => Resolver::new(&name_servers(config_file)?)?,
         };
         let verifier = Verifier::new(resolver, Clock::System);
         let limits = Limits::default();
@@ -96,4 +95,14 @@ impl AuthArgs {
         };
         Ok(verifier.verify(check).await)
     }
+}
+
+/// Those of the config. A mail can be looked at where no daemon was ever set up: the usual file may be missing, or be
+/// another user's; one that was asked for must be good.
+fn name_servers(config_file: &Path) -> anyhow::Result<Vec<SocketAddr>> {
+    let is_usual = config_file == Path::new(super::USUAL_CONFIG);
+    if is_usual && std::fs::File::open(config_file).is_err() {
+        return Ok(Vec::new());
+    }
+    Ok(config::name_servers(config_file)?)
 }

@@ -4,6 +4,7 @@
 pub mod backup;
 pub mod check;
 mod check_dns;
+mod check_reach;
 mod client;
 pub mod conversation;
 pub mod demo;

@@ -1,5 +1,34 @@
 //! Output for people. What strangers wrote is on the screen: control characters are shown, never sent to the terminal.
 
+use super::failure::Exit;
+use std::fmt::Arguments;
+use std::io::{ErrorKind, Write};
+
+/// `println!` for commands: see [`line`].
+macro_rules! say {
+    ($($words:tt)*) => { $crate::cli::print::line(format_args!($($words)*)) };
+}
+pub(super) use say;
+
+/// Prints a line to standard output.
+pub fn line(words: Arguments<'_>) {
+    octets(format!("{words}\n").as_bytes());
+}
+
+/// Writes to standard output. A reader that closes early, as `head` does, has what it wanted; anything else that goes
+/// wrong there, such as a full disk, ends the command, for half an answer is none.
+pub fn octets(octets: &[u8]) {
+    let mut output = std::io::stdout().lock();
+    match output.write_all(octets).and_then(|()| output.flush()) {
+        Ok(()) => {}
+        Err(error) if error.kind() == ErrorKind::BrokenPipe => std::process::exit(0),
+        Err(error) => {
+            eprintln!("replyd: cannot write to standard output: {error}");
+            std::process::exit(i32::from(Exit::Output.code()));
+        }
+    }
+}
+
 /// Text that may span lines; every other control character becomes visible.
 pub fn text(text: &str) -> String {
     text.chars().flat_map(|c| visible(c, &['\n', '\t'])).collect()
@@ -26,13 +55,13 @@ pub fn table(heading: &[&str], rows: &[Vec<String>]) {
     };
     for row in std::iter::once(&heading).chain(&rows) {
         let cells = row.iter().enumerate().map(|(column, cell)| format!("{cell:<width$}", width = width(column)));
-        println!("{}", cells.collect::<Vec<_>>().join("  ").trim_end());
+        say!("{}", cells.collect::<Vec<_>>().join("  ").trim_end());
     }
 }
 
 /// A JSON value as it is.
 pub fn json(value: &serde_json::Value) {
-    println!("{value:#}");
+    say!("{value:#}");
 }
 
 /// A member of a JSON object as text; absent and null are empty.

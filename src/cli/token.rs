@@ -2,7 +2,7 @@
 
 use super::client::{Client, escaped};
 use super::failure::Done;
-use super::print::{field, items, json, one_line, table};
+use super::print::{field, items, json, one_line, say, table};
 use clap::Subcommand;
 use hyper::Method;
 use serde_json::{Value, json};
@@ -43,7 +43,7 @@ pub fn run(config_file: &Path, command: TokenCommand) -> Done {
         }
         TokenCommand::Revoke { id, json: as_json } => {
             client.call(Method::DELETE, &format!("/api/v1/tokens/{}", escaped(&id)), None)?;
-            if as_json { json(&json!({ "id": id, "revoked": true })) } else { println!("{} revoked", one_line(&id)) }
+            if as_json { json(&json!({ "id": id, "revoked": true })) } else { say!("{} revoked", one_line(&id)) }
         }
     }
     Ok(())

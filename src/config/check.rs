@@ -63,7 +63,16 @@ pub fn parse(path: &Path, text: &str, surroundings: Surroundings<'_>) -> Result<
 
 fn read(path: &Path) -> Result<String, ConfigError> {
     std::fs::read_to_string(path)
-        .map_err(|error| ConfigError::Unreadable { path: path.into(), reason: error.to_string() })
+        .map_err(|error| ConfigError::Unreadable { path: path.into(), reason: unreadable(&error) })
+}
+
+fn unreadable(error: &std::io::Error) -> String {
+    let way_out = match error.kind() {
+        std::io::ErrorKind::PermissionDenied => "run this as the daemon's user or as root",
+        std::io::ErrorKind::InvalidData => "a text in UTF-8 is expected",
+        _ => "name another file with --config or $REPLYD_CONFIG, or make one with replyd init",
+    };
+    format!("{error}; {way_out}")
 }
 
 fn written(source: Source<'_>) -> Result<File, ConfigError> {
@@ -318,6 +327,7 @@ fn limits(overrides: &file::LimitOverrides) -> Limits {
     set_octets(&mut limits.disk_free_octets_min, overrides.disk_free);
     limits.disk_free_inodes_min =
         overrides.disk_free_inodes.map_or(limits.disk_free_inodes_min, |count| u64::from(count.0));
+    set_time(&mut limits.greeting_delay, overrides.greeting_delay);
     set_time(&mut limits.command_timeout, overrides.command_timeout);
     set_time(&mut limits.data_block_timeout, overrides.data_block_timeout);
     set_time(&mut limits.data_timeout, overrides.data_timeout);

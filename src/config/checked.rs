@@ -3,6 +3,7 @@
 use super::secret::Secret;
 use crate::conversation::model::Channel;
 use crate::limits::Limits;
+use std::fmt;
 use std::net::{IpAddr, SocketAddr};
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -34,6 +35,15 @@ pub struct Server {
 pub enum Endpoint {
     Tcp(SocketAddr),
     Unix(PathBuf),
+}
+
+impl fmt::Display for Endpoint {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Endpoint::Tcp(address) => address.fmt(f),
+            Endpoint::Unix(path) => path.display().fmt(f),
+        }
+    }
 }
 
 #[derive(Debug, Clone, Default, PartialEq, Eq)]

@@ -7,7 +7,7 @@ use toml::de::{DeTable, DeValue};
 /// The config cannot be used. Exit code 78.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum ConfigError {
-    #[error("{path}: cannot read the config: {reason}; name another file with --config or $REPLYD_CONFIG, or make one with replyd init", path = .path.display())]
+    #[error("{path}: cannot read the config: {reason}", path = .path.display())]
     Unreadable { path: PathBuf, reason: String },
     #[error("{path}:{line}: {subject}{message}", path = .path.display())]
     Refused {

@@ -133,6 +133,7 @@ pub struct LimitOverrides {
     pub content_in_flight: Option<Size>,
     pub disk_free: Option<Size>,
     pub disk_free_inodes: Option<Count<0, 1_000_000_000>>,
+    pub greeting_delay: Option<Time>,
     pub command_timeout: Option<Time>,
     pub data_block_timeout: Option<Time>,
     pub data_timeout: Option<Time>,

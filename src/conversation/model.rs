@@ -5,6 +5,7 @@ use super::id::Id;
 use super::reply_token::ReplyToken;
 use crate::clock::UnixMs;
 use crate::mail::automatic::Class;
+use crate::mail::dsn::Bounce;
 use serde::{Deserialize, Serialize};
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
@@ -112,6 +113,8 @@ pub struct Conversation {
     pub participants: Vec<Participant>,
     /// The contact's token.
     pub reply_token: ReplyToken,
+    /// When that token ceases, or ceased, to let mail in.
+    pub reply_token_until: Option<UnixMs>,
     pub created_at: UnixMs,
     pub last_message_at: Option<UnixMs>,
     /// Outgoing messages the contact has not seen.
@@ -170,6 +173,9 @@ pub struct Email {
     pub envelope_to: String,
     pub class: Class,
     pub class_reason: String,
+    /// What a bounce says of a mail of ours.
+    #[serde(default)]
+    pub bounce: Option<Bounce>,
     /// `AuthResults` of `sender_auth` as JSON.
     pub auth: serde_json::Value,
     pub ingress: Ingress,

@@ -44,6 +44,8 @@ impl Demo {
         let folder = place.folder.canonicalize()?;
         let config_file = folder.join("replyd.toml");
         let wanted = parsed(&config_file, loopback(place.smtp_port), loopback(place.http_port))?;
+        // Before anything can fail: this file says that the folder is a demo's.
+        std::fs::write(&config_file, text(loopback(place.smtp_port), loopback(place.http_port)))?;
         let store = Store::open(&wanted.server.data_dir, Clock::System)?;
         let sockets = Sockets::bind(&wanted, Vec::new())?;
         let (smtp, http) = bound(&sockets)?;

@@ -61,7 +61,7 @@ async fn serve(config_file: &Path, config: Config, handed_over: Vec<(String, Bou
 
 fn announce(running: &Running) {
     for (door, endpoint) in running.mail_endpoints() {
-        tracing::info!(door = door.word(), ?endpoint, "listening");
+        tracing::info!(door = door.word(), %endpoint, "listening");
     }
     for address in running.http_addresses() {
         tracing::info!(door = "http", %address, "listening");

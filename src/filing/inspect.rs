@@ -1,7 +1,7 @@
 //! What replyd makes of one raw mail, as the JSON of `replyd inspect` and as lines for a person.
 
+use super::wanted::header_tokens;
 use crate::clock::UnixMs;
-use crate::conversation::reply_token::ReplyToken;
 use crate::mail::automatic::{Class, Classification, classify};
 use crate::mail::content::{self, Attachment};
 use crate::mail::dsn::{self, Bounce};
@@ -70,7 +70,7 @@ pub fn inspect(raw: &[u8]) -> Inspection {
         to: mail.mailboxes("to"),
         cc: mail.mailboxes("cc"),
         reply_to: mail.mailboxes("reply-to"),
-        reply_tokens: reply_tokens(&mail),
+        reply_tokens: header_tokens(&mail).iter().map(ToString::to_string).collect(),
         text: content.text,
         html,
         visible_text: content.visible,
@@ -90,18 +90,3 @@ impl From<Attachment> for AttachmentShown {
         AttachmentShown { name, media_type, size, inline, content_id, sha256 }
     }
 }
-
-/// Tokens of all reply addresses the mail names, in the order of the fields.
-fn reply_tokens(mail: &ParsedMail) -> Vec<String> {
-    let mut tokens: Vec<String> = Vec::new();
-    for mailbox in RECIPIENT_FIELDS.iter().flat_map(|name| mail.mailboxes(name)) {
-        let token = mailbox.address().and_then(|address| ReplyToken::of(&address)).map(|token| token.to_string());
-        if let Some(token) = token.filter(|token| !tokens.contains(token)) {
-            tokens.push(token);
-        }
-    }
-    tokens
-}
-
-const RECIPIENT_FIELDS: [&str; 8] =
-    ["to", "cc", "bcc", "resent-to", "resent-cc", "delivered-to", "x-original-to", "envelope-to"];

@@ -72,6 +72,7 @@ fn email(parts: &Parts<'_>, content: &Content) -> Email {
         envelope_to: entry.envelope_to.clone().unwrap_or_default(),
         class: parts.classification.class,
         class_reason: parts.classification.reason.clone(),
+        bounce: parts.bounce.cloned(),
         auth: entry.auth.clone().unwrap_or_default(),
         ingress: entry.ingress,
         raw_id: parts.raw_id,

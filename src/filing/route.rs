@@ -3,7 +3,7 @@
 //! In order: token of the envelope recipient; tokens of the header; the mails it answers, if the sender takes part in
 //! that conversation; inbox address; postmaster and abuse. Never by subject: strangers share subjects.
 
-use super::wanted::Wanted;
+use super::wanted::{Wanted, token_in_message_id};
 use crate::conversation::id::Id;
 use crate::conversation::model::{AuthorKind, Channel};
 use crate::mail::automatic::Class;
@@ -85,8 +85,9 @@ fn existing(case: &Case<'_>, evidence: &RoutingEvidence) -> Option<(Id, &'static
         return Some((id, "reply token in the header"));
     }
     let joined = |wanted: &String| {
-        let mut same = evidence.by_message_id.iter().filter(|(id, _)| id == wanted).map(|(_, id)| *id);
-        same.find(|id| evidence.sender_takes_part.contains(id))
+        let same = evidence.by_message_id.iter().filter(|(id, _)| id == wanted).map(|(_, id)| *id);
+        let of_chatwoot = token_in_message_id(wanted).and_then(by_token);
+        same.chain(of_chatwoot).find(|id| evidence.sender_takes_part.contains(id))
     };
     case.wanted.message_ids.iter().find_map(joined).map(|id| (id, "answer to a mail of the conversation"))
 }
@@ -185,6 +186,13 @@ mod tests {
         assert_eq!(shown(decide(&case(&answer), &evidence(&[]))), "none");
         let to_inbox = Case { inbox: Some(INBOX), ..case(&answer) };
         assert_eq!(shown(decide(&to_inbox, &evidence(&[]))), "new in mail, Contact");
+    }
+
+    #[test]
+    fn an_old_thread_of_chatwoot_goes_on_for_those_who_take_part_and_for_nobody_else() {
+        let old = wanted(None, &[], &["conversation/01010101-0101-0101-0101-010101010101/messages/7@chat.example"]);
+        assert_eq!(shown(decide(&case(&old), &evidence(&[1]))), "conversation 1, Contact");
+        assert_eq!(shown(decide(&case(&old), &evidence(&[]))), "none");
     }
 
     #[test]

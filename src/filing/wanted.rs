@@ -1,7 +1,8 @@
 //! Where a mail may belong by its own words: reply tokens and Message-IDs, best first. Pure.
 //!
 //! The envelope recipient is what RCPT accepted; the fields are where forwarding software leaves the address that a
-//! mail was first sent to. Old threads of Chatwoot carry the token in their Message-IDs.
+//! mail was first sent to. Old threads of Chatwoot carry the token in their Message-IDs, which every reader of a mail
+//! has: such a token counts as a Message-ID does, not as an address.
 
 use crate::conversation::reply_token::ReplyToken;
 use crate::mail::address::Address;
@@ -22,17 +23,17 @@ pub struct Wanted {
 
 impl Wanted {
     pub fn of(recipient: &str, mail: &ParsedMail) -> Wanted {
-        let ids = replied_to(mail);
         Wanted {
             envelope_token: token_of(recipient),
-            header_tokens: header_tokens(mail, &ids),
-            message_ids: ids.into_iter().map(|id| id.to_string()).collect(),
+            header_tokens: header_tokens(mail),
+            message_ids: replied_to(mail).into_iter().map(|id| id.to_string()).collect(),
         }
     }
 
     /// All tokens, best first.
     pub fn tokens(&self) -> Vec<ReplyToken> {
-        self.envelope_token.into_iter().chain(self.header_tokens.iter().copied()).collect()
+        let of_ids = self.message_ids.iter().filter_map(|id| token_in_message_id(id)).take(TOKENS_MAX);
+        self.envelope_token.into_iter().chain(self.header_tokens.iter().copied()).chain(of_ids).collect()
     }
 }
 
@@ -47,15 +48,15 @@ fn replied_to(mail: &ParsedMail) -> Vec<MsgId> {
     ids
 }
 
-fn header_tokens(mail: &ParsedMail, ids: &[MsgId]) -> Vec<ReplyToken> {
+/// Tokens of the reply addresses that the header names, best field first.
+pub fn header_tokens(mail: &ParsedMail) -> Vec<ReplyToken> {
     let mut tokens: Vec<ReplyToken> = Vec::new();
     let of_fields = FIELDS.iter().flat_map(|name| mail.all(name)).flat_map(|value| {
         let mut found = Vec::new();
         mailboxes::parse(value, &mut found);
         found.into_iter().filter_map(|mailbox| token_of(&mailbox.email))
     });
-    let of_ids = ids.iter().filter_map(|id| token_in_message_id(id.as_str()));
-    for token in of_fields.chain(of_ids) {
+    for token in of_fields {
         if tokens.len() < TOKENS_MAX && !tokens.contains(&token) {
             tokens.push(token);
         }
@@ -68,7 +69,7 @@ fn token_of(address: &str) -> Option<ReplyToken> {
 }
 
 /// `conversation/{uuid}/messages/{id}@…` and `account/{id}/conversation/{uuid}@…`.
-fn token_in_message_id(id: &str) -> Option<ReplyToken> {
+pub fn token_in_message_id(id: &str) -> Option<ReplyToken> {
     let (left, _) = id.rsplit_once('@')?;
     let words: Vec<&str> = left.split('/').collect();
     match words.as_slice() {
@@ -124,6 +125,9 @@ mod tests {
         check(&format!("In-Reply-To: <{reply}>"), "x@y.example", &[1], &[&reply]);
         let first = format!("account/3/conversation/{uuid}@chat.example");
         check(&format!("References: <{first}> <a@b>"), "x@y.example", &[1], &["a@b", &first]);
+        let long = format!("References:{} <new@x>", " <old@x>".repeat(300));
+        let ids = Wanted::of("x@y.example", &ParsedMail::parse(long.as_bytes())).message_ids;
+        assert_eq!(ids.first().map(String::as_str), Some("new@x"));
         check(
             "References: <conversation/nonsense/messages/7@x>",
             "x@y.example",

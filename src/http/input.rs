@@ -7,6 +7,7 @@ use axum::http::StatusCode;
 use axum::http::request::Parts;
 use http_body_util::{BodyExt, LengthLimitError, Limited};
 use serde::de::DeserializeOwned;
+use std::str::FromStr;
 
 /// A JSON body.
 pub struct Body<T>(pub T);
@@ -75,7 +76,7 @@ pub fn page_length(limit: Option<u32>) -> Result<usize, ApiError> {
 }
 
 /// A cursor as an earlier page gave it.
-pub fn cursor(text: Option<&str>) -> Result<Option<Id>, ApiError> {
+pub fn cursor<T: FromStr>(text: Option<&str>) -> Result<Option<T>, ApiError> {
     text.map(|text| text.parse().map_err(|_| ApiError::invalid("cursor", "use next of the page before"))).transpose()
 }
 
@@ -113,6 +114,7 @@ const PAGE_LENGTH_MAX: u32 = 200;
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::store::query::ConversationCursor;
 
     #[test]
     fn one_line_fields_hold_no_control_characters() {
@@ -129,6 +131,22 @@ mod tests {
         assert_eq!(text("text", "a\r\nb\rc\nd"), Ok("a\nb\nc\nd".into()));
         assert!(text("text", "a\0").is_err());
         assert!(text("text", &"x".repeat(TEXT_OCTETS_MAX + 1)).is_err());
+    }
+
+    #[test]
+    fn a_cursor_that_no_page_gave_is_refused() {
+        let conversations = |text| cursor::<ConversationCursor>(Some(text)).map(|cursor| cursor.map(|c| c.to_string()));
+        let given = ConversationCursor { active_at: 5, id: Id(7) }.to_string();
+        assert_eq!(
+            conversations("5-").map_err(|error| error.message),
+            Err("cursor: use next of the page before".into())
+        );
+        for bad in ["", "x", "5", "5-x", "--", "99999999999999999999-aa"] {
+            assert!(conversations(bad).is_err(), "{bad}");
+        }
+        assert!(cursor::<Id>(Some("'")).is_err());
+        assert_eq!(cursor::<Id>(None), Ok(None));
+        assert_eq!(conversations(&given), Ok(Some(given)));
     }
 
     #[test]

@@ -4,6 +4,7 @@
 use super::caller::Door;
 use super::router::router;
 use super::surface::Surface;
+use super::unread::Unread;
 use crate::net::listen::{Acceptor, Bound};
 use crate::net::stream::Socket;
 use hyper::server::conn::http1;
@@ -99,7 +100,8 @@ fn may_enter(door: Door, socket: &Socket) -> bool {
 async fn serve(socket: Socket, service: axum::Router, stop: CancellationToken) {
     let mut http = http1::Builder::new();
     http.timer(TokioTimer::new()).header_read_timeout(HEADER_TIMEOUT).max_buf_size(HEADER_OCTETS_MAX);
-    let connection = http.serve_connection(TokioIo::new(socket), TowerToHyperService::new(service));
+    let connection =
+        http.serve_connection(TokioIo::new(Unread::new(socket, READER_PATIENCE)), TowerToHyperService::new(service));
     let mut connection = std::pin::pin!(connection);
     // Errors here are the peer's: it broke off or spoke no HTTP.
     let ended = tokio::select! {
@@ -114,4 +116,6 @@ async fn serve(socket: Socket, service: axum::Router, stop: CancellationToken) {
 
 const CONNECTIONS_MAX: usize = 512;
 const HEADER_TIMEOUT: Duration = Duration::from_secs(30);
+/// How long a peer may take nothing of an answer.
+const READER_PATIENCE: Duration = Duration::from_secs(30);
 const HEADER_OCTETS_MAX: usize = 64 * 1024;

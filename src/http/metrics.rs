@@ -32,6 +32,7 @@ struct CertificateLabels {
 #[derive(Debug, Default)]
 struct StoreGauges {
     healthy: Gauge,
+    size_bytes: Gauge,
     free_bytes: Gauge,
     free_inodes: Gauge,
     commits_waiting: Gauge,
@@ -49,6 +50,8 @@ impl Metrics {
         registry.register("ingest_commit_units", "Units of work that share a commit", commits.batch_units);
         let store = StoreGauges::default();
         registry.register("store_healthy", "1 while mail can be accepted", store.healthy.clone());
+        let help = "Octets of the file system under the data directory";
+        registry.register("store_size_bytes", help, store.size_bytes.clone());
         registry.register("store_free_bytes", "Free octets under the data directory", store.free_bytes.clone());
         registry.register("store_free_inodes", "Free inodes under the data directory", store.free_inodes.clone());
         registry.register("store_commits_waiting", "Units of work before the writer", store.commits_waiting.clone());
@@ -83,6 +86,9 @@ impl StoreGauges {
         self.commits.set(number(counters.batches));
         self.units.set(number(counters.units));
         self.commits_failed.set(number(counters.batches_failed));
+        if let Ok(size) = store.disk_size() {
+            self.size_bytes.set(number(size));
+        }
         if let Ok(free) = store.free_space() {
             self.free_bytes.set(number(free.octets));
             self.free_inodes.set(number(free.inodes));

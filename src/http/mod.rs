@@ -12,6 +12,7 @@ pub mod openapi;
 pub mod page;
 pub mod router;
 pub mod surface;
+pub mod unread;
 
 pub use listener::{Doors, start};
 pub use surface::Surface;

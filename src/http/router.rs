@@ -9,7 +9,7 @@ use axum::extract::Request;
 use axum::http::{HeaderName, HeaderValue, StatusCode, header};
 use axum::middleware::{Next, from_fn};
 use axum::response::{IntoResponse, Response};
-use axum::routing::{MethodRouter, delete, get, post};
+use axum::routing::{MethodRouter, delete, get, post, put};
 use std::time::Duration;
 
 /// Path and handlers.
@@ -17,8 +17,11 @@ fn routes() -> Vec<(&'static str, MethodRouter<Surface>)> {
     vec![
         ("/api/v1/conversations", get(api::conversations::list).post(api::conversations::create)),
         ("/api/v1/conversations/{id}", get(api::conversations::show).patch(api::conversations::change)),
-        ("/api/v1/conversations/{id}/revoke", post(api::conversations::revoke)),
         ("/api/v1/conversations/{id}/messages", post(api::messages::append)),
+        (
+            "/api/v1/conversations/{id}/reply_address",
+            put(api::reply_address::expire).delete(api::reply_address::revoke),
+        ),
         ("/api/v1/inbound", get(api::inbound::list)),
         ("/api/v1/inbound/{id}", get(api::inbound::show)),
         ("/api/v1/inbound/{id}/raw", get(api::inbound::raw)),

@@ -3,6 +3,7 @@
 use crate::clock::Clock;
 use crate::config::checked::{Account, Config};
 use crate::conversation::id::Id;
+use crate::http::error::ApiError;
 use crate::http::metrics::Metrics;
 use crate::store::Store;
 use arc_swap::ArcSwap;
@@ -28,6 +29,11 @@ impl Surface {
     pub fn new(store: Store, config: Arc<ArcSwap<Config>>, clock: Clock, metrics: Arc<Metrics>) -> Surface {
         let mail_readers = Arc::new(Semaphore::new(MAIL_READERS));
         Surface { store, config, clock, metrics, mail_readers, demo: None }
+    }
+
+    /// As [`Surface::account`]; a caller that names another is told so.
+    pub fn known_account(&self, name: &str) -> Result<Account, ApiError> {
+        self.account(name).ok_or_else(|| ApiError::invalid("account", &format!("{name:?} is not in the config")))
     }
 
     /// A copy of the account of this name.

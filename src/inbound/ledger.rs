@@ -2,8 +2,6 @@
 
 use super::services::Services;
 use crate::conversation::model::{Ingress, Outcome};
-use crate::conversation::reply_token::ReplyToken;
-use crate::mail::address::Address;
 use crate::store::ledger::Refusal;
 use std::net::IpAddr;
 
@@ -53,8 +51,8 @@ pub(super) fn refuse(services: &Services, origin: &Origin, offer: &Offer<'_>, en
     services.counters.ingested(ingress_word(origin.ingress), outcome_word(outcome));
     tracing::info!(
         session = %origin.session,
-        remote_ip = ?origin.remote_ip,
-        from = offer.envelope_from,
+        remote_ip = origin.remote_ip.map(tracing::field::display),
+        from = offer.envelope_from.map(masked),
         to = offer.envelope_to.map(masked),
         outcome = outcome_word(outcome),
         reason,
@@ -80,16 +78,37 @@ pub(super) fn refuse(services: &Services, origin: &Origin, offer: &Offer<'_>, en
     });
 }
 
-/// A recipient as the log may hold it: a whole reply token lets mail in.
+/// An address as the log may hold it: a whole reply token lets mail in, however it is dressed (quoted, percent-encoded,
+/// in a relay's `user%host`, in our own address as somebody's sender).
 pub(super) fn masked(text: &str) -> String {
-    match Address::parse(text).ok().and_then(|address| Some((ReplyToken::of(&address)?, address))) {
-        Some((token, address)) => {
-            let hex = token.to_string();
-            format!("reply+{}…@{}", hex.get(..4).unwrap_or_default(), address.domain())
+    let is_token = |run: &str| run.bytes().filter(u8::is_ascii_hexdigit).count() >= TOKEN_DIGITS;
+    let (mut shown, mut rest) = (String::with_capacity(text.len()), text);
+    while let Some(at) = rest.find(is_digit_or_hyphen) {
+        let (before, from_run) = rest.split_at(at);
+        let (run, after) = from_run.split_at(from_run.find(|c| !is_digit_or_hyphen(c)).unwrap_or(from_run.len()));
+        shown.push_str(before);
+        match run.get(..DIGITS_SHOWN).filter(|_| is_token(run)) {
+            Some(start) => shown.extend([start, "…"]),
+            None => shown.push_str(run),
         }
-        None => text.to_owned(),
+        rest = after;
     }
+    shown + rest
 }
+
+/// Ids of mailers are long hexadecimal numbers too, and operators look for them; only one that speaks of a reply address
+/// or a conversation may hold a token (`filing::wanted`).
+pub(super) fn masked_id(id: &str) -> String {
+    let lower = id.to_ascii_lowercase();
+    if ["reply", "conversation"].iter().any(|word| lower.contains(word)) { masked(id) } else { id.to_owned() }
+}
+
+fn is_digit_or_hyphen(c: char) -> bool {
+    c.is_ascii_hexdigit() || c == '-'
+}
+
+const TOKEN_DIGITS: usize = 32;
+const DIGITS_SHOWN: usize = 5;
 
 /// As in the ledger and in metrics.
 pub(super) fn ingress_word(ingress: Ingress) -> &'static str {
@@ -118,12 +137,32 @@ fn outcome_word(outcome: Outcome) -> &'static str {
 
 #[cfg(test)]
 mod tests {
-    use super::masked;
+    use super::{masked, masked_id};
 
     #[test]
     fn a_log_line_never_holds_a_whole_token() {
         let hex = "00112233445566778899aabbccddeeff";
-        assert_eq!(masked(&format!("Reply-{hex}@r.example")), "reply+0011…@r.example");
+        assert_eq!(masked(&format!("reply+{hex}@r.example")), "reply+00112…@r.example");
+        assert_eq!(masked("Reply-00112233-4455-6677-8899-AABBCCDDEEFF@r.example"), "Reply-0011…@r.example");
         assert_eq!(masked("support@acme.example"), "support@acme.example");
+        assert_eq!(masked("ü-ab@acme.example"), "ü-ab@acme.example");
+        for dressed in [
+            format!("reply+{hex}%r.example@evil.example"),
+            format!("\"reply+{hex}@r.example\"@evil.example"),
+            format!("reply%2B{hex}@r.example"),
+            format!("reply+{hex}0+x@r.example"),
+        ] {
+            assert!(masked(&dressed).contains('…') && !masked(&dressed).contains(&hex[6..]), "{dressed}");
+        }
+    }
+
+    #[test]
+    fn ids_of_mailers_stay_whole_and_ids_with_a_token_do_not() {
+        let hex = "00112233445566778899aabbccddeeff";
+        assert_eq!(masked_id(&format!("{hex}@mailer.example")), format!("{hex}@mailer.example"));
+        assert_eq!(
+            masked_id("conversation/00112233-4455-6677-8899-aabbccddeeff/messages/7@r.example"),
+            "conversation/00112…/messages/7@r.example"
+        );
     }
 }

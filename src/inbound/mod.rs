@@ -1,18 +1,9 @@
 //! The doors by which mail comes in: SMTP and LMTP sessions on accepted sockets, and whole mails that other doors
 //! (HTTP ingress, pipe) bring to [`receive::accept_mail`]. It ends when the raw mail is durable in the ledger.
 //!
-//! For the composition root:
-//!
-//! ```ignore
-//! let tls = Tls::load(&config.load().tls)?;                     // no pair: no STARTTLS
-//! let services = Services::new(ServicesParts { config, store, verifier, clock, tls, counters, large_mails });
-//! let sockets = vec![Listener { door: Door::Smtp, socket: net::listen::bind(&endpoint)? }];
-//! let handle = inbound::start(&services, sockets, stop.clone())?;  // inside a runtime
-//! // SIGHUP: config.store(new); services.tls.reload_logged(&new.tls). Running sessions keep the limits they began
-//! // with, accounts and policy are read at every question.
-//! stop.cancel();
-//! let left = handle.stopped().await;                            // within limits.drain_timeout
-//! ```
+//! The composition root makes [`Services`] and bound [`Listener`]s and calls [`start`]; cancelling the token it gives
+//! begins the drain, and [`Handle::stopped`] returns when that has ended. Running sessions keep the limits they began
+//! with; accounts and policy are read anew at every question.
 //!
 //! [`Services`] is shared by every door; `http` takes a clone of the `Arc` for its ingresses.
 //!

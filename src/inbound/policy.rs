@@ -60,6 +60,8 @@ pub struct SenderEvidence {
     pub store: Health,
     pub commits_waiting: usize,
     pub mails_in_budget: Within,
+    /// SIZE of MAIL, or 0.
+    pub declared: u64,
 }
 
 /// MAIL: who writes does not matter here (bounces come from odd places), whether we can keep up does.
@@ -70,6 +72,7 @@ pub fn sender(evidence: &SenderEvidence, limits: &Limits) -> Result<(), Reply> {
         (Health::Healthy, Within::Budget) if evidence.commits_waiting > limits.commits_waiting_max => {
             Err(reply::busy())
         }
+        (Health::Healthy, Within::Budget) if evidence.declared > limits.mail_octets_max => Err(reply::mail_too_large()),
         (Health::Healthy, Within::Budget) => Ok(()),
     }
 }
@@ -352,13 +355,15 @@ mod tests {
     #[test]
     fn mail_is_deferred_when_the_writer_falls_behind_by_more_than_the_limit() {
         let limits = Limits { commits_waiting_max: 2, ..Limits::default() };
-        let check = |commits_waiting, mails_in_budget, expected: Result<(), Reply>| {
-            let evidence = SenderEvidence { store: Health::Healthy, commits_waiting, mails_in_budget };
+        let limits = Limits { mail_octets_max: 10, ..limits };
+        let check = |commits_waiting, mails_in_budget, declared, expected: Result<(), Reply>| {
+            let evidence = SenderEvidence { store: Health::Healthy, commits_waiting, mails_in_budget, declared };
             assert_eq!(sender(&evidence, &limits), expected);
         };
-        check(2, Within::Budget, Ok(()));
-        check(3, Within::Budget, Err(reply::busy()));
-        check(0, Within::Exhausted, Err(reply::too_many_mails_of_client()));
+        check(2, Within::Budget, 10, Ok(()));
+        check(3, Within::Budget, 10, Err(reply::busy()));
+        check(0, Within::Exhausted, 10, Err(reply::too_many_mails_of_client()));
+        check(0, Within::Budget, 11, Err(reply::mail_too_large()));
     }
 
     #[test]

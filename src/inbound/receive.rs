@@ -263,10 +263,10 @@ fn accepted(services: &Services, envelope: &Envelope, recipient: &Recipient, ent
     tracing::info!(
         session = %envelope.origin.session,
         mail = %entry.ledger_id,
-        remote_ip = ?envelope.origin.remote_ip,
-        from = %envelope.envelope_from,
+        remote_ip = envelope.origin.remote_ip.map(tracing::field::display),
+        from = %ledger::masked(&envelope.envelope_from),
         to = %ledger::masked(&recipient.address),
-        message_id = envelope.message_id,
+        message_id = envelope.message_id.as_deref().map(ledger::masked_id),
         size = envelope.size,
         verdict = envelope.auth.get("verdict").and_then(|verdict| verdict.as_str()),
         outcome,

@@ -12,7 +12,7 @@ use super::transaction::{Intake, Transaction, is_refusal};
 use crate::conversation::model::Ingress;
 use crate::limits::Limits;
 use crate::net::permits::Slot;
-use crate::net::throttle::Kind;
+use crate::net::throttle::{Kind, Rate};
 use crate::smtp::question::{Answer, ForwardPath, MailCommand, Question, XclientAttributes};
 use crate::smtp::reply::{self, Reply};
 use std::net::IpAddr;
@@ -89,6 +89,11 @@ impl Respondent {
         policy::connect(&ConnectEvidence { slot, connections_in_budget, store: self.store_health() })
     }
 
+    /// Whether the peer is to show that it can wait: nobody's relay, and not to be sent away at once.
+    pub fn waits_for_greeting(&self) -> bool {
+        self.standing == Standing::Client && self.admission == Some(Answer::Accept)
+    }
+
     /// Whom budgets count.
     fn client(&self) -> Option<IpAddr> {
         self.origin.remote_ip.filter(|_| self.standing == Standing::Client)
@@ -96,8 +101,9 @@ impl Respondent {
 
     fn within(&self, kind: Kind, per_minute: u32) -> Within {
         let now = self.services.clock.monotonic();
+        let rate = Rate { of_client: per_minute, clients_of_network: self.limits.clients_per_network_rate };
         match self.client() {
-            Some(ip) if !self.services.throttle.allows(ip, kind, per_minute, now) => Within::Exhausted,
+            Some(ip) if !self.services.throttle.allows(ip, kind, rate, now) => Within::Exhausted,
             Some(_) | None => Within::Budget,
         }
     }
@@ -143,10 +149,12 @@ impl Respondent {
             store: self.store_health(),
             commits_waiting: self.services.store.commits_waiting(),
             mails_in_budget: self.within(Kind::Mails, self.limits.mails_per_minute_max),
+            declared: mail.size.unwrap_or(0),
         };
         if let Err(reply) = policy::sender(&evidence, &self.limits) {
             let offer = Offer { envelope_from: Some(&envelope_from), size: mail.size, ..Offer::default() };
-            self.refuse(&offer, "sender", &reply, "not now");
+            let reason = if reply.is_transient() { "not now" } else { "declared too large" };
+            self.refuse(&offer, "sender", &reply, reason);
             return if reply.code == 421 { Answer::Close(reply) } else { Answer::Reply(reply) };
         }
         self.transaction = Some(Box::new(Transaction::new(envelope_from, mail.size)));

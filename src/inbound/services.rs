@@ -5,7 +5,7 @@ use crate::clock::Clock;
 use crate::config::checked::Config;
 use crate::limits::Limits;
 use crate::net::counters::Counters;
-use crate::net::permits::{ContentBudget, LargeMails, Slots};
+use crate::net::permits::{ContentBudget, DelayedSessions, LargeMails, Slots};
 use crate::net::throttle::Throttle;
 use crate::net::tls::Tls;
 use crate::sender_auth::Verifier;
@@ -39,6 +39,7 @@ pub struct Services {
     pub counters: Arc<Counters>,
     pub large_mails: Arc<LargeMails>,
     pub slots: Arc<Slots>,
+    pub delayed: DelayedSessions,
     pub throttle: Throttle,
     pub content_budget: Arc<ContentBudget>,
     pub space: SpaceGuard,
@@ -60,6 +61,7 @@ impl Services {
             counters,
             large_mails,
             slots: Arc::default(),
+            delayed: DelayedSessions::default(),
             content_budget: Arc::default(),
             space: SpaceGuard::default(),
             sessions_begun: AtomicU64::new(0),

@@ -178,7 +178,7 @@ impl Shell {
                 }
                 Output::Ask(question) => {
                     if question == Question::Connect {
-                        self.listen_for_early_talker().await;
+                        Box::pin(self.listen_for_early_talker()).await;
                     }
                     let answer = self.respondent.answer(question).await;
                     self.machine.answer(answer, self.clock.monotonic());
@@ -195,7 +195,9 @@ impl Shell {
                     if !self.flush().await {
                         return self.lost();
                     }
-                    tokio::time::sleep(pause).await;
+                    if let Some(_held) = self.services.delayed.hold(self.respondent.limits().delayed_sessions_max) {
+                        tokio::time::sleep(pause).await;
+                    }
                 }
                 Output::Wait { deadline } => {
                     if !self.flush().await {
@@ -209,8 +211,14 @@ impl Shell {
         }
     }
 
-    /// Octets that are there before the greeting are the machine's to judge (RFC 5321 §4.3.1).
+    /// Octets that are there before the greeting are the machine's to judge (RFC 5321 §4.3.1). A client of its own may
+    /// be made to wait for the greeting, for those that do not wait betray themselves.
     async fn listen_for_early_talker(&mut self) {
+        let delay = self.respondent.limits().greeting_delay;
+        if !delay.is_zero() && self.respondent.waits_for_greeting() {
+            let event = self.wait(self.clock.monotonic() + delay).await;
+            return self.tell(event);
+        }
         let Shell { stream, machine, clock, .. } = self;
         // Whatever this read finds, a later one finds again or the machine was told of.
         let _ = poll_fn(|cx| Poll::Ready(poll_receive(stream, machine, clock, cx))).await;

@@ -108,6 +108,11 @@ fn header_sign(mail: &ParsedMail) -> Option<String> {
         let sign = match name.len() {
             6 if name.eq_ignore_ascii_case("x-loop") => is_yes(value),
             10 if name.eq_ignore_ascii_case("precedence") => is_auto_reply(value),
+            // A misspelling that answering machines carry along.
+            10 if name.eq_ignore_ascii_case("preference") => is_auto_reply(value),
+            19 if name.eq_ignore_ascii_case("x-post-messageclass") => {
+                value.to_ascii_lowercase().contains("autoresponder")
+            }
             12 if name.eq_ignore_ascii_case("x-precedence") => is_auto_reply(value),
             12 if name.eq_ignore_ascii_case("delivered-to") => value.to_ascii_lowercase().starts_with("autoresponder"),
             14 if name.eq_ignore_ascii_case("x-apple-action") => value.eq_ignore_ascii_case("vacation"),

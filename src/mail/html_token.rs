@@ -20,6 +20,11 @@ impl Tag<'_> {
         self.attributes.iter().find(|(key, _)| *key == name).map_or("", |(_, value)| value)
     }
 
+    /// Has none of the attributes that are kept.
+    pub fn is_bare(&self) -> bool {
+        self.attributes.is_empty()
+    }
+
     pub fn has(&self, name: &str) -> bool {
         self.attributes.iter().any(|(key, _)| *key == name)
     }

@@ -113,8 +113,11 @@ impl ParsedMail {
         self.field("in-reply-to").map_or_else(Vec::new, |value| MsgId::parse_list(value, IDS_MAX))
     }
 
+    /// The latest ones: the field grows at its end (RFC 5322 §3.6.4).
     pub fn references(&self) -> Vec<MsgId> {
-        self.field("references").map_or_else(Vec::new, |value| MsgId::parse_list(value, IDS_MAX))
+        let mut ids = self.field("references").map_or_else(Vec::new, |value| MsgId::parse_list(value, usize::MAX));
+        ids.drain(..ids.len().saturating_sub(IDS_MAX));
+        ids
     }
 
     /// What the sender's clock said: to be shown, never to order by.

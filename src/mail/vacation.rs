@@ -10,7 +10,9 @@ use super::parsed::ParsedMail;
 pub(super) fn sign(mail: &ParsedMail) -> Option<String> {
     let subject = mail.subject().unwrap_or_default();
     let subject: String = subject.chars().take(200).collect::<String>().to_lowercase().replace(['’', '´'], "'");
-    let subject = subject.trim_start_matches(|c: char| c == '[' || c.is_whitespace()).trim_end();
+    let subject = subject
+        .trim_start_matches(|c: char| matches!(c, '[' | '(' | '【' | '［' | '（' | '*') || c.is_whitespace())
+        .trim_end();
     if subject.ends_with('?') {
         return None;
     }
@@ -21,6 +23,9 @@ pub(super) fn sign(mail: &ParsedMail) -> Option<String> {
     }
     if let Some(prefix) = prefix(mail, subject, hinted) {
         return Some(format!("subject: {}", capitalised(prefix)));
+    }
+    if let Some(phrase) = says_who_is_away(subject).filter(|_| !answer) {
+        return Some(format!("subject: {}", phrase.trim()));
     }
     let away = !answer && AWAY.iter().any(|word| subject.contains(word));
     let phrases: [&[&str]; 2] = match (away, hinted) {
@@ -46,8 +51,12 @@ fn is_hinted(mail: &ParsedMail) -> bool {
 fn prefix(mail: &ParsedMail, subject: &str, hinted: bool) -> Option<&'static str> {
     let set_off = |prefix: &&&str| is_set_off(subject, prefix);
     // An answer whose subject got something else than `Re:`.
-    let second_sign =
-        || hinted || mail.field("in-reply-to").is_some() || SAID_BEHIND.iter().any(|word| subject.contains(word));
+    let second_sign = || {
+        hinted
+            || mail.field("in-reply-to").is_some()
+            || keeps_answer(subject)
+            || SAID_BEHIND.iter().any(|word| subject.contains(word))
+    };
     PREFIXES.iter().find(set_off).or_else(|| AMBIGUOUS.iter().find(set_off).filter(|_| second_sign())).copied()
 }
 
@@ -57,13 +66,28 @@ fn is_answer(subject: &str) -> bool {
         .any(|prefix| subject.starts_with(prefix))
 }
 
+/// "Absence: Re: order": the program put its word before the subject it answers.
+fn keeps_answer(subject: &str) -> bool {
+    let behind = subject.split([':', '：', ')', ']']).skip(1).map(str::trim_start);
+    behind.into_iter().any(|rest| ["re", "aw", "sv", "antw", "odp", "rif", "回复", "答复"].contains(&rest))
+        || KEPT_ANSWER.iter().any(|mark| subject.contains(&format!(" {mark}")))
+}
+
+/// "Ann Other is out of the office.": a name, and nothing behind.
+fn says_who_is_away(subject: &str) -> Option<&'static str> {
+    let subject = subject.trim_end_matches(['.', '!', ' ']);
+    let said = WHO_IS_AWAY.iter().find(|phrase| subject.ends_with(*phrase))?;
+    (subject.split(' ').count() <= WHO_IS_AWAY_WORDS_MAX).then_some(said)
+}
+
 /// The prefix is all of the subject, or a colon, bracket, dash or time follows.
 fn is_set_off(subject: &str, prefix: &str) -> bool {
     subject.strip_prefix(prefix).is_some_and(|rest| {
         let rest = rest.trim_start_matches(['!', '.', '"', ',']).trim_start();
         let time = ["until ", "till ", "from ", "bis ", "ab ", "vom ", "jusqu", "hasta ", "fino ", "t/m "];
         rest.is_empty()
-            || rest.starts_with([':', '：', ']', '[', '-', '–', '(', '/'])
+            || rest.starts_with([':', '：', ']', ')', '】', '］', '）', '[', '-', '–', '(', '/'])
+            || KEPT_ANSWER.iter().any(|mark| rest.starts_with(mark))
             || time.iter().any(|word| rest.starts_with(word))
     })
 }
@@ -87,7 +111,10 @@ fn declared(mail: &ParsedMail, more: [&'static [&'static str]; 2]) -> Option<&'s
     let own = own.join(" ").to_lowercase().replace('’', "'");
     let begins = own.trim_start_matches(|c: char| !c.is_alphanumeric());
     let opening = DECLARED.iter().find(|phrase| begins.starts_with(*phrase));
-    opening.or_else(|| more.into_iter().flatten().find(|phrase| own.contains(*phrase))).copied()
+    // A customer on holiday says so, too, to have a parcel held back; an answer tells until when and who stands in.
+    let stands_in = || BESIDE.iter().any(|phrase| own.contains(phrase));
+    let said = more.into_iter().flatten().find(|phrase| own.contains(*phrase));
+    opening.or_else(|| said.filter(|said| said.contains("currently") || stands_in())).copied()
 }
 
 /// What mail software puts before or in place of the subject, in lower case.
@@ -115,20 +142,36 @@ const PREFIXES: &[&str] = &[
     "автоматична відповідь", "автоматичен отговор", "αυτόματη απάντηση", "εκτός γραφείου", "otomatik yanıt",
     "otomatik cevap", "ofis dışında", "automatski odgovor", "samodejni odgovor", "自動返信", "自動応答", "不在通知", "不在のお知らせ",
     "自动回复", "自动答复", "自動回覆", "自動回復", "자동 회신", "자동 응답", "부재중", "부재 중", "trả lời tự động", "balasan otomatis",
-    "jawapan automatik", "ตอบกลับอัตโนมัติ", "رد تلقائي", "מענה אוטומטי", "תשובה אוטומטית", "پاسخ خودکار",
+    "automatic confirmation", "automatic acknowledgement", "automatic acknowledgment", "automātiska atbilde",
+    "аутоматски одговор", "автоматски одговор", "аўтаматычны адказ", "автоматты жауап", "erantzun automatikoa", "resposta automátic",
+    "sjálfvirkt svar", "स्वचालित उत्तर", "স্বয়ংক্রিয় উত্তর", "awtomatikong tugon", "jibu la kiotomatiki", "outomatiese antwoord",
+    "avtomatik cavab", "automatyczna wiadomość", "автоматическое уведомление", "不在返信", "自動送信", "자동응답", "自动应答", "jawapan automatik", "ตอบกลับอัตโนมัติ", "رد تلقائي", "מענה אוטומטי", "תשובה אוטומטית", "پاسخ خودکار",
 ];
 
 /// The same in words that people use, too.
 #[rustfmt::skip]
 const AMBIGUOUS: &[&str] = &[
     "auto", "ooo", "abwesenheit", "abwesend", "absence", "ausencia", "ausência", "assenza", "afwezig", "frånvaro",
-    "fravær", "poissa", "nieobecność", "távollét", "外出", "vacation message", "away message", "niet aanwezig",
+    "fravær", "poissa", "nieobecność", "távollét", "外出", "vacation message", "away message", "niet aanwezig", "absent",
+    "absente", "ausente", "frånvarande", "fraværende", "不在", "外出中", "休暇", "休暇のお知らせ", "eingangsbestätigung", "empfangsbestätigung",
+    "accusé de réception", "acuse de recibo", "conferma di ricezione", "i am out of office", "i am out of the office",
 ];
+
+/// How a subject that was answered goes on behind the program's word.
+const KEPT_ANSWER: &[&str] = &["re:", "re :", "aw:", "sv:", "antw:", "odp:", "fwd:"];
+
+#[rustfmt::skip]
+const WHO_IS_AWAY: &[&str] = &[
+    " is out of the office", " is out of office", " is on vacation", " is on leave", " ist außer haus",
+    " ist nicht im büro", " ist abwesend", " est absent", " est absente", " est absent du bureau",
+    " está fuera de la oficina", " è fuori ufficio", " is niet aanwezig", " är inte på kontoret",
+];
+const WHO_IS_AWAY_WORDS_MAX: usize = 10;
 
 /// What makes `AUTO:` that of an absence.
 #[rustfmt::skip]
 const SAID_BEHIND: &[&str] = &[
-    "out of the office", "out of office", "is out", "returning", "nicht im büro", "außer haus", "auto: re:",
+    "out of the office", "out of office", "is out", "returning", "absent(e)", "du bureau", "nicht im büro", "außer haus", "auto: re:",
     "auto:re:",
 ];
 
@@ -166,6 +209,14 @@ const ABSENT: &[&str] = &[
     "jag är på semester", "jag är inte på", "я в отпуске", "я нахожусь в отпуске",
 ];
 
+/// What answers of absence say besides.
+#[rustfmt::skip]
+const BESIDE: &[&str] = &[
+    "until", "limited access", "no access", "urgent", "return", "please contact", "get back to you", "respond", "in my absence",
+    "out of the office", "thank you for your", "bis zum", "bis ", "dringend", "vertret", "zurück", "jusqu", "retour", "urgen", "hasta",
+    "regres", "fino a", "al mio rientro", "até", "retorn", "tot ", "terug", "dringende", "tillbaka", "tilbage", "до ",
+];
+
 /// What people also write, believed only under a subject of absence.
 #[rustfmt::skip]
 const THANKS: &[&str] = &[
@@ -201,6 +252,11 @@ mod tests {
             "Автоматический ответ: заказ",
             "自動返信: 注文",
             "Out of Office",
+            "【自動返信】ご注文",
+            "(Auto Reply) order",
+            "Out of Office Re: order",
+            "Аутоматски одговор: поруџбина",
+            "Erantzun automatikoa: eskaera",
         ] {
             let raw = format!("From: a@x.example\r\nSubject: {subject}\r\n\r\nx\r\n");
             assert!(sign(&ParsedMail::parse(raw.as_bytes())).is_some(), "{subject}");
@@ -229,5 +285,16 @@ mod tests {
         check("Re: order\r\nPrecedence: bulk", "I am out of the office", Some("first words: i am out of the office"));
         check("Absence : commande\r\nIn-Reply-To: <1@x.example>", "x", Some("subject: Absence"));
         check("Out of office until Monday", "x", Some("subject: Out of office"));
+        check("Abwesend: Re: Bestellung", "x", Some("subject: Abwesend"));
+        check("Ann Other is out of the office.", "x", Some("subject: is out of the office"));
+    }
+
+    #[test]
+    fn customers_on_holiday_are_people() {
+        check("Delivery while on vacation", "I will be away from 5 to 9 March. Please hold the parcel", None);
+        check("Urlaub", "Ich bin im Urlaub, bitte später liefern", None);
+        check("Absent : commande", "Bonjour", None);
+        check("Re: Ann Other is out of the office", "Thanks", None);
+        check("On holiday", "I am on leave until 5 March", Some("first words: i am on leave"));
     }
 }

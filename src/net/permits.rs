@@ -5,7 +5,7 @@ use super::client::{client_of, network_of};
 use crate::limits::{LARGE_MAIL_OCTETS_IN_MEMORY, Limits};
 use std::collections::HashMap;
 use std::net::IpAddr;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
@@ -100,6 +100,32 @@ fn decrease(counts: &mut HashMap<IpAddr, usize>, key: IpAddr) {
         if *count == 0 {
             counts.remove(&key);
         }
+    }
+}
+
+/// Sessions that wait for nothing but the price of their errors.
+#[derive(Debug, Default)]
+pub struct DelayedSessions {
+    held: AtomicUsize,
+}
+
+/// One of them.
+#[derive(Debug)]
+pub struct Delayed<'a> {
+    of: &'a DelayedSessions,
+}
+
+impl DelayedSessions {
+    /// Room for one more; `None` when as many are held as may be.
+    pub fn hold(&self, max: usize) -> Option<Delayed<'_>> {
+        let more = |held| (held < max).then_some(held + 1);
+        self.held.fetch_update(Ordering::Relaxed, Ordering::Relaxed, more).ok().map(|_| Delayed { of: self })
+    }
+}
+
+impl Drop for Delayed<'_> {
+    fn drop(&mut self) {
+        self.of.held.fetch_sub(1, Ordering::Relaxed);
     }
 }
 
@@ -210,6 +236,15 @@ mod tests {
             assert_eq!(slot.assign(ip(last), &limits), Ok(()));
         }
         assert_eq!(slots.lock().clients.len(), 1);
+    }
+
+    #[test]
+    fn errors_hold_so_many_sessions_and_no_more() {
+        let delayed = DelayedSessions::default();
+        let held = (delayed.hold(2), delayed.hold(2));
+        assert!(held.0.is_some() && held.1.is_some() && delayed.hold(2).is_none());
+        drop(held);
+        assert!(delayed.hold(1).is_some());
     }
 
     #[test]

@@ -181,7 +181,7 @@ pub(super) fn xclient_denied() -> Reply {
 
 // The protocol: content refused.
 
-pub(super) fn mail_too_large() -> Reply {
+pub fn mail_too_large() -> Reply {
     Reply::new(552, "5.3.4", "the mail is larger than SIZE allows")
 }
 

@@ -17,7 +17,7 @@ use super::extension::Channel;
 use super::input::Input;
 use super::question::{MailCommand, Protocol, Question};
 use super::reply::{self, Reply};
-use crate::limits::Limits;
+use crate::limits::{Limits, RECIPIENTS_BEYOND_MAX};
 use std::collections::VecDeque;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -125,6 +125,8 @@ struct Counters {
     errors: usize,
     unknown_recipients: usize,
     idle_commands: usize,
+    /// Recipients that their mail has no place for.
+    recipients_beyond: usize,
     /// Mails whose content came to its end, whatever was said to it.
     mails: usize,
 }
@@ -282,6 +284,15 @@ impl Session {
     fn say_idle(&mut self, reply: &Reply) {
         if self.is_idle_too_long() {
             return;
+        }
+        self.say(reply);
+    }
+
+    /// Answers a recipient that the mail has no place for.
+    fn say_beyond(&mut self, reply: &Reply) {
+        self.counters.recipients_beyond += 1;
+        if self.counters.recipients_beyond > RECIPIENTS_BEYOND_MAX {
+            return self.end(reply::too_many_errors(), "too many recipients");
         }
         self.say(reply);
     }

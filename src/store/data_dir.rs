@@ -25,9 +25,14 @@ impl DataDir {
         let make = |directory: &Path| fs::DirBuilder::new().recursive(true).mode(0o700).create(directory);
         let (spool, mail) = (path.join("spool"), path.join("mail"));
         for directory in [path, &spool, &mail] {
-            make(directory).map_err(|error| failed(format!("cannot make {}: {error}", directory.display())))?;
+            make(directory)
+                .map_err(|error| failed(format!("cannot make {}: {error}{}", directory.display(), way_out(&error))))?;
         }
-        let lock = private().create(true).truncate(false).open(path.join(LOCK)).map_err(|e| failed(e.to_string()))?;
+        let lock = private()
+            .create(true)
+            .truncate(false)
+            .open(path.join(LOCK))
+            .map_err(|error| failed(format!("cannot write {LOCK}: {error}{}", way_out(&error))))?;
         lock.try_lock().map_err(|error| match error {
             TryLockError::WouldBlock => failed(format!(
                 "another replyd uses it (it holds {LOCK}); stop that one, or give this one its own server.data_dir"
@@ -84,6 +89,22 @@ impl DataDir {
     pub fn free_space(&self) -> Result<FreeSpace, StoreError> {
         let found = rustix::fs::statvfs(&self.path).map_err(io::Error::from)?;
         Ok(FreeSpace { octets: found.f_bavail.saturating_mul(found.f_frsize), inodes: found.f_favail })
+    }
+
+    /// Octets of the file system, free or not.
+    pub fn disk_size(&self) -> Result<u64, StoreError> {
+        let found = rustix::fs::statvfs(&self.path).map_err(io::Error::from)?;
+        Ok(found.f_blocks.saturating_mul(found.f_frsize))
+    }
+}
+
+/// What an operator can do about a directory that is not ours to write.
+fn way_out(error: &io::Error) -> &'static str {
+    match error.kind() {
+        io::ErrorKind::PermissionDenied => "; chown it to the daemon's user, or name another server.data_dir",
+        io::ErrorKind::ReadOnlyFilesystem => "; mount it for writing, or name another server.data_dir",
+        io::ErrorKind::NotADirectory | io::ErrorKind::AlreadyExists => "; server.data_dir must be a folder",
+        _ => "",
     }
 }
 

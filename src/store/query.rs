@@ -2,6 +2,8 @@
 
 use crate::conversation::id::Id;
 use crate::conversation::model::Status;
+use std::fmt;
+use std::str::FromStr;
 
 /// A page of conversations, newest activity first.
 #[derive(Debug, Clone, Default)]
@@ -13,10 +15,38 @@ pub struct ConversationQuery {
     pub contact: Option<String>,
     /// Words in subject or messages.
     pub query: Option<String>,
-    /// Opaque cursor of the page before.
-    pub cursor: Option<String>,
+    /// Where the page before ended.
+    pub cursor: Option<ConversationCursor>,
     pub limit: usize,
 }
+
+/// The last conversation of a page, opaque to callers.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct ConversationCursor {
+    pub active_at: i64,
+    pub id: Id,
+}
+
+impl fmt::Display for ConversationCursor {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}-{}", self.active_at, self.id)
+    }
+}
+
+impl FromStr for ConversationCursor {
+    type Err = NoCursor;
+
+    fn from_str(text: &str) -> Result<ConversationCursor, NoCursor> {
+        let (active_at, id) = text.split_once('-').ok_or(NoCursor)?;
+        let (active_at, id) = (active_at.parse().map_err(|_| NoCursor)?, id.parse().map_err(|_| NoCursor)?);
+        Ok(ConversationCursor { active_at, id })
+    }
+}
+
+/// Not a cursor that we wrote.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[error("not a cursor of this list")]
+pub struct NoCursor;
 
 /// An API token as it is listed: never the secret.
 #[derive(Debug, Clone, PartialEq, Eq)]

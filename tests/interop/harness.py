@@ -41,44 +41,95 @@ def listens(port):
     return False
 
 
+SERVFAIL, SILENCE = object(), object()  # a server that fails, and one that never answers
+KINDS = {1: "A", 5: "CNAME", 12: "PTR", 15: "MX", 16: "TXT", 28: "AAAA"}
+
+
 class Zone:
-    """A DNS server on loopback that knows a few TXT records; every other name does not exist."""
+    """A DNS server on loopback, UDP and TCP. A name has a TXT text, a dict of type to list of values, `SERVFAIL`,
+    `SILENCE`, or a function of the type that gives one of these; every other name does not exist."""
 
     def __init__(self, records):
-        zone = {name.lower().rstrip("."): text for name, text in records.items()}
+        self.records = {name.lower().rstrip("."): data for name, data in records.items()}
+        self.asked = []
+        zone = self
 
-        class Handler(socketserver.BaseRequestHandler):
+        class Datagram(socketserver.BaseRequestHandler):
             def handle(self):
                 query, sock = self.request
-                labels, at = [], 12
-                while query[at]:
-                    labels.append(query[at + 1 : at + 1 + query[at]].decode("ascii", "replace"))
-                    at += query[at] + 1
-                question = query[12 : at + 5]
-                kind = struct.unpack(">H", query[at + 1 : at + 3])[0]
-                text = zone.get(".".join(labels).lower())
-                flags = 0x8180 if text is not None else 0x8183
-                answer = b""
-                if text is not None and kind == 16:
-                    chunks = [text[i : i + 255].encode() for i in range(0, len(text), 255)]
-                    data = b"".join(bytes([len(chunk)]) + chunk for chunk in chunks)
-                    answer = b"\xc0\x0c" + struct.pack(">HHIH", 16, 1, 60, len(data)) + data
-                head = query[:2] + struct.pack(">HHHHH", flags, 1, 1 if answer else 0, 0, 0)
-                sock.sendto(head + question + answer, self.client_address)
+                answer = zone.answer(query, 1232)
+                if answer:
+                    sock.sendto(answer, self.client_address)
 
-        self.server = socketserver.ThreadingUDPServer(("127.0.0.1", 0), Handler)
-        self.port = self.server.server_address[1]
-        threading.Thread(target=self.server.serve_forever, daemon=True).start()
+        class Stream(socketserver.StreamRequestHandler):
+            def handle(self):
+                while len(size := self.rfile.read(2)) == 2:
+                    answer = zone.answer(self.rfile.read(struct.unpack(">H", size)[0]), 65535)
+                    if not answer:
+                        return
+                    self.wfile.write(struct.pack(">H", len(answer)) + answer)
+
+        class Tcp(socketserver.ThreadingTCPServer):
+            daemon_threads = True
+
+        def both():
+            """One number, free for both."""
+            tcp = Tcp(("127.0.0.1", 0), Stream)
+            try:
+                return [socketserver.ThreadingUDPServer(tcp.server_address, Datagram), tcp]
+            except OSError:
+                tcp.server_close()
+
+        self.servers = until("a port for both", both)
+        self.servers[0].daemon_threads = True
+        self.port = self.servers[0].server_address[1]
+        for server in self.servers:
+            threading.Thread(target=server.serve_forever, args=(0.05,), daemon=True).start()
+
+    def answer(self, query, room):
+        labels, at = [], 12
+        while query[at]:
+            labels.append(query[at + 1 : at + 1 + query[at]].decode("ascii", "replace"))
+            at += query[at] + 1
+        question = query[12 : at + 5]
+        kind = KINDS.get(struct.unpack(">H", query[at + 1 : at + 3])[0])
+        name = ".".join(labels).lower()
+        self.asked.append((name, kind))
+        data = self.records.get(name)
+        data = data(kind) if callable(data) else data
+        if data is SILENCE:
+            return None
+        known = {"TXT": [data]} if isinstance(data, str) else data
+        code = 2 if data is SERVFAIL else 3 if data is None else 0
+        values = [] if code else known.get(kind) or ([] if kind == "CNAME" else [("CNAME", c) for c in known.get("CNAME", [])])
+        answers = [self.record(*(value if isinstance(value, tuple) else (kind, value))) for value in values]
+        full = query[:2] + struct.pack(">HHHHH", 0x8180 | code, 1, len(answers), 0, 0) + question + b"".join(answers)
+        return full if len(full) <= room else query[:2] + struct.pack(">HHHHH", 0x8380, 1, 0, 0, 0) + question
+
+    @staticmethod
+    def record(kind, value):
+        def name(text):
+            return b"".join(bytes([len(label)]) + label for label in text.encode().split(b".") if label) + b"\0"
+
+        data = {
+            "A": lambda: socket.inet_aton(value),
+            "AAAA": lambda: socket.inet_pton(socket.AF_INET6, value),
+            "MX": lambda: struct.pack(">H", 10) + name(value),
+            "TXT": lambda: b"".join(bytes([len(c)]) + c for c in (value.encode()[i : i + 255] for i in range(0, len(value.encode()) or 1, 255))),
+        }.get(kind, lambda: name(value))()
+        number = next(number for number, word in KINDS.items() if word == kind)
+        return b"\xc0\x0c" + struct.pack(">HHIH", number, 1, 60, len(data)) + data
 
     def close(self):
-        self.server.shutdown()
-        self.server.server_close()
+        for server in self.servers:
+            server.shutdown()
+            server.server_close()
 
 
 class Replyd:
     """One running daemon with its own data directory, certificate and zone."""
 
-    def __init__(self, records=None, wrapper=(), extra="", data_size=None):
+    def __init__(self, records=None, wrapper=(), extra="", data_size=None, smtp=""):
         self.dir = pathlib.Path(tempfile.mkdtemp(prefix="replyd-interop-"))
         os.chmod(self.dir, 0o755)
         self.zone = Zone(records or {})
@@ -96,6 +147,7 @@ data_dir = "{self.dir}/data"
 listen = ["127.0.0.1:{self.port}"]
 listen_tls = ["127.0.0.1:{self.tls_port}"]
 listen_lmtp = ["127.0.0.1:{self.lmtp_port}", "{self.lmtp_socket}"]
+{smtp}
 [http]
 listen = ["127.0.0.1:{self.http_port}"]
 public_url = "http://127.0.0.1:{self.http_port}"

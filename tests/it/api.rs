@@ -1,93 +1,9 @@
 //! The HTTP API over a real socket and a real store: what callers may do, and what bad input is told.
 
-use crate::http_client::{Answer, Server};
-use replyd::clock::Clock;
-use replyd::config::secret::Surroundings;
-use replyd::daemon::sockets::Sockets;
-use replyd::daemon::{Ingredients, Running};
-use replyd::dns::{Zone, ZoneServer};
-use replyd::store::{Fault, Store};
+use crate::product::{Product, kettle};
+use replyd::config::checked::Endpoint;
+use replyd::store::Fault;
 use serde_json::{Value, json};
-
-/// Two accounts on loopback.
-struct Product {
-    running: Running,
-    store: Store,
-    tcp: Server,
-    owner: Server,
-    runtime: tokio::runtime::Runtime,
-    _dir: tempfile::TempDir,
-    _zone: ZoneServer,
-}
-
-const CONFIG: &str = r#"
-[server]
-hostname = "mx.example.com"
-data_dir = "data"
-[smtp]
-listen = ["127.0.0.1:0"]
-[http]
-listen = ["127.0.0.1:0"]
-[limits]
-disk_free = "0 B"
-disk_free_inodes = 0
-[[account]]
-name = "acme"
-inbound_domain = "reply.acme.example"
-[[account.inbox]]
-name = "website"
-[[account]]
-name = "bolt"
-inbound_domain = "reply.bolt.example"
-continuity = false
-[[account.inbox]]
-name = "help"
-channel = "api"
-"#;
-
-impl Product {
-    fn start() -> Product {
-        let dir = tempfile::tempdir().expect("a temporary directory");
-        let config = replyd::config::parse(&dir.path().join("replyd.toml"), CONFIG, Surroundings::SYSTEM);
-        let config = config.expect("a good config");
-        let runtime = replyd::daemon::serve::runtime().expect("a runtime");
-        let (running, store, zone) = runtime.block_on(async {
-            let zone = ZoneServer::start(Zone::parse("{}").expect("a zone")).await.expect("a zone server");
-            let store = Store::open(&config.server.data_dir, Clock::System).expect("the store opens");
-            let sockets = Sockets::bind(&config, Vec::new()).expect("free ports");
-            let resolver = zone.resolver().expect("a resolver");
-            let parts =
-                Ingredients { config, clock: Clock::System, sockets, store: store.clone(), resolver, demo: None };
-            (Running::start(parts).expect("it starts"), store, zone)
-        });
-        let tcp = Server::Tcp(*running.http_addresses().first().expect("an address"));
-        let owner = Server::Socket(dir.path().join("data/replyd.sock"));
-        Product { running, store, tcp, owner, runtime, _dir: dir, _zone: zone }
-    }
-
-    fn token(&self, account: &str) -> String {
-        let answer = self.owner.call("POST", "/api/v1/tokens", "", &json!({ "account": account }).to_string());
-        assert_eq!(answer.status, 201, "{answer:?}");
-        answer.json()["token"].as_str().expect("a token").to_owned()
-    }
-
-    /// Over the owner's socket.
-    fn begin(&self, body: &Value) -> Answer {
-        self.owner.call("POST", "/api/v1/conversations", "", &body.to_string())
-    }
-
-    fn stop(self) {
-        self.runtime.block_on(self.running.stop());
-    }
-}
-
-fn kettle() -> Value {
-    json!({
-        "account": "acme", "inbox": "website", "subject": "Broken kettle",
-        "contact": { "email": "Jane@customer.example", "name": "Jane Doe" },
-        "messages": [{ "author": "contact", "text": "It does not boil." }, { "author": "agent", "agent": "Sara", "text": "Sorry!" }],
-    })
-}
 
 #[test]
 fn a_conversation_is_begun_shown_listed_and_changed() {
@@ -283,6 +199,50 @@ fn readyz_is_red_while_the_store_is_unhealthy() {
 }
 
 #[test]
+fn a_reply_address_ends_when_its_owner_says_so() {
+    let product = Product::start();
+    let begun = product.begin(&kettle()).json();
+    let path = format!("/api/v1/conversations/{}/reply_address", begun["id"].as_str().expect("an id"));
+    assert_eq!(begun["reply_address_until"], Value::Null);
+    let limited = product.owner.call("PUT", &path, "", r#"{"expires_at":"2099-01-31T13:00:00+01:00"}"#).json();
+    assert_eq!(limited["reply_address_until"], "2099-01-31T12:00:00.000Z");
+    assert_eq!(product.owner.call("PUT", &path, "", r#"{"expires_at":"soon"}"#).status, 422);
+    let lifted = product.owner.call("PUT", &path, "", r#"{"expires_at":null}"#).json();
+    assert_eq!(lifted["reply_address_until"], Value::Null);
+    let stranger = product.token("bolt");
+    assert_eq!(product.tcp.call("DELETE", &path, &stranger, "").status, 404);
+    let revoked = product.owner.call("DELETE", &path, "", "").json();
+    assert!(revoked["reply_address_until"].is_string(), "{revoked}");
+    product.stop();
+}
+
+#[test]
+fn a_bounce_that_concerns_no_conversation_shows_its_facts_in_the_ledger() {
+    let product = Product::start();
+    let report = "From: MAILER-DAEMON@mx.example\nSubject: Undelivered\nMIME-Version: 1.0\n\
+        Content-Type: multipart/report; report-type=delivery-status; boundary=b\n\n--b\n\nIt failed.\n--b\n\
+        Content-Type: message/delivery-status\n\nReporting-MTA: dns; mx.example\n\n\
+        Final-Recipient: rfc822; ann@x.example\nAction: failed\nStatus: 5.1.1\n\n--b--";
+    let Some((_, Endpoint::Tcp(smtp))) = product.running.mail_endpoints().first() else { panic!("an SMTP door") };
+    crate::demo::deliver(*smtp, "support@acme.example", report);
+    let filed = product.runtime.block_on(async {
+        let mut committed = product.store.committed();
+        loop {
+            committed.borrow_and_update();
+            let page = product.owner.get("/api/v1/inbound", "").json();
+            if let Some(entry) = page["items"].as_array().into_iter().flatten().find(|e| e["outcome"] == "filed") {
+                break entry.clone();
+            }
+            committed.changed().await.expect("the store lives");
+        }
+    });
+    let shown = product.owner.get(&format!("/api/v1/inbound/{}", filed["id"].as_str().expect("an id")), "").json();
+    assert_eq!(shown["conversation_id"], Value::Null);
+    assert_eq!(shown["bounce"]["recipients"][0]["status"], "5.1.1", "{shown}");
+    product.stop();
+}
+
+#[test]
 fn answers_are_careful_with_what_strangers_wrote() {
     let product = Product::start();
     let head = product.tcp.get("/healthz", "").head;
@@ -303,7 +263,7 @@ fn answers_are_careful_with_what_strangers_wrote() {
 fn a_backup_is_written_once_and_never_over_something() {
     let product = Product::start();
     product.begin(&kettle());
-    let file = product._dir.path().join("copy.db");
+    let file = product.dir.path().join("copy.db");
     let body = json!({ "file": file }).to_string();
     assert_eq!(product.owner.call("POST", "/api/v1/backup", "", &body).status, 204);
     assert!(std::fs::metadata(&file).is_ok_and(|meta| meta.len() > 0));
@@ -311,4 +271,73 @@ fn a_backup_is_written_once_and_never_over_something() {
     let token = product.token("acme");
     assert_eq!(product.tcp.call("POST", "/api/v1/backup", &token, &body).status, 403);
     product.stop();
+}
+
+#[test]
+fn revoked_reply_addresses_take_no_mail() {
+    let product = Product::start();
+    let (acme, bolt) = (product.token("acme"), product.token("bolt"));
+    let conversation = product.begin(&kettle()).json();
+    let path = format!("/api/v1/conversations/{}/reply_address", conversation["id"].as_str().expect("an id"));
+    let address = conversation["reply_address"].as_str().expect("an address");
+    assert!(product.recipient_reply(address).starts_with("250 "));
+    assert_eq!(product.tcp.call("DELETE", &path, &bolt, "").status, 404, "another account's");
+    assert!(product.recipient_reply(address).starts_with("250 "));
+    assert_eq!(product.tcp.call("DELETE", &path, &acme, "").status, 200);
+    assert!(product.recipient_reply(address).starts_with("550 5.1.6 "));
+    assert_eq!(product.tcp.call("DELETE", &path, &acme, "").status, 200, "again changes nothing");
+    product.stop();
+}
+
+#[test]
+fn what_the_alert_rules_ask_for_is_measured() {
+    let product = Product::start();
+    let address = product.begin(&kettle()).json()["reply_address"].as_str().expect("an address").to_owned();
+    product.recipient_reply(&address);
+    product.recipient_reply("nobody@elsewhere.example");
+    // No TLS handshake begins like this.
+    product.smtp_reply(&["HELO a.example", "STARTTLS", "QUIT"]);
+    crate::shapes::deliver(&product, &address);
+    // Filing counts after its commit, which is what `deliver` waits for.
+    let metrics = loop {
+        let metrics = product.tcp.get("/metrics", "").body;
+        if metrics.contains("replyd_filing_total{") {
+            break metrics;
+        }
+    };
+    for line in [
+        "replyd_smtp_commands_total{verb=\"DATA\",code=\"354\"} 1",
+        "replyd_smtp_commands_total{verb=\"DATA\",code=\"250\"} 1",
+        "replyd_smtp_commands_total{verb=\"RCPT\",code=\"250\"} 2",
+        "replyd_auth_results_total{method=\"verdict\",result=\"unproven\"} 1",
+        "replyd_auth_seconds_count 1",
+        "replyd_smtp_commands_total{verb=\"RCPT\",code=\"550\"} 1",
+        "replyd_smtp_commands_total{verb=\"connect\",code=\"220\"} 4",
+    ] {
+        assert!(metrics.contains(line), "{line} is not in\n{metrics}");
+    }
+    let described = |name: &str| {
+        let base =
+            ["_total", "_bucket", "_sum", "_count"].iter().find_map(|end| name.strip_suffix(end)).unwrap_or(name);
+        [name, base].iter().any(|name| metrics.contains(&format!("# TYPE {name} ")))
+    };
+    let rules = include_str!("../../systemd/replyd.rules.yml");
+    let words = rules.split(|c: char| !c.is_ascii_alphanumeric() && c != '_');
+    let wanted: std::collections::BTreeSet<&str> = words.filter(|word| word.starts_with("replyd_")).collect();
+    assert!(wanted.len() >= 8, "{wanted:?}");
+    for name in wanted {
+        assert!(described(name), "{name} is in no metric of\n{metrics}");
+    }
+    product.stop();
+}
+
+/// What an operator is told to do must exist: alerts in the guide, the guide's words in the rules.
+#[test]
+fn every_alert_has_its_line_in_the_guide() {
+    let (rules, guide) = (include_str!("../../systemd/replyd.rules.yml"), include_str!("../../docs/OPERATIONS.md"));
+    let alerts: Vec<&str> = rules.lines().filter_map(|line| line.trim().strip_prefix("- alert: ")).collect();
+    assert!(alerts.len() >= 8, "{alerts:?}");
+    for alert in alerts {
+        assert!(guide.contains(&format!("`{alert}`")), "docs/OPERATIONS.md says nothing of {alert}");
+    }
 }

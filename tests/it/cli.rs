@@ -47,7 +47,7 @@ fn failures_have_the_codes_of_sysexits_and_name_the_way_out() {
     check(&["serve", "--config", "bad.toml"], 78, &["bad.toml:2", "server.hostname", "\"a b\"", "mx.example.com"]);
     check(&["check", "--config", "bad.toml"], 78, &["bad.toml"]);
     check(&["conversation", "list", "--config", "idle.toml"], 69, &["data/replyd.sock", "replyd serve"]);
-    check(&["init", "shop.test", "--config", "absent/replyd.toml"], 73, &["absent", "folder"]);
+    check(&["init", "shop.test", "--config", "absent/deeper/replyd.toml"], 73, &["the folder absent/deeper"]);
     check(&["demo", "--fresh", "--data", "."], 64, &["--fresh", "--data"]);
 }
 
@@ -62,7 +62,7 @@ fn init_writes_a_config_and_a_private_key_that_check_accepts() {
     assert_eq!(kinds, ["A", "MX", "TXT", "TXT", "TXT"]);
     let key = folder.path().join("shop.test.r1.pem");
     let mode = std::fs::metadata(&key).expect("the key is there").permissions().mode();
-    assert_eq!(mode & 0o777, 0o600);
+    assert_eq!(mode & 0o007, 0, "{mode:o}");
     let again = replyd(folder.path(), &["init", "shop.test", "--config", "replyd.toml"]);
     assert_eq!(again.status.code(), Some(73), "{}", stderr(&again));
     let checked = stdout(&replyd(folder.path(), &["check", "--config", "replyd.toml"]));
@@ -72,4 +72,72 @@ fn init_writes_a_config_and_a_private_key_that_check_accepts() {
     std::fs::set_permissions(&key, std::fs::Permissions::from_mode(0o644)).expect("the mode changes");
     let checked = stdout(&replyd(folder.path(), &["check", "--config", "replyd.toml"]));
     assert!(checked.contains("shop.test.r1.pem: everybody on this machine may read it"), "{checked}");
+}
+
+#[test]
+fn every_command_of_the_daemon_says_that_it_is_down() {
+    for words in [
+        "conversation new --inbox website",
+        "conversation list",
+        "conversation show x",
+        "conversation status x open",
+        "conversation revoke x",
+        "inbound list",
+        "inbound show x",
+        "inbound raw x",
+        "inbound replay x",
+        "token add --account a",
+        "token list",
+        "token revoke x",
+        "backup copy.db",
+    ] {
+        let words: Vec<&str> = words.split(' ').chain(["--config", "idle.toml"]).collect();
+        check(&words, 69, &["cannot reach the daemon", "data/replyd.sock", "replyd serve"]);
+    }
+}
+
+#[test]
+fn a_reader_that_closes_early_is_no_error_and_a_full_disk_is() {
+    let folder = tempfile::tempdir().expect("a temporary directory");
+    let init = |name: &str| {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_replyd"));
+        command.args(["init", "shop.test", "--config"]).arg(folder.path().join(name).join("replyd.toml"));
+        command
+    };
+    let (reader, writer) = std::io::pipe().expect("a pipe");
+    drop(reader);
+    let output = init("a").stdout(writer).output().expect("replyd runs");
+    assert_eq!((output.status.code(), stderr(&output).as_str()), (Some(0), ""));
+    let full = std::fs::OpenOptions::new().write(true).open("/dev/full").expect("/dev/full");
+    let output = init("b").stdout(full).output().expect("replyd runs");
+    assert_eq!(output.status.code(), Some(74), "{}", stderr(&output));
+}
+
+#[test]
+fn a_mail_can_be_looked_at_where_no_config_is_and_by_the_resolver_of_one_that_is() {
+    let folder = tempfile::tempdir().expect("a temporary directory");
+    std::fs::write(folder.path().join("a.eml"), "From: a@shop.test\r\n\r\nhi\r\n").expect("a file");
+    let inspect = |config: &[&str]| {
+        let words = ["inspect", "a.eml", "--json", "--auth", "--ip", "192.0.2.1", "--mail-from", "a@shop.test"];
+        let output = replyd(folder.path(), &[&words, config].concat());
+        let json: serde_json::Value = serde_json::from_slice(&output.stdout).unwrap_or_default();
+        (output.status.code(), json["auth"]["spf"].as_str().map(str::to_owned), stderr(&output))
+    };
+    let runtime = tokio::runtime::Runtime::new().expect("a runtime");
+    let zone = replyd::dns::Zone::parse(r#"{"shop.test": [{"TXT": "v=spf1 ip4:192.0.2.1 -all"}]}"#).expect("a zone");
+    let server = runtime.block_on(replyd::dns::ZoneServer::start(zone)).expect("a zone server");
+    // The key cannot be read, and need not be.
+    let text = format!(
+        "[server]\nhostname = \"mx.shop.test\"\n[dns]\nservers = [\"{}\"]\n[tls]\ncertificate = \"no\"\nkey = \"no\"\n",
+        server.address()
+    );
+    std::fs::write(folder.path().join("replyd.toml"), text).expect("a config");
+    assert_eq!(inspect(&["--config", "replyd.toml"]), (Some(0), Some("pass".to_owned()), String::new()));
+    let (code, _, line) = inspect(&["--config", "absent.toml"]);
+    assert_eq!(code, Some(78), "{line}");
+    assert!(line.contains("absent.toml"), "{line}");
+    if !Path::new("/etc/replyd/replyd.toml").exists() {
+        std::fs::write(folder.path().join("zone.json"), "{}").expect("a zone");
+        assert_eq!(inspect(&["--zone", "zone.json"]), (Some(0), Some("none".to_owned()), String::new()));
+    }
 }

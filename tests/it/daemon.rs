@@ -41,21 +41,38 @@ fn free_address() -> SocketAddr {
     socket.local_addr().expect("an address")
 }
 
+const ARGUMENTS: [&str; 3] = ["serve", "--config", "replyd.toml"];
+
 fn command(dir: &Path) -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_replyd"));
-    command.args(["serve", "--config", "replyd.toml"]).current_dir(dir).env("REPLYD_LOG", "warn");
+    command.args(ARGUMENTS).current_dir(dir).env("REPLYD_LOG", "warn");
     command.stderr(Stdio::piped());
     command
 }
 
 impl Daemon {
     fn start() -> Daemon {
+        Daemon::start_by("exec \"$0\" \"$@\"", "")
+    }
+
+    /// Through a shell that runs this, with this in the config.
+    fn start_by(script: &str, more: &str) -> Daemon {
         let dir = tempfile::tempdir().expect("a temporary directory");
         let smtp = free_address();
-        std::fs::write(dir.path().join("replyd.toml"), config(smtp, &["acme"])).expect("a config");
+        let text = config(smtp, &["acme"]) + more;
+        std::fs::write(dir.path().join("replyd.toml"), text).expect("a config");
         let notices = UnixDatagram::bind(dir.path().join("notify")).expect("a notification socket");
         notices.set_read_timeout(Some(std::time::Duration::from_secs(60))).expect("a timeout");
-        let process = command(dir.path()).env("NOTIFY_SOCKET", dir.path().join("notify")).spawn().expect("it starts");
+        let mut shell = Command::new("sh");
+        let process = shell
+            .args(["-c", script, env!("CARGO_BIN_EXE_replyd")])
+            .args(ARGUMENTS)
+            .current_dir(dir.path())
+            .env("REPLYD_LOG", "warn")
+            .env("NOTIFY_SOCKET", dir.path().join("notify"))
+            .stderr(Stdio::piped())
+            .spawn()
+            .expect("it starts");
         Daemon { process, notices, dir, smtp }
     }
 
@@ -141,6 +158,26 @@ fn a_reload_takes_accounts_keeps_connections_and_refuses_a_bad_config() {
 }
 
 #[test]
+fn without_free_descriptors_it_lives_and_accepts_again_when_there_are_some() {
+    let daemon = Daemon::start_by(
+        "ulimit -n 60; exec \"$0\" \"$@\"",
+        "[limits]\nsessions_per_client = 1000\nsessions_per_network = 1000\n",
+    );
+    daemon.expect_notice("READY=1");
+    let crowd: Vec<TcpStream> =
+        (0..100).map(|_| TcpStream::connect(daemon.smtp).expect("the kernel takes it")).collect();
+    assert!(greeting(&crowd[0]).starts_with("220 "));
+    // Whoever is beyond the descriptors is cut, and so the last one hears something or the end.
+    let last = greeting(&crowd[99]);
+    assert!(last.is_empty(), "{last}");
+    drop(crowd);
+    let honest = TcpStream::connect(daemon.smtp).expect("SMTP listens");
+    assert!(greeting(&honest).starts_with("220 "));
+    drop(honest);
+    assert!(daemon.stop().contains("is LimitNOFILE high enough?"));
+}
+
+#[test]
 fn a_second_daemon_on_the_same_data_is_refused_and_the_first_lives() {
     let daemon = Daemon::start();
     daemon.expect_notice("READY=1");
@@ -165,4 +202,28 @@ fn a_taken_port_is_named_with_the_way_out() {
     let line = String::from_utf8_lossy(&output.stderr).into_owned();
     assert_eq!(output.status.code(), Some(75), "{line}");
     assert!(line.contains(&address.to_string()) && line.contains("change listen in the config"), "{line}");
+}
+
+#[test]
+fn whoever_sees_a_port_answer_may_use_the_commands_at_once() {
+    let daemon = Daemon::start();
+    while TcpStream::connect(daemon.smtp).is_err() {
+        std::thread::yield_now();
+    }
+    assert_eq!(daemon.begin("acme"), 201);
+    daemon.expect_notice("READY=1");
+    daemon.stop();
+}
+
+#[test]
+fn the_socket_of_a_killed_daemon_is_replaced() {
+    let mut daemon = Daemon::start();
+    daemon.expect_notice("READY=1");
+    daemon.process.kill().expect("it lives");
+    daemon.process.wait().expect("it ends");
+    assert!(daemon.dir.path().join("data/replyd.sock").exists(), "a killed daemon leaves its socket");
+    daemon.process = command(daemon.dir.path()).env("NOTIFY_SOCKET", daemon.dir.path().join("notify")).spawn().unwrap();
+    daemon.expect_notice("READY=1");
+    assert_eq!(daemon.begin("acme"), 201);
+    daemon.stop();
 }

@@ -93,7 +93,7 @@ impl Demo {
 }
 
 /// Speaks SMTP line by line; every step must be answered with a 2xx or 3xx.
-fn deliver(to: SocketAddr, recipient: &str, mail: &str) {
+pub fn deliver(to: SocketAddr, recipient: &str, mail: &str) {
     let stream = TcpStream::connect(to).expect("SMTP listens");
     let mut lines = BufReader::new(stream.try_clone().expect("a second handle")).lines();
     let mut answer = move || loop {
@@ -199,4 +199,42 @@ fn an_attachment_is_a_download_that_no_browser_runs() {
     assert!(!answer.head.contains("../"), "{}", answer.head);
     assert_eq!(demo.page().get(attachment["url"].as_str().expect("an address"), "").status, 401, "not without a token");
     demo.stop();
+}
+
+/// Exit code and error line of a demo that does not start.
+fn refused(words: &[&str], data: &Path) -> (Option<i32>, String) {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_replyd"));
+    let output = command.arg("demo").args(words).arg("--data").arg(data).output().expect("replyd runs");
+    (output.status.code(), String::from_utf8_lossy(&output.stderr).into_owned())
+}
+
+#[test]
+fn a_second_demo_in_the_same_folder_is_told_so() {
+    let folder = tempfile::tempdir().expect("a temporary directory");
+    let demo = Demo::start(folder.path(), &[]);
+    for words in [&["--smtp-port", "0", "--http-port", "0"][..], &["--fresh"]] {
+        let (code, line) = refused(words, folder.path());
+        assert_eq!(code, Some(75), "{line}");
+        assert!(line.contains("a demo is running in") && line.contains("--data"), "{line}");
+    }
+    demo.conversation();
+    demo.stop();
+}
+
+#[test]
+fn what_a_demo_that_found_its_port_taken_left_can_be_emptied() {
+    let folder = tempfile::tempdir().expect("a temporary directory");
+    let data = folder.path().join("demo");
+    let taken = std::net::TcpListener::bind("127.0.0.1:0").expect("a free port");
+    let port = taken.local_addr().expect("an address").port().to_string();
+    let (code, line) = refused(&["--smtp-port", &port, "--http-port", "0"], &data);
+    assert_eq!(code, Some(75), "{line}");
+    Demo::start(&data, &["--fresh"]).stop();
+}
+
+#[test]
+fn a_folder_that_cannot_be_made_is_named() {
+    let (code, line) = refused(&[], Path::new("/proc/demo"));
+    assert_eq!(code, Some(73), "{line}");
+    assert!(line.contains("/proc/demo") && line.contains("--data"), "{line}");
 }

@@ -293,6 +293,8 @@ async fn a_bounce_is_an_activity_of_its_conversation_or_a_fact_of_the_ledger() {
     assert_eq!((message.direction, message.author.kind), (Direction::Activity, AuthorKind::System));
     assert_eq!(message.text, "Delivery to ann@x.example failed: 5.1.1 (It failed.)");
     assert!(house.store().conversation(ann.id).await.unwrap().participants.is_empty());
+    let bounce = message.email.unwrap().bounce.unwrap();
+    assert_eq!((bounce.hard, bounce.recipients[0].status.as_deref()), (true, Some("5.1.1")));
     let stray = house.offer(report, "support@acme.example").await;
     assert_eq!((stray.outcome, stray.conversation_id), (Outcome::Filed, None));
     assert!(stray.reason.contains("ann@x.example failed: 5.1.1"), "{}", stray.reason);
@@ -335,6 +337,8 @@ async fn a_large_mail_is_read_when_there_is_room_for_it_and_gives_its_room_back(
     let house = House::new();
     let body = "many words of a long letter\r\n".repeat(20_000);
     let raw = mail("ann@x.example", "", &body);
+    // What filing finds when it starts it tries alone.
+    house.offer(&mail("ann@x.example", "", "starter"), "support@acme.example").await;
     let all = house.services.large_mails.room_for(u64::MAX).await;
     let large = house.accept(&raw, "support@acme.example").await;
     let small = house.offer(&mail("ann@x.example", "", "food"), "support@acme.example").await;

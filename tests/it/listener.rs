@@ -172,6 +172,51 @@ async fn connections_mails_and_recipients_of_a_client_are_counted_by_the_minute(
 }
 
 #[tokio::test]
+async fn who_speaks_before_a_delayed_greeting_is_sent_away_and_our_relays_do_not_wait() {
+    let mut setting = limits(|limits| limits.greeting_delay = Duration::from_secs(600));
+    setting.smtp.xclient_from = vec![loopback()];
+    let relays = Site::start(setting).await;
+    Peer::greeted(&relays).await;
+    let site = Site::start(limits(|limits| limits.greeting_delay = Duration::from_secs(600))).await;
+    let mut early = Peer::connect(&site.endpoint(Door::Smtp)).await;
+    early.send("EHLO client.example\r\n").await;
+    early.expect("554 5.5.0").await;
+    early.expect_end().await;
+    let full = Site::start(limits(|limits| {
+        limits.greeting_delay = Duration::from_secs(600);
+        limits.sessions_per_client_max = 0;
+    }))
+    .await;
+    Peer::connect(&full.endpoint(Door::Smtp)).await.expect("421 4.7.0").await;
+    let patient = Site::start(limits(|limits| limits.greeting_delay = Duration::from_millis(5))).await;
+    Peer::ready(&patient).await;
+}
+
+#[tokio::test]
+async fn a_peer_that_never_reads_is_cut_when_the_wait_for_it_is_over() {
+    let site = Site::start(limits(|limits| {
+        limits.idle_commands_max = usize::MAX;
+        limits.write_timeout = Duration::from_millis(20);
+    }))
+    .await;
+    let mut peer = Peer::connect(&site.lmtp_socket()).await;
+    peer.expect("220").await;
+    peer.tries_to_send("NOOP\r\n".repeat(200_000).as_bytes()).await;
+    wait_for_sessions(&site, 0).await;
+}
+
+#[tokio::test]
+async fn a_mail_that_is_declared_too_large_is_refused_and_listed() {
+    let site = Site::start(limits(|limits| limits.mail_octets_max = 1000)).await;
+    let mut peer = Peer::ready(&site).await;
+    peer.asks("MAIL FROM:<ann@example.org> SIZE=1001", "552 5.3.4").await;
+    peer.asks("MAIL FROM:<ann@example.org> SIZE=1000", "250").await;
+    let entries = site.ledger().await;
+    let shown: Vec<_> = entries.iter().map(|entry| (entry.outcome, entry.size, entry.reason.as_str())).collect();
+    assert_eq!(shown, [(Outcome::Rejected, Some(1001), "declared too large")]);
+}
+
+#[tokio::test]
 async fn content_beyond_the_budget_of_all_sessions_is_deferred_and_the_budget_comes_back() {
     let site = Site::start(limits(|limits| limits.content_octets_in_flight_max = 10_000)).await;
     let to = site.reply_address();

@@ -2,7 +2,9 @@
 
 mod api;
 mod certificates;
+mod check_command;
 mod cli;
+mod commands;
 mod daemon;
 mod demo;
 mod dialog;
@@ -13,7 +15,9 @@ mod inspect_command;
 mod listener;
 mod peer;
 mod policy;
+mod product;
 mod sender_auth;
+mod shapes;
 mod site;
 mod smtp_session;
 mod store;

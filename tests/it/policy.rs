@@ -37,7 +37,7 @@ async fn recipients_are_decided_against_live_data() {
 }
 
 #[tokio::test]
-async fn a_revoked_token_is_told_apart_in_words() {
+async fn an_expired_or_revoked_token_is_told_apart_in_words() {
     let site = Site::plain().await;
     let token = new_token(&site.store).await;
     let config = site.services.config.load_full();
@@ -46,10 +46,15 @@ async fn a_revoked_token_is_told_apart_in_words() {
     else {
         panic!("a live token")
     };
-    site.store.revoke_tokens(conversation_id).await.unwrap();
+    let to = format!("RCPT TO:<{}>", token.address("reply.acme.example"));
     let mut peer = Peer::ready(&site).await;
     peer.asks("MAIL FROM:<ann@example.org>", "250").await;
-    peer.asks(&format!("RCPT TO:<{}>", token.address("reply.acme.example")), "550 5.1.6").await;
+    site.store.expire_tokens(conversation_id, Some(replyd::clock::UnixMs(1))).await.unwrap();
+    assert!(peer.asks(&to, "550 5.1.6").await.contains("expired"));
+    site.store.expire_tokens(conversation_id, None).await.unwrap();
+    peer.asks(&to, "250").await;
+    site.store.revoke_tokens(conversation_id).await.unwrap();
+    peer.asks(&to, "550 5.1.6").await;
 }
 
 #[tokio::test]

@@ -1,6 +1,6 @@
 //! The session at its limits, its deadlines, and under any cut of the octets. Whole dialogs stand in `fixtures/smtp`.
 
-use replyd::limits::Limits;
+use replyd::limits::{Limits, RECIPIENTS_BEYOND_MAX};
 use replyd::smtp::question::{Answer, ForwardPath, Protocol, Question};
 use replyd::smtp::reply;
 use replyd::smtp::session::{Output, Session, SessionConfig};
@@ -161,6 +161,16 @@ fn every_limit_holds_at_n_and_refuses_n_plus_1() {
     let mail = "MAIL FROM:<a@b.example>\r\n";
     check_commands(two(), &format!("{mail}{}", rcpt.repeat(2)), "250 2.1.0, 250 2.1.5, 250 2.1.5", None);
     check_commands(two(), &format!("{mail}{}", rcpt.repeat(3)), "250 2.1.0, 250 2.1.5, 250 2.1.5, 452 4.5.3", None);
+
+    let one = || Limits { recipients_max: 1, ..Limits::default() };
+    let beyond = |count| {
+        let mut shell = greeted(one());
+        let codes = shell.send(format!("{mail}{}", rcpt.repeat(1 + count))).codes();
+        (codes.matches("452 4.5.3").count(), codes.ends_with("421 4.7.0"), shell.record.closed)
+    };
+    assert_eq!(beyond(RECIPIENTS_BEYOND_MAX), (RECIPIENTS_BEYOND_MAX, false, None));
+    let closed = Some("too many recipients");
+    assert_eq!(beyond(RECIPIENTS_BEYOND_MAX + 1), (RECIPIENTS_BEYOND_MAX, true, closed));
 
     let two = || Limits { errors_max: 2, ..Limits::default() };
     check_commands(two(), "X\r\nX\r\nNOOP\r\n", "500 5.5.2, 500 5.5.2, 250 2.0.0", None);

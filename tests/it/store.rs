@@ -6,7 +6,7 @@ use replyd::conversation::model::{Author, AuthorKind, Channel, Direction, Ingres
 use replyd::store::ledger::{LedgerQuery, Refusal};
 use replyd::store::mail_file::MailOctets;
 use replyd::store::query::ConversationQuery;
-use replyd::store::unit::{Acceptance, NewConversation, NewMessage, TokenState};
+use replyd::store::unit::{Acceptance, Destination, FilingResult, NewConversation, NewMessage, TokenState};
 use replyd::store::{Fault, Store, StoreError};
 use std::path::Path;
 
@@ -312,8 +312,15 @@ async fn a_conversation_has_a_token_that_lives_until_it_is_revoked() {
     assert_eq!(state, TokenState::Live { account: account.clone(), conversation_id });
     let unknown = replyd::conversation::reply_token::ReplyToken([7; 16]);
     assert_eq!(store.token_state(unknown).await.unwrap(), TokenState::Unknown);
+    store.expire_tokens(made.id, Some(NOW)).await.unwrap();
+    let state = store.token_state(made.reply_token).await.unwrap();
+    assert_eq!(state, TokenState::Expired { account: account.clone() });
+    store.expire_tokens(made.id, Some(UnixMs(NOW.0 + 1))).await.unwrap();
+    assert!(matches!(store.token_state(made.reply_token).await.unwrap(), TokenState::Live { .. }));
     store.revoke_tokens(made.id).await.unwrap();
+    store.expire_tokens(made.id, None).await.unwrap();
     assert_eq!(store.token_state(made.reply_token).await.unwrap(), TokenState::Revoked { account });
+    assert_eq!(store.conversation(made.id).await.unwrap().reply_token_until, Some(NOW));
 }
 
 #[tokio::test]
@@ -348,7 +355,7 @@ async fn conversations_are_listed_by_latest_activity_page_by_page() {
         let page = store.conversations(query.clone()).await.unwrap();
         seen.extend(page.items.iter().map(|item| item.id));
         let Some(next) = page.next else { break };
-        query.cursor = Some(next);
+        query.cursor = Some(next.parse().unwrap());
     }
     assert_eq!(seen, [made[0], made[4], made[3], made[2], made[1]]);
     let search = async |account: Option<&str>, text: &str| {
@@ -364,6 +371,36 @@ async fn conversations_are_listed_by_latest_activity_page_by_page() {
     assert_eq!((search(None, "1%0").await, search(Some("other"), "teapots").await), (0, 0));
     let first = store.conversation(made[0]).await.unwrap();
     assert_eq!((first.unseen_by_contact, first.last_message_at), (1, Some(UnixMs(NOW.0 + 100))));
+}
+
+#[tokio::test]
+async fn a_mail_counts_from_when_it_was_received_however_late_it_is_filed() {
+    let dir = tempfile::tempdir().expect("a temporary directory");
+    let (store, clock) = open(dir.path());
+    let begun = store.new_conversation(conversation(Some("ann@example.org"), None)).await.expect("begun");
+    clock.set(UnixMs(NOW.0 + 10));
+    let early = store.accept(mail("early", &["reply+1@r.example"])).await.expect("accepted").remove(0).ledger_id;
+    clock.set(UnixMs(NOW.0 + 20));
+    let late = store.accept(mail("late", &["reply+1@r.example"])).await.expect("accepted").remove(0).ledger_id;
+    clock.set(UnixMs(NOW.0 + DAY_MS));
+    for (ledger_id, text) in [(late, "late"), (early, "early")] {
+        let received_at = store.ledger_entry(ledger_id).await.expect("the entry").received_at;
+        let result = FilingResult {
+            ledger_id,
+            account: "acme".into(),
+            destination: Destination::Existing(begun.id),
+            message: Some(message(text, AuthorKind::Contact)),
+            reason: "a test".into(),
+            message_id: None,
+            received_at,
+        };
+        store.file(result).await.expect("filed");
+    }
+    let messages = store.messages(begun.id, 10).await.expect("messages");
+    let told: Vec<_> = messages.iter().map(|message| (message.text.as_str(), message.created_at.0 - NOW.0)).collect();
+    assert_eq!(told, [("do they pour well?", 0), ("early", 10), ("late", 20)]);
+    let last = store.conversation(begun.id).await.expect("the conversation").last_message_at;
+    assert_eq!(last, Some(UnixMs(NOW.0 + 20)));
 }
 
 #[tokio::test]

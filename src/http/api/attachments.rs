@@ -23,8 +23,8 @@ pub async fn download(
     let message = surface.store.attachment_message(id).await?;
     visible(&surface, &caller, message.conversation_id).await.map_err(|_| ApiError::not_found("attachment"))?;
     let (attachment, raw_id) = found(message, id).ok_or_else(|| ApiError::not_found("attachment"))?;
-    let raw = surface.store.raw_mail(raw_id).await?;
     let permit = surface.mail_readers.acquire().await.map_err(|error| ApiError::internal(&error))?;
+    let raw = surface.store.raw_mail(raw_id).await?;
     let part = attachment.part;
     let content = tokio::task::spawn_blocking(move || content(&raw, part)).await;
     drop(permit);

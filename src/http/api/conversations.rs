@@ -6,7 +6,7 @@ use crate::conversation::id::Id;
 use crate::conversation::model::{Conversation, Status};
 use crate::http::caller::Caller;
 use crate::http::error::ApiError;
-use crate::http::input::{Body, PathId, Query, line, page_length};
+use crate::http::input::{Body, PathId, Query, cursor, line, page_length};
 use crate::http::surface::Surface;
 use crate::mail::address::Address;
 use crate::store::query::ConversationQuery;
@@ -79,10 +79,13 @@ pub async fn create(
 
 /// Everything is checked before anything is stored.
 fn checked(body: NewConversationBody, account: String, surface: &Surface) -> Result<NewConversation, ApiError> {
-    let known =
-        surface.account(&account).ok_or_else(|| ApiError::invalid("account", "no such account in the config"))?;
+    let known = surface.known_account(&account)?;
     let inbox = known.inboxes.iter().find(|inbox| inbox.name == body.inbox);
-    let inbox = inbox.ok_or_else(|| ApiError::invalid("inbox", "this account has no such inbox in the config"))?;
+    let inbox = inbox.ok_or_else(|| {
+        let known: Vec<&str> = known.inboxes.iter().map(|inbox| inbox.name.as_str()).collect();
+        let reason = format!("{:?} is not in the config; account {account} has {}", body.inbox, known.join(", "));
+        ApiError::invalid("inbox", &reason)
+    })?;
     if body.messages.len() > FIRST_MESSAGES_MAX {
         return Err(ApiError::invalid("messages", &format!("at most {FIRST_MESSAGES_MAX} may begin a conversation")));
     }
@@ -125,7 +128,7 @@ pub async fn list(
             status: query.status,
             contact: query.contact,
             query: query.query,
-            cursor: query.cursor,
+            cursor: cursor(query.cursor.as_deref())?,
             limit: page_length(query.limit)?,
         })
         .await?;
@@ -157,18 +160,6 @@ pub async fn change(
     let subject = line("subject", changes.subject)?;
     let changed = surface.store.update_conversation(id, changes.status, assignee, subject).await?;
     Ok(Json(without_messages(&surface, changed)))
-}
-
-#[utoipa::path(post, path = "/api/v1/conversations/{id}/revoke", params(("id" = String, Path)),
-    responses((status = 204, description = "its reply addresses take no mail from here on: 550 5.1.6")))]
-pub async fn revoke(
-    State(surface): State<Surface>,
-    caller: Caller,
-    PathId(id): PathId,
-) -> Result<StatusCode, ApiError> {
-    visible(&surface, &caller, id).await?;
-    surface.store.revoke_tokens(id).await?;
-    Ok(StatusCode::NO_CONTENT)
 }
 
 /// The conversation, if it is there and the caller may see it.

@@ -7,6 +7,8 @@ use crate::http::caller::Caller;
 use crate::http::error::ApiError;
 use crate::http::input::{PathId, Query, cursor, page_length};
 use crate::http::surface::Surface;
+use crate::mail::dsn::{self, Bounce};
+use crate::mail::parsed::ParsedMail;
 use crate::store::ledger::{LedgerEntry, LedgerQuery};
 use axum::Json;
 use axum::extract::State;
@@ -55,7 +57,19 @@ pub async fn show(
     caller: Caller,
     PathId(id): PathId,
 ) -> Result<Json<InboundShape>, ApiError> {
-    Ok(Json(visible(&surface, &caller, id).await?.into()))
+    let entry = visible(&surface, &caller, id).await?;
+    let bounce = stray_bounce(&surface, &entry).await?;
+    Ok(Json(InboundShape { bounce, ..entry.into() }))
+}
+
+/// The facts of a bounce that concerns no conversation; any other bounce has them on its message.
+async fn stray_bounce(surface: &Surface, entry: &LedgerEntry) -> Result<Option<Bounce>, ApiError> {
+    let stray = entry.outcome == Outcome::Filed && entry.message_id_stored.is_none();
+    let Some(raw_id) = entry.raw_id.filter(|_| stray) else { return Ok(None) };
+    let _permit = surface.mail_readers.acquire().await.map_err(|error| ApiError::internal(&error))?;
+    let raw = surface.store.raw_mail(raw_id).await?;
+    let read = tokio::task::spawn_blocking(move || dsn::read(&ParsedMail::parse(&raw)));
+    read.await.map_err(|error| ApiError::internal(&error))
 }
 
 #[utoipa::path(get, path = "/api/v1/inbound/{id}/raw", params(("id" = String, Path)),
@@ -88,12 +102,12 @@ pub async fn replay(
     Ok((StatusCode::ACCEPTED, Json(surface.store.replay(id).await?.into())))
 }
 
-/// The entry, if it is there and the caller may see it. Mails to nobody's domain are the owner's to see.
+/// The entry, if it is there and the caller may see it; a foreign one looks like none. Mails to nobody's domain are the owner's to see.
 async fn visible(surface: &Surface, caller: &Caller, id: Id) -> Result<LedgerEntry, ApiError> {
     let entry = surface.store.ledger_entry(id).await?;
     let may = match &entry.account {
         Some(account) => caller.may_see(account),
         None => *caller == Caller::Owner,
     };
-    if may { Ok(entry) } else { Err(ApiError::not_found("inbound entry")) }
+    if may { Ok(entry) } else { Err(ApiError::not_found("ledger entry")) }
 }

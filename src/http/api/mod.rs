@@ -5,5 +5,6 @@ pub mod backup;
 pub mod conversations;
 pub mod inbound;
 pub mod messages;
+pub mod reply_address;
 pub mod shape;
 pub mod tokens;

@@ -1,10 +1,12 @@
 //! The JSON shapes of the API: every field is always there, absent values are null.
 
+use crate::clock::UnixMs;
 use crate::config::checked::Account;
 use crate::conversation::id::Id;
 use crate::conversation::model::{Attachment, Email, Ingress, Message, Outcome, Participant};
 use crate::conversation::model::{Author, AuthorKind, Channel, Contact, Conversation, Direction, Status, Via};
 use crate::mail::automatic::Class;
+use crate::mail::dsn::Bounce;
 use crate::store::ledger::LedgerEntry;
 use serde::Serialize;
 use utoipa::ToSchema;
@@ -33,6 +35,8 @@ pub struct ConversationShape {
     pub participants: Vec<ParticipantShape>,
     /// Where a mail client answers to; null when the account is no longer in the config.
     pub reply_address: Option<String>,
+    /// When that address ceases, or ceased, to take mail; null for one without an end.
+    pub reply_address_until: Option<String>,
     pub created_at: String,
     pub last_message_at: Option<String>,
     pub unseen_by_contact: u32,
@@ -125,6 +129,9 @@ pub struct EmailShape {
     #[schema(value_type = String)]
     pub class: Class,
     pub class_reason: String,
+    /// What a bounce says of a mail of ours, as `replyd inspect` shows it.
+    #[schema(value_type = Option<Object>)]
+    pub bounce: Option<Bounce>,
     #[schema(value_type = Object)]
     pub auth: serde_json::Value,
     #[schema(value_type = String)]
@@ -172,6 +179,9 @@ pub struct InboundShape {
     pub auth: Option<serde_json::Value>,
     #[schema(value_type = Option<String>)]
     pub raw_id: Option<Id>,
+    /// Shown with a single entry, for a bounce that concerns no conversation.
+    #[schema(value_type = Option<Object>)]
+    pub bounce: Option<Bounce>,
     #[schema(value_type = Option<String>)]
     pub conversation_id: Option<Id>,
     #[schema(value_type = Option<String>)]
@@ -193,6 +203,7 @@ impl ConversationShape {
             contact: conversation.contact.into(),
             participants: conversation.participants.into_iter().map(ParticipantShape::from).collect(),
             reply_address: account.map(|account| conversation.reply_token.address(&account.inbound_domain)),
+            reply_address_until: conversation.reply_token_until.map(UnixMs::rfc3339),
             created_at: conversation.created_at.rfc3339(),
             last_message_at: conversation.last_message_at.map(|at| at.rfc3339()),
             unseen_by_contact: conversation.unseen_by_contact,
@@ -300,6 +311,7 @@ impl From<Email> for EmailShape {
             envelope_to: email.envelope_to,
             class: email.class,
             class_reason: email.class_reason,
+            bounce: email.bounce,
             auth: email.auth,
             ingress: email.ingress,
             raw_id: email.raw_id,
@@ -329,6 +341,7 @@ impl From<LedgerEntry> for InboundShape {
             reply: entry.reply,
             auth: entry.auth,
             raw_id: entry.raw_id,
+            bounce: None,
             conversation_id: entry.conversation_id,
             message_id_stored: entry.message_id_stored,
         }

@@ -46,9 +46,7 @@ pub async fn add(
     Body(new): Body<NewToken>,
 ) -> Result<(StatusCode, Json<TokenIssued>), ApiError> {
     caller.owner_only()?;
-    if surface.account(&new.account).is_none() {
-        return Err(ApiError::invalid("account", "no such account in the config"));
-    }
+    surface.known_account(&new.account)?;
     let mut random = [0; 32];
     aws_lc_rs::rand::fill(&mut random).map_err(|error| ApiError::internal(&error))?;
     let token = format!("replyd_{}", HEXLOWER.encode(&random));

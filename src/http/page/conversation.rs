@@ -5,6 +5,7 @@ use crate::conversation::id::Id;
 use crate::conversation::model::{AuthorKind, Conversation, Direction, Message, Via};
 use crate::http::error::ApiError;
 use crate::http::surface::Surface;
+use crate::mail::automatic::Class;
 use askama::Template;
 use axum::extract::State;
 use axum::http::{HeaderMap, HeaderName, StatusCode, header};
@@ -25,7 +26,10 @@ struct Page {
 struct Bubble {
     side: &'static str,
     author: String,
+    /// Empty where the name says it.
     role: &'static str,
+    /// A word for a mail that no person wrote; empty for others.
+    class: &'static str,
     at: String,
     at_exact: String,
     text: String,
@@ -83,12 +87,16 @@ fn status(conversation: &Conversation) -> &'static str {
 
 impl From<Message> for Bubble {
     fn from(message: Message) -> Bubble {
-        let badge = message.email.as_ref().map(|email| Badge::of(&email.auth));
+        // What the system says is not its reporter's word: whether that is proven says nothing.
+        let is_system = message.author.kind == AuthorKind::System;
+        let badge = message.email.as_ref().filter(|_| !is_system).map(|email| Badge::of(&email.auth));
         let author = message.author.name.or(message.author.email);
+        let role = role(message.author.kind);
         Bubble {
             side: side(message.direction),
-            role: role(message.author.kind),
-            author: author.unwrap_or_else(|| role(message.author.kind).to_owned()),
+            role: if author.is_some() { role } else { "" },
+            class: message.email.as_ref().map_or("", |email| class(email.class)),
+            author: author.unwrap_or_else(|| role.to_owned()),
             at: clock_time(message.created_at.0),
             at_exact: format!("{} · via {}", message.created_at.rfc3339(), via(message.via)),
             text: message.text,
@@ -132,6 +140,15 @@ fn role(kind: AuthorKind) -> &'static str {
     }
 }
 
+fn class(class: Class) -> &'static str {
+    match class {
+        Class::Human => "",
+        Class::AutoReply => "automatic reply",
+        Class::Bounce => "bounce",
+        Class::List => "mailing list",
+    }
+}
+
 fn via(via: Via) -> &'static str {
     match via {
         Via::Widget => "widget",
@@ -142,7 +159,7 @@ fn via(via: Via) -> &'static str {
 }
 
 fn clock_time(ms: i64) -> String {
-    Timestamp::from_millisecond(ms).unwrap_or(Timestamp::MIN).strftime("%-d %b, %H:%M").to_string()
+    Timestamp::from_millisecond(ms).unwrap_or(Timestamp::MIN).strftime("%-d %b, %H:%M UTC").to_string()
 }
 
 fn octets(count: u64) -> String {
@@ -175,6 +192,7 @@ mod tests {
             side: "incoming",
             author: "<script>alert(1)</script>".into(),
             role: "contact",
+            class: "",
             at: String::new(),
             at_exact: String::new(),
             text: "</p><img src=x onerror=alert(1)>".into(),
@@ -195,6 +213,18 @@ mod tests {
             assert!(!html.contains(raw), "{raw} is in the page");
         }
         assert!(html.contains("&#60;img") || html.contains("&lt;img"));
+    }
+
+    #[test]
+    fn a_bounce_is_the_systems_word_and_a_vacation_reply_says_that_it_is_one() {
+        for (class, expected) in [
+            (Class::Human, ""),
+            (Class::AutoReply, "automatic reply"),
+            (Class::Bounce, "bounce"),
+            (Class::List, "mailing list"),
+        ] {
+            assert_eq!(super::class(class), expected);
+        }
     }
 
     #[test]

@@ -1,7 +1,7 @@
 //! The facts of a bounce, and the bounds on what a peer can put into them.
 
 use super::status;
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 use std::collections::HashMap;
 
 /// Recipients kept of one bounce; a report of ours never names more than one.
@@ -11,7 +11,7 @@ pub const RECIPIENTS_MAX: usize = 1000;
 pub const DIAGNOSTIC_OCTETS_MAX: usize = 2048;
 
 /// What a bounce says.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum BounceKind {
     /// At least one recipient failed for good.
@@ -25,7 +25,7 @@ pub enum BounceKind {
 }
 
 /// The facts of one bounce; the JSON of `replyd inspect` shows them.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Bounce {
     pub kind: BounceKind,
     /// Whether trying again is pointless for at least one recipient.
@@ -49,7 +49,7 @@ impl Bounce {
 }
 
 /// One recipient of a bounce.
-#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct BouncedRecipient {
     /// Lower case, without angle brackets.
     pub recipient: String,

@@ -251,11 +251,25 @@ fn people_who_speak_of_bounces_are_people() {
         "Hello,\nour mail to ann@x.example was rejected with 550 5.1.1",
     );
     no_bounce("From: Postmaster <postmaster@y.example>\nSubject: Maintenance", "We move our servers on Monday.");
+    no_bounce(
+        "From: Bob <bob@y.example>\nSubject: Mailbox full",
+        "My mailbox full of your ads! Stop sending to bob@y.example",
+    );
+}
+
+#[test]
+fn greetings_of_software_are_no_persons() {
+    let postmaster = "From: postmaster@x.example\nSubject: failure notice";
+    let qmail =
+        "Hi. This is the mail program at x.example. I wasn't able to deliver your message.\n\n<ann@x.example>:\nno";
+    check(postmaster, qmail, BounceKind::Failure, &[("ann@x.example", None)]);
+    let turkish = "İletiniz teslim edilemedi:\n\nann@x.example\n";
+    check(postmaster, turkish, BounceKind::Failure, &[("ann@x.example", None)]);
 }
 
 #[test]
 fn hostile_bounces_stay_bounded() {
-    let many: String = (0..100_000).map(|n| format!("<u{n}@x.example>: 550 5.1.1 no\n")).collect();
+    let many: String = (0..20_000).map(|n| format!("<u{n}@x.example>: 550 5.1.1 no\n")).collect();
     let daemon = "From: MAILER-DAEMON@x.example\nSubject: failure notice";
     let found = bounce(daemon, &many).expect("a bounce");
     assert_eq!(found.recipients.len(), super::RECIPIENTS_MAX);
@@ -264,7 +278,7 @@ fn hostile_bounces_stay_bounded() {
         "<".repeat(200_000),
         "5.1.1 ".repeat(30_000),
         "a@b.example ".repeat(5_000),
-        "\r".repeat(200_000),
+        "\r".repeat(100_000),
     ] {
         let _ = bounce(daemon, &body);
         let _ = bounce(&format!("{daemon}\nContent-Type: text/html"), &body);

@@ -51,9 +51,14 @@ fn ranked(text: &str) -> Vec<Place<'_>> {
     let mut last_word = "";
     for line in text.split_inclusive('\n') {
         let mut behind_another = false;
+        let mut listed_before: Option<(usize, Rank)> = None;
         for sighting in addresses::sightings(line).take(PLACES_MAX) {
             let rank = rank(line, &sighting, last_word)
                 .map(|rank| if behind_another { rank.max(Rank::Replied) } else { rank });
+            // "to a@x, b@x and c@x": what stands before the first holds for all.
+            let listed = listed_before.filter(|(end, _)| goes_on_list(line, *end, sighting.start));
+            let rank = listed.map_or(rank, |(_, first)| rank.map(|rank| rank.min(first)));
+            listed_before = rank.map(|rank| (sighting.end, rank));
             let place = |rank| Place {
                 rank,
                 key: sighting.address.to_lowercase(),
@@ -73,6 +78,15 @@ fn ranked(text: &str) -> Vec<Place<'_>> {
     }
     places
 }
+
+/// Whether only a comma, a semicolon or "and" parts two addresses.
+fn goes_on_list(line: &str, end: usize, start: usize) -> bool {
+    let between = line.get(end..start).filter(|between| between.len() <= LIST_MARK_OCTETS_MAX).unwrap_or_default();
+    let mark = between.trim_matches(|c: char| c.is_whitespace() || "<>\"'()[]".contains(c));
+    matches!(mark, "," | ";" | "and" | ", and" | "und" | "et" | "y" | "e" | "、")
+}
+
+const LIST_MARK_OCTETS_MAX: usize = 16;
 
 /// A line around an address: a line of 100,000 addresses is not searched for a code once for each.
 fn reply(line: &str, at: usize) -> &str {
@@ -120,7 +134,13 @@ fn behind_address(said: &str) -> &str {
 /// For each address the text that speaks of it: a server's reply that names it, else what stands below it.
 fn words_by_address<'a>(text: &'a str, places: &'a [Place<'a>]) -> HashMap<&'a str, &'a str> {
     let mut words: HashMap<&str, (&str, bool)> = HashMap::new();
+    let mut seen: HashMap<&str, usize> = HashMap::new();
     for (place, end) in places.iter().zip(ends(text, places)) {
+        let times = seen.entry(place.key.as_str()).or_default();
+        *times += 1;
+        if *times > PLACES_OF_ADDRESS_MAX {
+            continue;
+        }
         let said = if place.rank == Rank::Replied { place.reply } else { section(text, place.start, end) };
         let is_reply =
             status::of_text(said).is_some() && (place.rank == Rank::Replied || status::of_reply(said).is_some());
@@ -131,6 +151,9 @@ fn words_by_address<'a>(text: &'a str, places: &'a [Place<'a>]) -> HashMap<&'a s
     }
     words.into_iter().map(|(address, (said, _))| (address, said)).collect()
 }
+
+/// A text that names one address a thousand times says no more of it in the end; searching each place costs.
+const PLACES_OF_ADDRESS_MAX: usize = 16;
 
 /// For each place where the next listed recipient but itself begins; one walk from the end.
 fn ends(text: &str, places: &[Place<'_>]) -> Vec<usize> {
@@ -201,6 +224,10 @@ mod tests {
             &[("a@x.example", Some("5.7.1"))],
         );
         check("Invalid final delivery userid: a@x.example\n", &[("a@x.example", None)]);
+        check(
+            "Could not deliver to: a@x.example, b@x.example and <c@x.example>",
+            &[("a@x.example", None), ("b@x.example", None), ("c@x.example", None)],
+        );
         check("nothing here", &[]);
     }
 

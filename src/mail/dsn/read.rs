@@ -4,7 +4,7 @@ use super::bounce::{Bounce, BounceKind, BouncedRecipient};
 use super::free_form::{self, Found};
 use super::narrative::{self, Narrative};
 use super::rank::Rank;
-use super::suspicion::{self, Suspicion};
+use super::suspicion::{self, Sender, Suspicion};
 use super::{addresses, feedback, original, phrases, report, sns};
 use crate::mail::parsed::{Body, ParsedMail};
 use std::collections::HashSet;
@@ -147,11 +147,19 @@ fn of_words(mail: &ParsedMail, suspicion: &Suspicion) -> Option<Bounce> {
             .map(|recipient| BouncedRecipient { recipient: recipient.clone(), ..BouncedRecipient::default() });
         Found { rank: Some(Rank::Listed), recipients: free_form::completed(&narrative.text, listed.collect()) }
     };
-    if !suspicion.is_confirmed(&narrative, &found) {
+    if !suspicion.is_confirmed(&narrative, &found) || is_of_sender(mail, suspicion, &found) {
         return None;
     }
     let kind = kind_of_words(Some(suspicion), &narrative.text);
     Some(Bounce::new(kind, found.recipients, original::message_id(mail, &narrative)))
+}
+
+/// Software never writes from the address that failed: a person tells of the own mailbox.
+fn is_of_sender(mail: &ParsedMail, suspicion: &Suspicion, found: &Found) -> bool {
+    let from: Vec<String> = mail.mailboxes("from").into_iter().map(|mailbox| mailbox.email.to_lowercase()).collect();
+    suspicion.sender == Sender::Other
+        && !found.recipients.is_empty()
+        && found.recipients.iter().all(|recipient| from.contains(&recipient.recipient))
 }
 
 /// The recipients of the words; where they name none for sure, whom the returned mail was sent to.

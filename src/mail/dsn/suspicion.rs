@@ -136,7 +136,12 @@ fn is_announced(text: &str, found: &Found) -> bool {
 /// A person who shows us a bounce says hello first.
 fn is_greeting(text: &str) -> bool {
     let first: String = text.trim_start().chars().take(40).collect::<String>().to_lowercase();
-    let word = first.split(|c: char| !c.is_alphanumeric()).next().unwrap_or_default();
+    // qmail says hello, too.
+    if first.contains("this is the ") {
+        return false;
+    }
+    // The dot that a Turkish İ leaves when it is lowered parts no word.
+    let word = first.split(|c: char| !c.is_alphanumeric() && c != '\u{307}').next().unwrap_or_default();
     [
         "hi",
         "hello",

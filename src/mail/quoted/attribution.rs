@@ -4,7 +4,7 @@
 //! day, and ends in a verb of writing and a colon. Lines that wrapped are read together, up to `SPAN_LINES_MAX`.
 
 use super::lines::{Line, key_of};
-use super::words::{INTRODUCTIONS, STARTERS, VERBS_LAST, VERBS_MIDDLE};
+use super::words::{INTRODUCTIONS, PERSONS, STARTERS, VERBS_LAST, VERBS_MIDDLE};
 
 /// How sure an attribution is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -33,18 +33,18 @@ pub fn at(lines: &[Line<'_>], at: usize) -> Option<(usize, Certainty)> {
         joined.push_str(if line.depth > first.depth { line.text.trim() } else { &line.key });
         if let Some(certainty) = certainty(&joined) {
             // Prose that happens to start with a number must not be swallowed by an attribution below it.
-            let restarts = (at + 1..=index).any(|later| starts_alone(lines, later, index));
+            let restarts = (at + 1..=index).any(|later| starts_alone(lines, later, index, certainty));
             return (!restarts).then_some((index + 1, certainty));
         }
     }
     None
 }
 
-/// Whether the lines from `from` to `to` are an attribution by themselves.
-fn starts_alone(lines: &[Line<'_>], from: usize, to: usize) -> bool {
+/// Whether the lines from `from` to `to` are an attribution by themselves, no less sure than with those above.
+fn starts_alone(lines: &[Line<'_>], from: usize, to: usize, whole: Certainty) -> bool {
     let keys: Vec<&str> = lines.iter().take(to + 1).skip(from).map(|line| line.key.as_str()).collect();
     let joined = keys.join(" ");
-    has_starter(&joined) && certainty(&joined).is_some()
+    starts_at_length(&joined) && certainty(&joined).is_some_and(|alone| alone == Certainty::Sure || alone == whole)
 }
 
 /// Some clients break within `<address` so that the closing `>` begins the next line, as if it were a quote mark.
@@ -105,8 +105,10 @@ fn certainty(key: &str) -> Option<Certainty> {
     if verb && dashed && edges >= 3 {
         return Some(Certainty::Sure);
     }
-    if verb && (colon || dashed || (evidence.address && evidence.clock)) && (starts || is_name_and_address(body)) {
-        return evidence.certainty();
+    let told = evidence.address || evidence.date || evidence.clock;
+    let ends = colon || dashed || (evidence.address && evidence.clock);
+    if verb && told && ends && (starts || is_name_and_address(body)) {
+        return Some(evidence.certainty());
     }
     let middle = has_middle_verb(body);
     if colon && middle && evidence.clock && evidence.date && word_count(body) <= SPAN_WORDS_MAX {
@@ -118,8 +120,14 @@ fn certainty(key: &str) -> Option<Certainty> {
     if colon && has_introduction(key) && evidence.address {
         return Some(Certainty::Sure);
     }
-    if colon && verb && word_count(body) <= SHORT_WORDS_MAX {
+    // "On Friday, Ann wrote:", "Am Freitag schrieb Ann:", "Ann wrote:".
+    let plain = starts_at_length(key) && word_count(body) <= PLAIN_WORDS_MAX || word_count(body) <= SHORT_WORDS_MAX;
+    if colon && (verb || middle) && plain && !names_person(body) {
         return Some(Certainty::IfQuoteFollows);
+    }
+    // When and who, in a language nobody taught us: people do not put addresses in brackets and a time in one line.
+    if colon && evidence.date && evidence.clock && has_bracketed_address(body) && word_count(body) <= SPAN_WORDS_MAX {
+        return Some(Certainty::Sure);
     }
     // Without a verb: "2014-03-20 8:48 GMT+01:00 Ann <ann@example.com>:".
     let bare = colon && evidence.address && evidence.clock && body.ends_with('>') && has_early_digit(key);
@@ -158,12 +166,9 @@ impl Evidence {
         Evidence { address: body.contains('@'), clock: has_clock(body), date: has_date(body) }
     }
 
-    fn certainty(&self) -> Option<Certainty> {
+    fn certainty(&self) -> Certainty {
         // A person who writes "On 5 March at 14:00 I can come, as Bob wrote:" tells no year.
-        if self.address || self.clock && self.date {
-            return Some(Certainty::Sure);
-        }
-        (self.date || self.clock).then_some(Certainty::IfQuoteFollows)
+        if self.address || self.clock && self.date { Certainty::Sure } else { Certainty::IfQuoteFollows }
     }
 }
 
@@ -195,6 +200,15 @@ fn has_starter(key: &str) -> bool {
     })
 }
 
+/// Starts with a word that begins no sentence of a person's ("I asked, and Ann wrote:").
+fn starts_at_length(key: &str) -> bool {
+    has_starter(key) && !SENTENCES.iter().any(|start| key.starts_with(start))
+}
+
+fn names_person(body: &str) -> bool {
+    body.split([' ', ',']).any(|word| PERSONS.contains(&word))
+}
+
 /// A date first, perhaps after the name of a day.
 fn has_early_digit(key: &str) -> bool {
     key.trim_start_matches(EDGES).chars().take(EARLY_CHARS).any(char::is_numeric)
@@ -204,6 +218,14 @@ fn has_early_digit(key: &str) -> bool {
 fn is_name_and_address(body: &str) -> bool {
     let early = body.split(' ').take(6).any(|word| word.contains('@'));
     early && word_count(body) <= 14
+}
+
+/// "<ann@example.com>", "(ann@example.com)".
+fn has_bracketed_address(body: &str) -> bool {
+    body.split(['<', '(']).skip(1).any(|rest| {
+        let inner = rest.split(['>', ')']).next().unwrap_or_default();
+        inner.len() < rest.len() && inner.contains('@') && !inner.trim().contains(' ')
+    })
 }
 
 /// Whether `body` ends in a verb of writing that stands as a word of its own, or follows `>` or quotes directly.
@@ -238,7 +260,7 @@ fn is_dotted_date(characters: &[char], hour: usize) -> bool {
 }
 
 /// A year, or a day and month with marks between.
-fn has_date(text: &str) -> bool {
+pub fn has_date(text: &str) -> bool {
     let run = |length: usize| {
         text.split(|character: char| !character.is_numeric()).any(|digits| digits.chars().count() == length)
     };
@@ -252,7 +274,10 @@ fn word_count(text: &str) -> usize {
 }
 
 const EDGES: [char; 9] = ['-', ' ', '"', '“', '>', '_', '|', '=', '\''];
+const SENTENCES: [&str; 3] = ["i ", "a ", "u "];
 const SHORT_WORDS_MAX: usize = 6;
+/// "On Friday, Ann Other of the customer team wrote:".
+const PLAIN_WORDS_MAX: usize = 14;
 const SPAN_LINES_MAX: usize = 5;
 const SPAN_BYTES_MAX: usize = 700;
 const SHARED_BYTES_MAX: usize = 600;

@@ -112,7 +112,7 @@ mod tests {
     #[test]
     fn hostile_repetition_is_split() {
         let attribution = "On Tue, 3 Mar 2026 at 14:05, Ann <ann@example.com> wrote:\n";
-        check_words_kept(&(">".repeat(1_000_000) + "x"));
+        check_words_kept(&(">".repeat(200_000) + "x"));
         for line in [
             "x\n> y\n",
             attribution,
@@ -122,9 +122,9 @@ mod tests {
             "word\nSent from my iPhone\n",
             "Best regards\nBob\n\n",
         ] {
-            check_words_kept(&line.repeat(4_000));
+            check_words_kept(&line.repeat(2_000));
         }
-        check_words_kept(&attribution.replace('\n', " ").repeat(4_000));
+        check_words_kept(&attribution.replace('\n', " ").repeat(2_000));
         for html in [
             "<div>x",
             "<blockquote>x",
@@ -134,9 +134,9 @@ mod tests {
             "</div>x",
             "<p>x",
         ] {
-            let split = split(SplitInput { html: Some(&html.repeat(10_000)), ..SplitInput::default() });
+            let split = split(SplitInput { html: Some(&html.repeat(4_000)), ..SplitInput::default() });
             let kept = [split.visible, split.quoted].concat().matches('x').count();
-            assert_eq!(kept, 10_000, "{html}");
+            assert_eq!(kept, 4_000, "{html}");
         }
     }
 

@@ -4,6 +4,7 @@
 //! A form somebody fills in also has fields ("From: Berlin / To: Munich / Date: 1 May"), so a block needs what only
 //! mail has: an address, a subject, or "Sent".
 
+use super::attribution;
 use super::lines::Line;
 use super::words::{ABOVE_THIS_LINE, FIELD_NAMES, FORWARD_WORDS, FieldName, MESSAGE_WORDS};
 use std::collections::HashMap;
@@ -29,7 +30,44 @@ pub fn at(lines: &[Line<'_>], at: usize) -> Option<(usize, Heading)> {
     if let Some(end) = field_block(lines, at, Evidence::Fields) {
         return Some((end, Heading::Original));
     }
+    if let Some(end) = unknown_fields(lines, at).or_else(|| notes_heading(lines, at)) {
+        return Some((end, Heading::Original));
+    }
     fields_on_one_line(&line.key).then_some((at + 1, Heading::Original))
+}
+
+/// Fields in a language nobody taught us: `Xxx: Ann <ann@example.com>`, then a field with date and time, then more.
+fn unknown_fields(lines: &[Line<'_>], at: usize) -> Option<usize> {
+    let value = |index: usize| {
+        let (label, value) = lines.get(index)?.key.split_once([':', '：'])?;
+        let short = !label.is_empty() && label.split(' ').count() <= 3 && label.chars().count() <= LABEL_CHARS_MAX;
+        short.then_some(value.trim())
+    };
+    let sender = value(at)?;
+    let named = !sender.starts_with('<') && sender.contains(" <") && sender.contains('@') && sender.ends_with('>');
+    let dated = value(at + 1).is_some_and(|date| attribution::has_clock(date) && attribution::has_date(date));
+    if !named || !dated {
+        return None;
+    }
+    let more = (at + 2..at + BLOCK_LINES_MAX).take_while(|index| value(*index).is_some()).count();
+    (more >= 2).then_some(at + 2 + more)
+}
+
+/// Lotus Notes: the sender, date and time on lines of their own, then "To", with or without a colon.
+fn notes_heading(lines: &[Line<'_>], at: usize) -> Option<usize> {
+    let dated = &lines.get(at + 1)?.key;
+    let is_date = attribution::has_clock(dated) && attribution::has_date(dated) && dated.split(' ').count() <= 4;
+    if !is_date || !lines.get(at)?.key.contains('@') {
+        return None;
+    }
+    let labels = |index: &usize| {
+        let line = lines.get(*index).map_or("", |line| line.key.as_str());
+        field(line).or_else(|| field_name(line))
+    };
+    let next = next_written(lines, at + 2);
+    let end = next + BLOCK_LINES_MAX.min(lines.len().saturating_sub(next));
+    let subject = (next..end).find(|index| labels(index) == Some(FieldName::Subject))?;
+    (labels(&next) == Some(FieldName::To)).then_some(subject + 1)
 }
 
 fn next_written(lines: &[Line<'_>], from: usize) -> usize {

@@ -39,6 +39,10 @@ fn role(tag: &Tag<'_>) -> Role {
             tag.attribute("class").contains("quote") || tag.attribute("style").contains("border-left") || id == "qt";
         return Role::Quotation { cited: marks || named };
     }
+    // Most tags of a large body: nothing is looked up for them.
+    if tag.is_bare() && tag.name != "includetail" {
+        return Role::Plain;
+    }
     let classes = || tag.attribute("class").split_ascii_whitespace().map(plain_name);
     let names = [id, tag.attribute("name"), tag.attribute("data-marker")];
     let named =

@@ -5,7 +5,7 @@
 //! that prose also uses (a drawn line) is folded only if it looks like a signature.
 
 use super::lines::Line;
-use super::words::{DEVICE_ENDS, DEVICE_STARTS, DEVICES, DISCLAIMERS, FAREWELLS};
+use super::words::{APP_STARTS, DEVICE_ENDS, DEVICE_STARTS, DEVICES, DISCLAIMERS, FAREWELLS};
 use std::ops::Range;
 
 /// What to do with the lines of a stretch the person wrote. The ranges do not overlap; what is in none stays visible.
@@ -26,7 +26,7 @@ pub fn find(lines: &[Line<'_>], range: Range<usize>, written_before: Before) -> 
         if line.is_blank() {
             continue;
         }
-        if is_device(&line.key) {
+        if is_device(line) || is_app(lines, index, range.end) {
             let below = after_device(lines, index, range.end);
             found.signature.push(index..below);
             if written {
@@ -64,6 +64,10 @@ pub enum Before {
 fn starts_signature(lines: &[Line<'_>], index: usize, end: usize) -> bool {
     let Some(line) = lines.get(index) else { return false };
     let mark = line.key.as_str();
+    // RFC 3676 §4.3: the mark is "-- ". People draw "--" between paragraphs, too, and ask on below it.
+    if mark == "--" && !line.text.ends_with("-- ") && asks(lines, index + 1..end) {
+        return false;
+    }
     if matches!(mark, "--" | "-- --" | "—" | "– –" | "ᐧ") {
         return true;
     }
@@ -78,6 +82,16 @@ fn starts_signature(lines: &[Line<'_>], index: usize, end: usize) -> bool {
         index > 0 && mark.chars().count() > 4 && lines.get(index - 1).is_some_and(|above| !above.is_blank());
     let below = index + 1..end;
     (!underlines || mark.contains('_')) && looks_like_signature(lines, below)
+}
+
+/// Whether a question stands among the lines, as it does in no signature. Looks as far as a signature reaches.
+fn asks(lines: &[Line<'_>], range: Range<usize>) -> bool {
+    lines
+        .iter()
+        .take(range.end)
+        .skip(range.start)
+        .take(SIGNATURE_LINES_MAX)
+        .any(|line| line.key.ends_with(['?', '？', '؟']))
 }
 
 /// Few words, or a few more where an address or a number stands among them. Looks no further than a signature reaches.
@@ -103,22 +117,37 @@ fn is_contact(key: &str) -> bool {
 }
 
 /// "Sent from my phone" and its kin, on a line of its own.
-fn is_device(key: &str) -> bool {
-    let key = key.trim_matches(['(', ')', '[', ']', '_', '-', ' ', '.', '—']);
+fn is_device(line: &Line<'_>) -> bool {
+    let key = line.key.trim_matches(['(', ')', '[', ']', '_', '-', ' ', '.', '—']);
     let words = key.split(' ').count();
     if words > DEVICE_WORDS_MAX || key.chars().count() > DEVICE_CHARS_MAX || key.ends_with(['?', ':', ',']) {
         return false;
     }
     let signs = DEVICE_STARTS.iter().any(|start| key.starts_with(start))
         || words <= DEVICE_END_WORDS_MAX && DEVICE_ENDS.iter().any(|end| key.ends_with(end));
-    signs && DEVICES.iter().any(|device| key.contains(device))
+    let is_mine = words <= DEVICE_MINE_WORDS_MAX && !line.key.ends_with('.') && key.contains(" my ");
+    signs && (is_mine || DEVICES.iter().any(|device| key.contains(device)))
+}
+
+/// "Sent from Mailspring", alone below what is written: a name that no table knows. "Sent via courier" names none.
+fn is_app(lines: &[Line<'_>], index: usize, end: usize) -> bool {
+    let Some(line) = lines.get(index) else { return false };
+    let alone = |at: Option<usize>| at.and_then(|at| lines.get(at)).is_none_or(Line::is_blank);
+    let below = (index + 1 < end).then_some(index + 1);
+    let Some(start) = APP_STARTS.iter().find(|start| line.key.starts_with(**start)) else { return false };
+    let name = line.text.trim().split(' ').nth(start.split(' ').count() - 1).unwrap_or_default();
+    let words = line.key.split(' ').count();
+    let ends = line.key.ends_with(['.', '?', '!', ':', ',']);
+    name.starts_with(char::is_uppercase)
+        && words <= APP_WORDS_MAX
+        && !ends
+        && alone(index.checked_sub(1))
+        && alone(below)
 }
 
 /// The device's mark may run over the lines right below it.
 fn after_device(lines: &[Line<'_>], index: usize, end: usize) -> usize {
-    (index + 1..end)
-        .find(|next| lines.get(*next).is_none_or(|line| line.is_blank() || !is_device(&line.key)))
-        .unwrap_or(end)
+    (index + 1..end).find(|next| lines.get(*next).is_none_or(|line| line.is_blank() || !is_device(line))).unwrap_or(end)
 }
 
 fn next_written(lines: &[Line<'_>], from: usize, end: usize) -> Option<usize> {
@@ -184,6 +213,9 @@ const BARE_WORDS_MAX: usize = 20;
 const CONTACT_WORDS_MAX: usize = 60;
 const DEVICE_WORDS_MAX: usize = 14;
 const DEVICE_END_WORDS_MAX: usize = 8;
+/// "Sent from my office is what the label says" goes on.
+const DEVICE_MINE_WORDS_MAX: usize = 6;
+const APP_WORDS_MAX: usize = 6;
 const DEVICE_CHARS_MAX: usize = 110;
 /// A postscript is shorter.
 const HISTORY_WORDS_MIN: usize = 40;

@@ -9,6 +9,12 @@ pub const STARTERS: &[&str] = &[
     "el día",
 ];
 
+/// Whom a person names who quotes by hand ("On Friday you wrote:"); clients name senders.
+pub const PERSONS: &[&str] = &[
+    "you", "we", "they", "ich", "wir", "sie", "ihr", "du", "vous", "nous", "tu", "usted", "ustedes", "lei", "jij", "jullie",
+    "ni", "вы", "ты", "она", "он",
+];
+
 /// Words before a name and an address, without a verb.
 pub const INTRODUCTIONS: &[&str] = &[
     "quoting ", "zitat von ", "citando ", "citado ", "citerar ", "citat från ", "cytat ", "citace ", "quota ",
@@ -24,7 +30,9 @@ pub const VERBS_LAST: &[&str] = &[
     "napísal(a)", "napísala", "píše", "написал", "написал(а)", "написала", "пишет", "писал", "писал(а)", "написав",
     "написав(ла)", "пише", "написа", "је написао", "napisao je", "je napisao", "napisao", "je napisao/la",
     "je napisal", "napisal", "írta", "ezt írta", "a scris", "scris", "έγραψε", "yazdı", "şunu yazdı",
-    "şunları yazdı", "yazmış", "כתב", "כתבה", "מאת", "كتب", "كتبت", "كتب/كتبت", "نوشت", "写道", "寫道", "写了", "のメール",
+    "şunları yazdı", "yazmış", "כתב", "כתבה", "מאת", "كتب", "كتبت", "كتب/كتبت", "نوشت", "写道", "寫道", "写了", "のメール", "rašė", "kirjutas", "rakstīja", "เขียนว่า", "ने लिखा", "ka shkruar", "je napisala", "napisala", "escribiu", "igorleak hau idatzi du",
+    "idatzi du", "het geskryf", "skryf", "напиша", "напісаў", "жазды", "yazıb", "გაგზავნა", "aliandika", "sumulat",
+    "je napisal/-a", "је написао/ла", "napisao/la", "written", "scríobh", "লিখেছেন", "எழுதியது",
     "書きました", "さんは書きました", "작성", "님이 작성", "썼습니다", "đã viết", "viết", "menulis", "parašė",
 ];
 
@@ -32,7 +40,7 @@ pub const VERBS_LAST: &[&str] = &[
 pub const VERBS_MIDDLE: &[&str] = &[
     " schrieb ", " wrote ", " schreef ", " skrev ", " skreiv ", " napisana przez ", " napisał ", " napisał(a) ",
     " kirjoitti ", " a écrit ", " escribió ", " escreveu ", " ha scritto ", " كتب ", " كتبت ", " كتب/كتبت ",
-    " написал ", " írta ", "님이 작성",
+    " написал ", " написала ", " kirjutas ", " scrisse ", " ha escrit ", " pisze ", " napisała ", " napsal ", " írta ", "님이 작성",
 ];
 
 /// Fields of a copied mail header.
@@ -58,7 +66,7 @@ pub const FIELD_NAMES: [(FieldName, &[&str]); 6] = [
             "de la", "expeditor", "από", "от", "від", "от кого", "отправитель", "מאת", "من", "از", "发件人",
             "寄件者", "寄件人", "發件人", "差出人", "送信者", "보낸 사람", "보낸사람", "từ", "người gửi", "dari", "nadawca", "remitente",
             "expéditeur", "mittente", "remetente", "afzender", "absender", "avsändare", "afsender", "avsender",
-            "odesílatel", "odosielateľ", "šalje", "saatja", "nuo", "pošiljatelj", "sender",
+            "odesílatel", "odosielateľ", "šalje", "saatja", "nuo", "pošiljatelj", "sender", "จาก", "frá", "daripada", "प्रेषक", "пошиљалац",
         ],
     ),
     (
@@ -69,7 +77,7 @@ pub const FIELD_NAMES: [(FieldName, &[&str]); 6] = [
             "odoslané", "skickat", "skickades", "sendt", "lähetetty", "elküldve", "küldve", "trimis", "στάλθηκε",
             "gönderildi", "gönderilme tarihi", "gönderme tarihi", "отправлено", "надіслано", "изпратено",
             "تم الإرسال", "أُرسلت", "נשלח", "ارسال", "发送时间", "已发送", "傳送時間", "寄件日期", "送信日時", "보낸 날짜",
-            "đã gửi", "ngày gửi", "dikirim", "poslano", "poslato", "saadetud", "sent at", "date sent",
+            "đã gửi", "ngày gửi", "dikirim", "poslano", "poslato", "saadetud", "sent at", "date sent", "ส่ง", "nosūtīts", "išsiųsta", "dihantar", "enviat", "भेजा गया", "послато",
             "timestamp sent",
         ],
     ),
@@ -78,7 +86,7 @@ pub const FIELD_NAMES: [(FieldName, &[&str]); 6] = [
         &[
             "date", "datum", "fecha", "data", "dato", "dátum", "päivämäärä", "päiväys", "tarih", "ημερομηνία",
             "дата", "התאריך", "תאריך", "التاريخ", "تاريخ", "تاریخ", "日期", "时间", "時間", "日時", "日付", "날짜", "ngày",
-            "tanggal", "message du", "kuupäev", "когда",
+            "tanggal", "message du", "kuupäev", "когда", "วันที่", "datums", "दिनांक", "dagsetning",
         ],
     ),
     (
@@ -88,7 +96,7 @@ pub const FIELD_NAMES: [(FieldName, &[&str]); 6] = [
             "komu", "кому", "pre", "προς", "до", "אל", "إلى", "الى", "به", "收件人", "收件者", "宛先", "받는 사람", "받는사람",
             "đến", "tới", "kepada", "kime", "alıcı", "adresat", "pour", "destinataire", "destinatario",
             "destinatário", "empfänger", "geadresseerde", "mottagare", "modtager", "mottaker", "prima", "za", "kam",
-            "saajad", "per",
+            "saajad", "per", "ถึง", "adressaat", "प्रति", "за",
         ],
     ),
     (
@@ -97,7 +105,7 @@ pub const FIELD_NAMES: [(FieldName, &[&str]); 6] = [
             "subject", "betreff", "objet", "sujet", "asunto", "assunto", "oggetto", "onderwerp", "temat", "předmět",
             "predmet", "ämne", "emne", "aihe", "tárgy", "subiect", "konu", "θέμα", "тема", "относно", "הנושא",
             "נושא", "الموضوع", "موضوع", "主题", "主旨", "主題", "件名", "제목", "chủ đề", "tiêu đề", "subjek", "perihal",
-            "teema", "efni", "tema", "assumpte",
+            "teema", "efni", "tema", "assumpte", "thema", "เรื่อง", "tēma", "विषय",
         ],
     ),
     (
@@ -120,6 +128,7 @@ pub const MESSAGE_WORDS: &[&str] = &[
     "съобщение", "üzenet", "mesaj", "mesajı", "ileti", "μήνυμα", "邮件", "郵件", "信件", "メッセージ", "メール", "메시지", "메일",
     "رسالة", "الرسالة", "הודעה", "پیام", "poruka", "sporočilo", "appointment", "pesan", "original e-mail",
     "original email", "původní e-mail", "correo original", "e-mail original", "email originale",
+    "mail original", "mail d'origine", "mail originale", "sõnum", "žinutė", "laišk", "ziņojums", "ข้อความ", "संदेश",
 ];
 
 /// "Forwarded" in the same headings.
@@ -159,7 +168,16 @@ pub const DEVICE_STARTS: &[&str] = &[
     "odesláno z", "odoslané z", "отправлено с", "отправлено из", "надіслано з", "надіслано через", "trimis de pe",
     "στάλθηκε από", "أرسلت من", "أُرسلت من", "تم الإرسال من", "נשלח מ", "发自我的", "đã gửi từ", "được gửi từ",
     "dikirim dari", "dihantar dari", "poslano s", "poslano z", "poslato sa", "изпратено от", "saadetud minu",
-    "išsiųsta iš", "nosūtīts no", "enviat des", "sent from proton", "ส่งจาก", "ارسال شده از", "從我的",
+    "išsiųsta iš", "nosūtīts no", "enviat des", "sent from proton", "ส่งจาก", "ارسال شده از", "從我的", "發自我的", "来自我的", "來自我的",
+    "発信元", "küldve", "sent by", "отправлено через", "enviado por",
+];
+
+/// What stands before the name of an app.
+pub const APP_STARTS: &[&str] = &[
+    "sent from ", "sent with ", "sent via ", "sent using ", "gesendet mit ", "gesendet von ", "gesendet über ", "envoyé avec ",
+    "envoyé depuis ", "enviado desde ", "enviado con ", "enviado com ", "enviado via ", "inviato da ", "inviato con ",
+    "verzonden met ", "verzonden via ", "skickat från ", "sendt fra ", "wysłano z ", "отправлено из ", "отправлено с ",
+    "надіслано з ",
 ];
 
 /// How a device or an app signs, at the end of the line.
@@ -169,12 +187,12 @@ pub const DEVICE_ENDS: &[&str] = &[
 
 /// What such a line names; "Sent via courier yesterday" names none of them.
 pub const DEVICES: &[&str] = &[
-    " my ", "iphon", "ipad", "ipod", "android", "mobil", "handy", "smartphone", "telefon", "telefoon", "téléphone",
+    "iphon", "ipad", "ipod", "android", "mobil", "handy", "smartphone", "telefon", "telefoon", "téléphone",
     "portable", "teléfono", "móvil", "móvel", "celular", "cellulare", "phone", "blackberry", "samsung", "galaxy",
     "huawei", "xiaomi", "redmi", "nokia", "htc", "sony", "xperia", "oneplus", "pixel", "wiko", "motorola", "outlook",
     "yahoo", "gmail", "gmx", "web.de", "proton", "tutanota", "spark", "bluemail", "superhuman", "airmail",
-    "mail app", "mail.ru", "mail for", "mail für", "tablet", "windows", "apple", "aol", "front", "zoho", "手机", "手機",
-    "スマートフォン", "телефон", "смартфон", "устройств", "айфон", "جوال", "هاتف",
+    "mail app", "mail for", "mail für", "tablet", "windows", "apple", "aol", "front", "zoho", "手机", "手機",
+    "スマートフォン", "телефон", "смартфон", "устройств", "айфон", "яндекс", "mail.ru", "hey", "جوال", "هاتف",
 ];
 
 /// Formal farewells: what follows the name below one is a signature.

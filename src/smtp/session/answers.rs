@@ -67,6 +67,10 @@ impl Session {
 
     fn sender_answered(&mut self, mail: MailCommand, answer: Answer) {
         match taken(answer, reply::sender_taken()) {
+            // RFC 1870 §6.1 (3): whatever policy thinks of the rest.
+            Ok(_) if mail.size.is_some_and(|size| size > self.config.limits.mail_octets_max) => {
+                self.say_idle(&reply::mail_too_large());
+            }
             Ok(reply) => {
                 self.transaction = Some(Transaction { mail, recipients: 0, chunks: 0, content: None });
                 self.say(&reply);

@@ -104,8 +104,6 @@ impl Session {
             self.say_error(&reply::out_of_order("a mail is open already: RSET drops it"));
         } else if self.counters.mails >= limits.mails_per_session_max {
             self.end(reply::too_many_mails(), "too many mails");
-        } else if mail.size.is_some_and(|size| size > limits.mail_octets_max) {
-            self.say_idle(&reply::mail_too_large());
         } else {
             self.timers.mail_command_taken();
             self.ask(Question::Sender(mail.clone()), Asked::Sender(mail));
@@ -121,9 +119,9 @@ impl Session {
             self.say_error(&reply::address_needs_smtputf8());
         } else if transaction.mail.reverse_path.is_none() && transaction.recipients > 0 {
             // A bounce answers one mail of one sender. More recipients are a spammer's, or sent again one by one.
-            self.say(&reply::one_recipient_for_a_bounce());
+            self.say_beyond(&reply::one_recipient_for_a_bounce());
         } else if transaction.recipients >= recipients_max {
-            self.say(&reply::too_many_recipients());
+            self.say_beyond(&reply::too_many_recipients());
         } else {
             self.ask(Question::Recipient(path), Asked::Recipient);
         }

@@ -1,6 +1,6 @@
 //! Conversations as they are read and listed, and what an agent changes of them.
 
-use super::super::query::ConversationQuery;
+use super::super::query::{ConversationCursor, ConversationQuery};
 use super::super::{Page, StoreError};
 use super::begin::email_key;
 use super::units::Writing;
@@ -44,7 +44,10 @@ pub fn page(connection: &Connection, query: &ConversationQuery) -> Result<Page<C
     let mut found: Vec<(Conversation, i64)> = rows.collect::<Result<_, _>>()?;
     let more = found.len() > limit;
     found.truncate(limit);
-    let next = found.last().filter(|_| more).map(|(last, active_at)| format!("{active_at}-{}", last.id));
+    let next = found
+        .last()
+        .filter(|_| more)
+        .map(|(last, active_at)| ConversationCursor { active_at: *active_at, id: last.id }.to_string());
     let items = found.into_iter().map(|(item, _)| with_participants(connection, item)).collect::<Result<_, _>>()?;
     Ok(Page { items, next })
 }
@@ -86,7 +89,7 @@ fn conditions(query: &ConversationQuery) -> (String, Vec<Value>) {
         conditions.push("c.contact_id IN (SELECT id FROM contacts WHERE email = ? OR identifier = ?)");
         values.extend([Value::Text(email_key(contact)), text(contact)]);
     }
-    if let Some((active_at, id)) = query.cursor.as_deref().and_then(read_cursor) {
+    if let Some(ConversationCursor { active_at, id }) = query.cursor {
         conditions.push("(c.active_at, c.id) < (?, ?)");
         values.extend([Value::Integer(active_at), Value::Integer(id.0)]);
     }
@@ -100,12 +103,6 @@ fn conditions(query: &ConversationQuery) -> (String, Vec<Value>) {
         values.extend([Value::Text(pattern.clone()), Value::Text(pattern)]);
     }
     (conditions.join(" AND "), values)
-}
-
-/// `None` for what we did not write: the list then begins at its start.
-fn read_cursor(cursor: &str) -> Option<(i64, Id)> {
-    let (active_at, id) = cursor.split_once('-')?;
-    Some((active_at.parse().ok()?, id.parse().ok()?))
 }
 
 fn with_participants(connection: &Connection, mut conversation: Conversation) -> Result<Conversation, StoreError> {
@@ -131,6 +128,7 @@ fn read(row: &Row<'_>) -> rusqlite::Result<Conversation> {
         contact: Contact { id: row.get(7)?, name: row.get(8)?, email: row.get(9)?, identifier: row.get(10)? },
         participants: Vec::new(),
         reply_token: ReplyToken(row.get(11)?),
+        reply_token_until: row.get::<_, Option<i64>>(17)?.map(UnixMs),
         created_at: UnixMs(row.get(12)?),
         last_message_at: row.get::<_, Option<i64>>(13)?.map(UnixMs),
         unseen_by_contact: row.get(14)?,
@@ -138,8 +136,10 @@ fn read(row: &Row<'_>) -> rusqlite::Result<Conversation> {
 }
 
 const COLUMNS: &str = "c.id, c.account, c.inbox, c.channel, c.status, c.subject, c.assignee, k.id, k.name, k.email,
-    k.identifier, c.reply_token, c.created_at, c.last_message_at, c.unseen_by_contact, c.contact_id, c.active_at";
-const TABLES: &str = "conversations c JOIN contacts k ON k.id = c.contact_id";
+    k.identifier, c.reply_token, c.created_at, c.last_message_at, c.unseen_by_contact, c.contact_id, c.active_at,
+    ifnull(t.revoked_at, t.expires_at)";
+const TABLES: &str = "conversations c JOIN contacts k ON k.id = c.contact_id
+    LEFT JOIN reply_tokens t ON t.token = c.reply_token";
 /// LIKE over subject and messages: a full-text index would cost every mail more than search is asked for.
 const WORD: &str = r"(c.subject LIKE ? ESCAPE '\' OR EXISTS
     (SELECT 1 FROM messages m WHERE m.conversation_id = c.id AND m.text LIKE ? ESCAPE '\'))";

@@ -6,7 +6,7 @@ use super::units::Writing;
 use super::words::Stored;
 use super::{begin, conversations, messages};
 use crate::conversation::id::Id;
-use crate::conversation::model::{AuthorKind, Outcome};
+use crate::conversation::model::{AuthorKind, Outcome, Status};
 use rusqlite::{OptionalExtension, params};
 
 /// Commits what filing decided; an entry that is no longer accepted is answered as it ended before.
@@ -18,7 +18,7 @@ pub fn file(writing: &Writing<'_>, result: &FilingResult) -> Result<Filed, Store
         (Destination::Existing(conversation), Some(message)) => {
             let status = conversations::status(writing.connection, *conversation)?;
             settle_author(writing, *conversation, message)?;
-            filed(*conversation, messages::append_to(writing, *conversation, status, message)?)
+            filed(*conversation, messages::append_at(writing, *conversation, status, message, result.received_at)?)
         }
         (Destination::New { inbox, channel, subject }, Some(message)) => {
             let new = NewConversation {
@@ -32,7 +32,7 @@ pub fn file(writing: &Writing<'_>, result: &FilingResult) -> Result<Filed, Store
                 messages: Vec::new(),
             };
             let conversation = begin::conversation(writing, &new)?;
-            filed(conversation, messages::append(writing, conversation, message)?)
+            filed(conversation, messages::append_at(writing, conversation, Status::Open, message, result.received_at)?)
         }
         (Destination::Nowhere, _) | (_, None) => Filed { conversation_id: None, message_id: None },
     };

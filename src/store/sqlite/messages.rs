@@ -14,20 +14,22 @@ use rusqlite::{Connection, OptionalExtension, Row, params};
 /// Writes a message and what it changes in its conversation; a known idempotency key answers the first one.
 pub fn append(writing: &Writing<'_>, conversation: Id, message: &NewMessage) -> Result<Id, StoreError> {
     let status = conversations::status(writing.connection, conversation)?;
-    append_to(writing, conversation, status, message)
+    append_at(writing, conversation, status, message, writing.now)
 }
 
-/// The same for a conversation whose status is known.
-pub fn append_to(
+/// The same for a conversation whose status is known and a message that was written before it is stored: a mail counts
+/// from when it was received, however long filing took or how late it was replayed.
+pub fn append_at(
     writing: &Writing<'_>,
     conversation: Id,
     status: Status,
     message: &NewMessage,
+    at: UnixMs,
 ) -> Result<Id, StoreError> {
     if let Some(first) = written_before(writing, conversation, message)? {
         return Ok(first);
     }
-    let id = insert(writing, conversation, message)?;
+    let id = insert(writing, conversation, message, at)?;
     for attachment in &message.attachments {
         insert_attachment(writing, id, attachment)?;
     }
@@ -35,9 +37,9 @@ pub fn append_to(
     let status = threading::status_after(status, message.direction, message.author.kind, class);
     let unseen = u32::from(message.direction == Direction::Outgoing && message.author.kind == AuthorKind::Agent);
     writing.execute(
-        "UPDATE conversations SET status = ?, active_at = ?, last_message_at = ?,
+        "UPDATE conversations SET status = ?, active_at = ?, last_message_at = max(coalesce(last_message_at, 0), ?),
            unseen_by_contact = unseen_by_contact + ? WHERE id = ?",
-        params![Stored(status), writing.now.0, writing.now.0, unseen, conversation],
+        params![Stored(status), writing.now.0, at.0, unseen, conversation],
     )?;
     Ok(id)
 }
@@ -58,7 +60,7 @@ fn written_before(writing: &Writing<'_>, conversation: Id, message: &NewMessage)
     }
 }
 
-fn insert(writing: &Writing<'_>, conversation: Id, message: &NewMessage) -> Result<Id, StoreError> {
+fn insert(writing: &Writing<'_>, conversation: Id, message: &NewMessage, at: UnixMs) -> Result<Id, StoreError> {
     let id = writing.next_id()?;
     writing.execute(
         "INSERT INTO messages (id, conversation_id, direction, author_kind, author_name, author_email, via, text, html,
@@ -76,7 +78,7 @@ fn insert(writing: &Writing<'_>, conversation: Id, message: &NewMessage) -> Resu
             message.html,
             message.quoted,
             message.signature,
-            writing.now.0,
+            at.0,
             message.email.as_ref().map(Json),
             message.email.as_ref().map(|email| email.raw_id),
             message.idempotency_key,
@@ -111,14 +113,15 @@ pub fn message(connection: &Connection, id: Id) -> Result<Message, StoreError> {
     with_attachments(connection, message)
 }
 
-/// The latest messages of a conversation, oldest first.
+/// The messages of a conversation that were stored last, in the order in which they were written.
 pub fn latest(connection: &Connection, conversation: Id, limit: usize) -> Result<Vec<Message>, StoreError> {
     conversations::exists(connection, conversation)?;
     let sql = format!("SELECT {COLUMNS} FROM messages WHERE conversation_id = ? ORDER BY id DESC LIMIT ?");
     let mut find = connection.prepare_cached(&sql)?;
-    let newest_first: Vec<Message> =
+    let mut messages: Vec<Message> =
         find.query_map(params![conversation, limit], read)?.collect::<Result<_, rusqlite::Error>>()?;
-    newest_first.into_iter().rev().map(|message| with_attachments(connection, message)).collect()
+    messages.sort_by_key(|message| (message.created_at, message.id));
+    messages.into_iter().map(|message| with_attachments(connection, message)).collect()
 }
 
 /// The message that an attachment belongs to.

@@ -42,3 +42,11 @@ pub fn revoke(writing: &Writing<'_>, conversation: Id) -> Result<(), StoreError>
     writing.execute(end, params![writing.now.0, conversation])?;
     Ok(())
 }
+
+/// Sets or lifts the end of a conversation's tokens; revoked ones stay revoked.
+pub fn expire(writing: &Writing<'_>, conversation: Id, at: Option<UnixMs>) -> Result<(), StoreError> {
+    super::conversations::exists(writing.connection, conversation)?;
+    let end = "UPDATE reply_tokens SET expires_at = ? WHERE conversation_id = ? AND revoked_at IS NULL";
+    writing.execute(end, params![at.map(|at| at.0), conversation])?;
+    Ok(())
+}

@@ -1,0 +1,259 @@
+//! `replyd check` against planted faults: each is found, and its line says what to do.
+
+use crate::certificates;
+use replyd::dns::{Zone, ZoneServer};
+use std::net::{Ipv4Addr, SocketAddr, TcpListener};
+use std::os::unix::fs::PermissionsExt;
+use std::path::Path;
+use std::process::{Child, Command, Stdio};
+
+/// A folder with a config that nothing is wrong with, but for what `more` and the words say.
+struct Place {
+    dir: tempfile::TempDir,
+    smtp: SocketAddr,
+}
+
+impl Place {
+    fn new(data_dir: &str, more: &str) -> Place {
+        let dir = tempfile::tempdir().expect("a temporary directory");
+        let place = Place { smtp: free_address(), dir };
+        certificates::write(place.dir.path(), "tls", &["mx.shop.test"]);
+        std::fs::create_dir(place.path("data")).expect("a folder");
+        let made = place.run(&["init", "shop.test", "--config", "unused.toml"]);
+        assert!(made.contains("written"), "{made}");
+        place.configure(data_dir, more);
+        place
+    }
+
+    fn good() -> Place {
+        Place::new("data", "")
+    }
+
+    fn configure(&self, data_dir: &str, more: &str) {
+        let smtp = self.smtp;
+        let text = format!(
+            "[server]\nhostname = \"mx.shop.test\"\ndata_dir = \"{data_dir}\"\n[smtp]\nlisten = [\"{smtp}\"]\n[http]\nlisten = []\n\
+             [tls]\ncertificate = \"tls.crt\"\nkey = \"tls.key\"\n{more}\n[[account]]\nname = \"shop\"\ninbound_domain = \"reply.shop.test\"\n\
+             dkim = [{{ domain = \"shop.test\", selector = \"r1\", key = {{ file = \"shop.test.r1.pem\" }} }}]\n\
+             [[account.inbox]]\nname = \"website\"\naddress = \"help@shop.test\"\n"
+        );
+        std::fs::write(self.path("replyd.toml"), text).expect("a config");
+        for secret in ["tls.key", "replyd.toml"] {
+            std::fs::set_permissions(self.path(secret), std::fs::Permissions::from_mode(0o640)).expect("a mode");
+        }
+    }
+
+    fn path(&self, name: &str) -> std::path::PathBuf {
+        self.dir.path().join(name)
+    }
+
+    /// Everything it prints.
+    fn run(&self, words: &[&str]) -> String {
+        let output = command(self.dir.path(), words).output().expect("replyd runs");
+        String::from_utf8_lossy(&output.stdout).into_owned() + &String::from_utf8_lossy(&output.stderr)
+    }
+
+    /// What `check` prints, and its exit code.
+    fn check(&self, words: &[&str]) -> (String, Option<i32>) {
+        let words = [&["check", "--config", "replyd.toml"], words].concat();
+        let output = command(self.dir.path(), &words).output().expect("replyd runs");
+        (String::from_utf8_lossy(&output.stdout).into_owned(), output.status.code())
+    }
+
+    /// One line of this level has all these words.
+    fn finds(&self, words: &[&str], level: &str, says: &[&str]) {
+        let (report, code) = self.check(words);
+        let is_it = |line: &&str| line.starts_with(level) && says.iter().all(|word| line.contains(word));
+        assert!(report.lines().any(|line| is_it(&line)), "no {level} that says {says:?} in\n{report}");
+        let expected = if report.lines().any(|line| line.starts_with("error")) { 78 } else { 0 };
+        assert_eq!(code, Some(expected), "{report}");
+    }
+}
+
+fn command(dir: &Path, words: &[&str]) -> Command {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_replyd"));
+    command.args(words).current_dir(dir).env_remove("REPLYD_CONFIG").env("REPLYD_LOG", "warn");
+    command
+}
+
+fn free_address() -> SocketAddr {
+    let socket = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).expect("a free port");
+    socket.local_addr().expect("an address")
+}
+
+#[test]
+fn a_good_place_has_no_error_and_no_warning() {
+    let (report, code) = Place::good().check(&[]);
+    assert_eq!(code, Some(0), "{report}");
+    assert!(report.lines().all(|line| line.starts_with("ok ")), "{report}");
+}
+
+#[test]
+fn a_key_that_everybody_may_read_is_found() {
+    for key in ["tls.key", "shop.test.r1.pem"] {
+        let place = Place::good();
+        std::fs::set_permissions(place.path(key), std::fs::Permissions::from_mode(0o644)).expect("a mode");
+        place.finds(&[], "warning", &[key, "everybody", "644", "chmod o-rwx"]);
+    }
+}
+
+#[test]
+fn a_key_of_another_certificate_is_found() {
+    let place = Place::good();
+    let other = certificates::write(place.dir.path(), "other", &["mx.shop.test"]);
+    std::fs::copy(&other.files.key, place.path("tls.key")).expect("a copy");
+    place.finds(&[], "error", &["tls.key", "does not belong", "mend tls.certificate and tls.key"]);
+}
+
+#[test]
+fn a_certificate_for_another_name_is_found() {
+    let place = Place::good();
+    certificates::write(place.dir.path(), "tls", &["www.shop.test"]);
+    place.finds(&[], "warning", &["tls.crt", "does not name mx.shop.test"]);
+}
+
+#[test]
+fn a_port_of_another_program_is_found() {
+    let place = Place::good();
+    let _other = TcpListener::bind(place.smtp).expect("the port is free");
+    place.finds(&[], "error", &["smtp.listen", &place.smtp.to_string(), "another program", "change smtp.listen"]);
+}
+
+#[test]
+fn a_data_directory_that_cannot_be_one_is_found() {
+    let place = Place::new("tls.crt", "");
+    place.finds(&[], "error", &["server.data_dir", "it is no folder", "name another"]);
+    place.configure("tls.crt/data", "");
+    place.finds(&[], "error", &["server.data_dir", "Not a directory", "can be reached"]);
+    place.configure("absent", "");
+    place.finds(&[], "warning", &["server.data_dir", "the daemon makes it"]);
+    // root may write anywhere but here
+    place.configure("/proc/self", "");
+    place.finds(&[], "error", &["server.data_dir"]);
+}
+
+#[test]
+fn a_disk_with_too_little_room_is_found() {
+    let place = Place::new("data", "[limits]\ndisk_free = \"1000000 GiB\"\n");
+    place.finds(&[], "error", &["server.data_dir data", "mail is deferred below limits.disk_free", "lower the limit"]);
+}
+
+/// A zone for the place, and the runtime that serves it while commands run.
+struct Served {
+    place: Place,
+    _server: ZoneServer,
+    _runtime: tokio::runtime::Runtime,
+}
+
+impl Served {
+    /// `records` may name the DKIM key that is ours as KEY.
+    fn new(records: &str) -> Served {
+        let runtime = tokio::runtime::Runtime::new().expect("a runtime");
+        let place = Place::good();
+        let zone = Zone::parse(&records.replace("KEY", &published(&place))).expect("a zone");
+        let server = runtime.block_on(ZoneServer::start(zone)).expect("a zone server");
+        place.configure("data", &format!("[dns]\nservers = [\"{}\"]\n", server.address()));
+        Served { place, _server: server, _runtime: runtime }
+    }
+
+    fn check(&self, level: &str, says: &[&str]) {
+        let port = self.place.smtp.port().to_string();
+        self.place.finds(&["--dns", "--mx-port", &port], level, says);
+    }
+}
+
+/// The DKIM record of a key like the place's, as `init` prints it: with another key in place the record is not ours.
+fn published(place: &Place) -> String {
+    for file in ["unused.toml", "shop.test.r1.pem"] {
+        std::fs::remove_file(place.path(file)).expect("it is there");
+    }
+    let made: serde_json::Value =
+        serde_json::from_str(&place.run(&["init", "shop.test", "--config", "unused.toml", "--json"])).expect("JSON");
+    let records = made["records"].as_array().expect("records");
+    let key = records.iter().find(|record| record["name"] == "r1._domainkey.shop.test").expect("the DKIM record");
+    key["data"].as_str().expect("text").replace("\" \"", "").replace('"', "")
+}
+
+const GOOD: &str = r#"{
+  "mx.shop.test": [{"A": "127.0.0.1"}], "reply.shop.test": [{"MX": [10, "mx.shop.test"]}], "shop.test": [{"TXT": "v=spf1 a:mx.shop.test ~all"}],
+  "r1._domainkey.shop.test": [{"TXT": "KEY"}], "_dmarc.shop.test": [{"TXT": "v=DMARC1; p=none"}]
+}"#;
+
+#[test]
+fn good_records_and_a_running_daemon_leave_nothing_to_mend() {
+    let served = Served::new(GOOD);
+    let daemon = Daemon::start(&served.place);
+    for says in [
+        ["MX reply.shop.test", "names mx.shop.test"],
+        ["DKIM r1._domainkey.shop.test", "is ours"],
+        ["SPF shop.test", "a:mx.shop.test"],
+        ["DMARC _dmarc.shop.test", "p=none"],
+        ["of 127.0.0.1", "replyd answers"],
+        ["of 127.0.0.1", "offers STARTTLS"],
+        ["of 127.0.0.1", "takes mail for postmaster@reply.shop.test"],
+    ] {
+        served.check("ok", &says);
+    }
+    let (report, _) = served.place.check(&["--dns", "--mx-port", &served.place.smtp.port().to_string()]);
+    // The resolver itself answers that 127.0.0.1 is localhost (RFC 6761 §6.3): that finding has its own test.
+    let mut rest = report.lines().filter(|line| !line.contains("PTR 127.0.0.1"));
+    assert!(rest.all(|line| line.starts_with("ok ")), "{report}");
+    drop(daemon);
+}
+
+#[test]
+fn each_wrong_record_is_found_with_what_to_publish() {
+    for (good, bad, level, says) in [
+        (r#"[10, "mx.shop.test"]"#, r#"[10, "mx.other.test"]"#, "error", ["mx.other.test.", "MX 10 mx.shop.test."]),
+        (r#"{"MX": [10, "mx.shop.test"]}"#, "", "error", ["MX reply.shop.test: none found", "MX 10 mx.shop.test."]),
+        (r#"{"TXT": "v=spf1 a:mx.shop.test ~all"}"#, "", "warning", ["SPF shop.test: none found", "publish one"]),
+        (
+            r#"{"TXT": "v=spf1 a:mx.shop.test ~all"}"#,
+            r#"{"TXT": "v=spf1 -all"}, {"TXT": "v=spf1 ~all"}"#,
+            "error",
+            ["SPF shop.test: 2 records", "make one"],
+        ),
+        (r#"{"TXT": "v=DMARC1; p=none"}"#, "", "warning", ["DMARC _dmarc.shop.test: none found", "publish one"]),
+        (r#"{"TXT": "KEY"}"#, r#"{"TXT": "v=DKIM1; p=AAAA"}"#, "error", ["DKIM", "another one"]),
+        (r#"[{"A": "127.0.0.1"}]"#, "[]", "error", ["A/AAAA mx.shop.test: none found", "server.hostname"]),
+        (r#"[{"MX": [10, "mx.shop.test"]}]"#, r#"["SERVFAIL"]"#, "warning", ["MX reply.shop.test", "DNS trouble"]),
+    ] {
+        assert!(GOOD.contains(good), "{good}");
+        Served::new(&GOOD.replace(good, bad)).check(level, &says);
+    }
+}
+
+#[test]
+fn a_port_that_nobody_or_another_server_answers_at_is_found() {
+    let served = Served::new(GOOD);
+    served.check("warning", &["of 127.0.0.1", "Connection refused", "is replyd running"]);
+    let other = TcpListener::bind(served.place.smtp).expect("the port is free");
+    let answers = std::thread::spawn(move || {
+        use std::io::Write;
+        let (mut stream, _) = other.accept().expect("a connection");
+        stream.write_all(b"220 mail.other.test ESMTP\r\n").expect("it reads");
+    });
+    served.check("error", &["of 127.0.0.1", "mail.other.test", "another server"]);
+    answers.join().expect("it answered");
+}
+
+/// A running daemon, until this is dropped.
+struct Daemon(Child);
+
+impl Daemon {
+    fn start(place: &Place) -> Daemon {
+        let mut command = command(place.dir.path(), &["serve", "--config", "replyd.toml"]);
+        let daemon = Daemon(command.stderr(Stdio::null()).spawn().expect("it starts"));
+        while std::net::TcpStream::connect(place.smtp).is_err() {
+            std::thread::yield_now();
+        }
+        daemon
+    }
+}
+
+impl Drop for Daemon {
+    fn drop(&mut self) {
+        let _ = self.0.kill();
+        let _ = self.0.wait();
+    }
+}

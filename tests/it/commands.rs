@@ -1,0 +1,138 @@
+//! The commands that work on the running daemon, for people and with --json, with good and with bad input.
+
+use crate::product::{Product, kettle};
+use serde_json::Value;
+use std::process::{Command, Output};
+
+fn replyd(product: &Product, words: &str) -> Output {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_replyd"));
+    command.args(words.split(' ')).current_dir(product.dir.path()).env("REPLYD_CONFIG", "replyd.toml");
+    command.output().expect("replyd runs")
+}
+
+/// What it prints.
+fn printed(product: &Product, words: &str) -> String {
+    let output = replyd(product, words);
+    assert!(output.status.success(), "{words}: {}", String::from_utf8_lossy(&output.stderr));
+    String::from_utf8_lossy(&output.stdout).into_owned()
+}
+
+fn json(product: &Product, words: &str) -> Value {
+    let text = printed(product, &format!("{words} --json"));
+    serde_json::from_str(&text).unwrap_or_else(|error| panic!("{words}: {error}: {text}"))
+}
+
+/// It fails with this code and one line that has all these words.
+fn fails(product: &Product, words: &str, code: i32, says: &[&str]) {
+    let output = replyd(product, words);
+    let line = String::from_utf8_lossy(&output.stderr).into_owned();
+    assert_eq!(output.status.code(), Some(code), "{words}: {line}");
+    assert_eq!(line.lines().count(), 1, "{words}: {line}");
+    assert!(says.iter().all(|word| line.contains(word)), "{words}: {line}");
+}
+
+#[test]
+fn a_conversation_is_begun_listed_shown_changed_and_revoked() {
+    let product = Product::start();
+    let new = "conversation new --account acme --inbox website --email jane@customer.example --message Hello --subject Kettle";
+    let begun = json(&product, new);
+    let id = begun["id"].as_str().expect("an id");
+    let address = begun["reply_address"].as_str().expect("an address");
+    assert!(printed(&product, new).trim_end().ends_with("@reply.acme.example"));
+    let listed = printed(&product, "conversation list --contact jane@customer.example");
+    assert!(listed.contains(id) && listed.starts_with("ID "), "{listed}");
+    assert_eq!(json(&product, "conversation list --limit 1")["items"].as_array().map(Vec::len), Some(1));
+    let shown = printed(&product, &format!("conversation show {id}"));
+    assert!(shown.contains("Kettle") && shown.contains("    Hello") && shown.contains(address), "{shown}");
+    assert_eq!(printed(&product, &format!("conversation status {id} resolved")), format!("{id} resolved\n"));
+    assert_eq!(json(&product, &format!("conversation status {id} snoozed"))["status"], "snoozed");
+    assert_eq!(json(&product, &format!("conversation show {id}"))["status"], "snoozed");
+    printed(&product, &format!("conversation revoke {id}"));
+    assert!(product.recipient_reply(address).starts_with("550 5.1.6 "));
+    product.stop();
+}
+
+#[test]
+fn an_offered_mail_is_listed_shown_and_not_replayed_without_need() {
+    let product = Product::start();
+    product.recipient_reply("reply+00112233445566778899aabbccddeeff@reply.acme.example");
+    let entry = json(&product, "inbound list --outcome rejected")["items"][0].clone();
+    let id = entry["id"].as_str().expect("an id");
+    assert!(printed(&product, "inbound list").contains(id));
+    let shown = printed(&product, &format!("inbound show {id}"));
+    assert!(shown.starts_with(&format!("id                 {id}\n")) && shown.contains("550 5.1.1"), "{shown}");
+    assert_eq!(json(&product, &format!("inbound show {id}")), entry);
+    fails(&product, &format!("inbound raw {id}"), 65, &[id, "it was not accepted"]);
+    fails(&product, &format!("inbound replay {id}"), 65, &["only a mail whose outcome is failed"]);
+    product.stop();
+}
+
+#[test]
+fn a_token_is_made_listed_and_revoked() {
+    let product = Product::start();
+    let token: Value = serde_json::from_str(&printed(&product, "token add --account acme")).expect("JSON");
+    let (id, secret) = (token["id"].as_str().expect("an id"), token["token"].as_str().expect("a token"));
+    assert_eq!(product.tcp.get("/api/v1/conversations", secret).status, 200);
+    let listed = printed(&product, "token list");
+    assert!(listed.contains(id) && !listed.contains(secret), "{listed}");
+    assert_eq!(json(&product, &format!("token revoke {id}"))["revoked"], true);
+    assert_eq!(product.tcp.get("/api/v1/conversations", secret).status, 401);
+    product.stop();
+}
+
+#[test]
+fn a_backup_goes_where_the_caller_may_write_and_restores() {
+    let product = Product::start();
+    let id = product.begin(&kettle()).json()["id"].as_str().expect("an id").to_owned();
+    printed(&product, "backup copy.db");
+    assert_eq!(
+        json(&product, "backup again.db")["file"],
+        product.dir.path().join("again.db").to_str().unwrap_or_default()
+    );
+    fails(&product, "backup copy.db", 73, &["copy.db", "not overwritten"]);
+    fails(&product, "backup absent/copy.db", 73, &["absent/copy.db", "make its folder"]);
+    let spool = std::fs::read_dir(product.dir.path().join("data/spool")).expect("the spool");
+    assert_eq!(spool.count(), 0, "nothing is left in the data directory");
+    let restored = product.dir.path().join("restored");
+    std::fs::create_dir(&restored).expect("a folder");
+    std::fs::rename(product.dir.path().join("copy.db"), restored.join("replyd.db")).expect("the copy is there");
+    let store = replyd::store::Store::open(&restored, replyd::clock::Clock::System).expect("it opens");
+    let found = product.runtime.block_on(store.conversation(id.parse().expect("an id"))).expect("it is there");
+    assert_eq!(found.subject.as_deref(), Some("Broken kettle"));
+    product.runtime.block_on(store.close());
+    product.stop();
+}
+
+#[test]
+fn bad_input_has_its_exit_code_and_names_the_thing() {
+    let product = Product::start();
+    for (words, code, says) in [
+        ("conversation show nope", 65, &["nope", "list"][..]),
+        ("conversation show aaaaaaaaaaaaa", 65, &["aaaaaaaaaaaaa", "no such conversation"]),
+        ("conversation status aaaaaaaaaaaaa open", 65, &["no such conversation"]),
+        ("conversation revoke aaaaaaaaaaaaa", 65, &["no such conversation"]),
+        ("conversation status aaaaaaaaaaaaa closed", 64, &["closed", "open, resolved, snoozed"]),
+        ("conversation new --inbox website", 65, &["account"]),
+        ("conversation new --account acme --inbox nope", 65, &["inbox", "\"nope\"", "website"]),
+        ("conversation new --account nope --inbox website", 65, &["account", "\"nope\""]),
+        ("conversation new --account acme --inbox website --email x", 65, &["contact.email"]),
+        ("conversation list --limit 0", 65, &["limit", "1 to 200"]),
+        ("conversation list --status lost", 64, &["lost"]),
+        ("inbound show nope", 65, &["nope"]),
+        ("inbound list --cursor x", 65, &["cursor", "next of the page before"]),
+        ("token add --account nope", 65, &["\"nope\""]),
+        ("token add", 64, &["--account"]),
+        ("token revoke aaaaaaaaaaaaa", 65, &["aaaaaaaaaaaaa"]),
+    ] {
+        fails(&product, words, code, says);
+    }
+    product.stop();
+}
+
+#[test]
+fn a_store_that_takes_nothing_is_a_reason_to_try_again_later() {
+    let product = Product::start();
+    product.store.inject(replyd::store::Fault::FailCommits(u32::MAX));
+    fails(&product, "conversation new --account acme --inbox website", 75, &["try again"]);
+    product.stop();
+}
