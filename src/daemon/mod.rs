@@ -4,7 +4,6 @@ pub mod composition;
 pub mod demo;
 mod descriptors;
 mod error;
-mod memory;
 mod reload;
 pub mod serve;
 mod service_manager;

@@ -31,8 +31,11 @@ pub fn install_crypto() {
 
 /// The runtime of the daemon.
 pub fn runtime() -> std::io::Result<tokio::runtime::Runtime> {
-    super::memory::return_large_blocks();
-    tokio::runtime::Builder::new_multi_thread().enable_all().thread_name("replyd").build()
+    tokio::runtime::Builder::new_multi_thread()
+        .enable_all()
+        .thread_name("replyd")
+        .max_blocking_threads(BLOCKING_THREADS_MAX)
+        .build()
 }
 
 async fn serve(config_file: &Path, config: Config, handed_over: Vec<(String, Bound)>) -> Result<(), StartError> {
@@ -67,6 +70,10 @@ fn announce(running: &Running) {
         tracing::info!(door = "http", %address, "listening");
     }
 }
+
+/// Threads that write spill files and read large mails back: a disk takes no more at once, and each thread holds memory
+/// of its own.
+const BLOCKING_THREADS_MAX: usize = 16;
 
 /// What a signal asks for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

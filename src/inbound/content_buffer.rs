@@ -96,7 +96,7 @@ impl ContentBuffer {
         self.hash.0.update(&octets);
         self.octets += octets.len() as u64;
         // Before it grows over the bound, for its room doubles when it grows.
-        if self.memory.len() + octets.len() > CONTENT_IN_MEMORY_OCTETS && !self.memory.is_empty() {
+        if self.memory.len() + octets.len() > self.memory_max() && !self.memory.is_empty() {
             // Boxed: few mails come here, and every session's future would carry the room for it.
             Box::pin(self.write_out(spool_dir)).await?;
         }
@@ -105,7 +105,7 @@ impl ContentBuffer {
         } else {
             self.memory.extend_from_slice(&octets);
         }
-        if self.memory.len() > CONTENT_IN_MEMORY_OCTETS {
+        if self.memory.len() > self.memory_max() {
             Box::pin(self.write_out(spool_dir)).await?;
         }
         Ok(())
@@ -142,11 +142,20 @@ impl ContentBuffer {
         })
         .await?;
         memory.clear();
-        self.memory = memory;
+        // The room that the mail had before it spilled is more than a block of its file needs.
+        self.memory = if memory.capacity() > SPILL_BLOCK_OCTETS { Vec::new() } else { memory };
         self.spill = Some(spill);
         Ok(())
     }
+
+    /// A mail that has spilled gathers blocks of its file only.
+    fn memory_max(&self) -> usize {
+        if self.spill.is_some() { SPILL_BLOCK_OCTETS } else { CONTENT_IN_MEMORY_OCTETS }
+    }
 }
+
+/// What one write to a spill file takes: enough to be worth a hop to another thread, and little for each of many peers.
+const SPILL_BLOCK_OCTETS: usize = 64 * 1024;
 
 /// A new file under a name that no other session and no earlier run uses.
 async fn create(spool_dir: &Path) -> io::Result<Spill> {
