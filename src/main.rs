@@ -17,10 +17,10 @@ fn main() -> std::process::ExitCode {
 fn give_freed_memory_back_at_once() {
     // `mi_option_purge_delay` of mimalloc.h; the crate has no name for it. Its default tells that it still stands there.
     const PURGE_DELAY: libmimalloc_sys::mi_option_t = 15;
-    const PURGE_DELAY_DEFAULT_MS: i64 = 1000;
+    const PURGE_DELAY_DEFAULT_MS: std::ffi::c_long = 1000;
     // SAFETY: both take numbers and touch the allocator's settings only; no other thread runs yet.
     unsafe {
-        if i64::from(libmimalloc_sys::mi_option_get(PURGE_DELAY)) == PURGE_DELAY_DEFAULT_MS {
+        if libmimalloc_sys::mi_option_get(PURGE_DELAY) == PURGE_DELAY_DEFAULT_MS {
             libmimalloc_sys::mi_option_set(PURGE_DELAY, 0);
         }
     }
