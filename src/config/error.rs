@@ -36,7 +36,7 @@ impl Source<'_> {
 
     /// A value that is well-formed but not allowed.
     pub fn refuse(&self, span: Range<usize>, message: &str) -> ConfigError {
-        let key = self.key_at(&span);
+        let key = one_line(&self.key_at(&span));
         let secret = key.split(['.', '[']).any(|part| SECRET_KEYS.contains(&part));
         // serde quotes the value it did not expect: a secret in the wrong shape must not reach a log.
         let message = if secret && message.starts_with("invalid type") { SECRET_ALLOWED } else { message };

@@ -84,6 +84,12 @@ fn start_of(at: usize, text: &str) -> usize {
     if rest.starts_with('{') { at + 1 } else { at + rest.find('\n').unwrap_or(0) }
 }
 
+#[test]
+fn an_error_stays_one_line_whatever_the_key_holds() {
+    let refused = parse(Path::new("replyd.toml"), "[\"\"\" [+\n\n", NOTHING).expect_err("no TOML");
+    assert!(!refused.to_string().contains('\n'), "{refused}");
+}
+
 /// `fixtures/config/bad/*.toml`, each with the expected error beside it; `UPDATE_EXPECT=1` writes them.
 #[test]
 fn a_bad_config_is_refused_with_line_key_value_and_what_is_allowed() {
