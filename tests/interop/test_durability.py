@@ -173,7 +173,14 @@ class Killed(unittest.TestCase):
         stop.set()
         for thread in threads:
             thread.join(60)
-        until("all is filed", lambda: not replyd.command("inbound", "list", "--outcome", "accepted")["items"])
+        all_filed = lambda: not replyd.command("inbound", "list", "--outcome", "accepted")["items"]
+        until("all is filed", all_filed)
+        # A mail whose reading three kills in a row have cut short counts as poison: kept, and filed when an operator asks.
+        suspects = replyd.command("inbound", "list", "--outcome", "failed", "--limit", "200")["items"]
+        for entry in suspects:
+            self.assertIn("ended the process", entry["reason"])
+            replyd.command("inbound", "replay", entry["id"])
+        until("all is filed", all_filed)
         filed, duplicates, failed, cursor = {}, 0, [], None
         while True:
             page = replyd.command("inbound", "list", "--limit", "200", *(["--cursor", cursor] if cursor else []))
@@ -188,7 +195,7 @@ class Killed(unittest.TestCase):
                 break
         lost = [identity for identity in acknowledged if identity not in filed]
         doubled = {identity: ids for identity, ids in filed.items() if len(ids) > 1}
-        print(f"\n{KILLS} kills: {len(acknowledged)} mails got 250, {len(filed)} filed, {duplicates} retries found as duplicates, "
+        print(f"\n{KILLS} kills, {len(suspects)} mails replayed: {len(acknowledged)} mails got 250, {len(filed)} filed, {duplicates} retries found as duplicates, "
               f"{len(lost)} lost, {len(doubled)} doubled, {len(failed)} failed")
         self.assertEqual((lost[:5], list(doubled)[:5], failed[:5]), ([], [], []))
         self.assertGreater(len(acknowledged), KILLS, "too little load to prove anything")

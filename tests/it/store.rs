@@ -182,6 +182,17 @@ async fn refusals_are_in_the_ledger_without_being_waited_for() {
 }
 
 #[tokio::test]
+async fn a_refusal_of_a_size_beyond_all_bounds_leaves_the_store_healthy() {
+    let dir = tempfile::tempdir().unwrap();
+    let (store, _) = open(dir.path());
+    store.refuse(Refusal { size: Some(u64::MAX), ..refusal("nobody@r.example") });
+    store.accept(mail("a", &["reply+1@r.example"])).await.expect("the next mail is taken");
+    store.health().expect("the store is healthy");
+    let page = store.ledger(LedgerQuery { limit: 10, ..LedgerQuery::default() }).await.expect("the ledger is read");
+    assert!(page.items.iter().any(|entry| entry.size == Some(i64::MAX as u64)), "{:?}", page.items);
+}
+
+#[tokio::test]
 async fn refusals_are_kept_for_thirty_days() {
     let dir = tempfile::tempdir().unwrap();
     let (store, clock) = open(dir.path());

@@ -110,7 +110,8 @@ fn insert(writing: &Writing<'_>, refusal: &Refusal) -> Result<(), StoreError> {
             refusal.envelope_to,
             refusal.account,
             refusal.message_id,
-            refusal.size,
+            // A peer may declare any size (RFC 1870 allows 20 digits); a column holds 63 bits of it.
+            refusal.size.map(|octets| i64::try_from(octets).unwrap_or(i64::MAX)),
             sha256,
             Stored(refusal.outcome),
             refusal.reason,
