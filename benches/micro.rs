@@ -72,6 +72,8 @@ async fn commits() -> (f64, f64) {
         let entries = store.unfiled(None, TOGETHER).await.expect("entries");
         mails += entries.len() as u64;
         let results = entries.iter().map(|entry| FilingResult {
+            bounce: None,
+            orders: Vec::new(),
             ledger_id: entry.id,
             account: "acme".into(),
             destination: Destination::Existing(conversation),
@@ -125,6 +127,8 @@ fn acceptance(number: u64) -> Acceptance {
 
 fn message() -> NewMessage {
     NewMessage {
+        uploads: Vec::new(),
+        posting: Default::default(),
         direction: Direction::Incoming,
         author: Author { kind: AuthorKind::Contact, name: None, email: Some("jane@customer.example".into()) },
         via: Via::Email,

@@ -24,6 +24,7 @@ pub mod sender_auth;
 // Layer 6, stages: they meet only in the store
 pub mod filing;
 pub mod inbound;
+pub mod outbound;
 // Layer 7
 pub mod http;
 // Layer 8

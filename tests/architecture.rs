@@ -22,6 +22,7 @@ const LAYERS: &[(&str, u8, Purity)] = &[
     ("sender_auth", 5, Purity::DoesIo),
     ("inbound", 6, Purity::DoesIo),
     ("filing", 6, Purity::DoesIo),
+    ("outbound", 6, Purity::DoesIo),
     ("http", 7, Purity::DoesIo),
     ("daemon", 8, Purity::DoesIo),
     ("cli", 9, Purity::DoesIo),

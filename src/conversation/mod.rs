@@ -1,6 +1,9 @@
-//! What replyd keeps: conversations, messages, who takes part, and the tokens that let mail in. Pure.
+//! What replyd keeps: conversations, messages, who takes part, the tokens that let mail in, and how mail goes out. Pure.
 
+pub mod agent;
+pub mod delivery;
 pub mod id;
+pub mod keys;
 pub mod model;
 pub mod reply_token;
 pub mod threading;

@@ -1,6 +1,7 @@
 //! Conversation, message, contact and participant as everything above the store sees them.
 //! The JSON of the API is made of these words; `docs/ARCHITECTURE.md` defines each.
 
+use super::delivery::Delivery;
 use super::id::Id;
 use super::reply_token::ReplyToken;
 use crate::clock::UnixMs;
@@ -90,6 +91,15 @@ pub struct Contact {
     pub name: Option<String>,
     pub email: Option<String>,
     pub identifier: Option<String>,
+    /// Since when mail to the address comes back, and why.
+    pub bounced: Option<Bounced>,
+}
+
+/// A contact's address that does not work.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Bounced {
+    pub since: UnixMs,
+    pub reason: String,
 }
 
 /// Anyone else on the mail; never taken for the contact.
@@ -109,6 +119,7 @@ pub struct Conversation {
     pub status: Status,
     pub subject: Option<String>,
     pub assignee: Option<String>,
+    pub snoozed_until: Option<UnixMs>,
     pub contact: Contact,
     pub participants: Vec<Participant>,
     /// The contact's token.
@@ -138,6 +149,8 @@ pub struct Message {
     pub created_at: UnixMs,
     pub seen_at: Option<UnixMs>,
     pub email: Option<Email>,
+    /// Of an agent's message: how it reaches the contact by mail.
+    pub delivery: Option<Delivery>,
 }
 
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -178,7 +191,8 @@ pub struct Email {
     pub bounce: Option<Bounce>,
     /// `AuthResults` of `sender_auth` as JSON.
     pub auth: serde_json::Value,
-    pub ingress: Ingress,
+    /// `None` for a mail of ours.
+    pub ingress: Option<Ingress>,
     pub raw_id: Id,
     /// What was wrong with the mail, in short names.
     pub defects: Vec<String>,

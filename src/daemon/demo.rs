@@ -7,6 +7,7 @@ use super::sockets::Sockets;
 use crate::clock::Clock;
 use crate::config::secret::Surroundings;
 use crate::config::{self, checked::Config, checked::Endpoint};
+use crate::conversation::delivery::Posting;
 use crate::conversation::model::{Author, AuthorKind, Conversation, Direction, Via};
 use crate::dns::{Zone, ZoneServer};
 use crate::store::Store;
@@ -153,6 +154,8 @@ fn message(
         attachments: Vec::new(),
         email: None,
         idempotency_key: None,
+        uploads: Vec::new(),
+        posting: Posting::default(),
     }
 }
 

@@ -1,5 +1,6 @@
 //! A read mail as a message: its text by who wrote it, its attachments, what is kept of its header. Pure.
 
+use crate::conversation::delivery::Posting;
 use crate::conversation::id::Id;
 use crate::conversation::model::{Attachment, Author, AuthorKind, Direction, Email, Via};
 use crate::mail::automatic::Classification;
@@ -49,6 +50,8 @@ pub fn compose(parts: &Parts<'_>) -> NewMessage {
         attachments: attachments.into_iter().map(attachment).collect(),
         email: Some(email),
         idempotency_key: None,
+        uploads: Vec::new(),
+        posting: Posting::default(),
     }
 }
 
@@ -74,7 +77,7 @@ fn email(parts: &Parts<'_>, content: &Content) -> Email {
         class_reason: parts.classification.reason.clone(),
         bounce: parts.bounce.cloned(),
         auth: entry.auth.clone().unwrap_or_default(),
-        ingress: entry.ingress,
+        ingress: Some(entry.ingress),
         raw_id: parts.raw_id,
         defects,
     }

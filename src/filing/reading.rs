@@ -110,6 +110,8 @@ impl Letter {
         let nowhere = matches!(route.destination, Destination::Nowhere);
         let fact = self.bounce.as_ref().filter(|_| nowhere).map(message::bounce_sentence);
         FilingResult {
+            bounce: None,
+            orders: Vec::new(),
             ledger_id: entry.id,
             account: entry.account.clone().unwrap_or_default(),
             destination: route.destination,

@@ -272,7 +272,7 @@ mod tests {
     }
 
     fn live(account: &str) -> TokenState {
-        TokenState::Live { account: account.into(), conversation_id: Id(1) }
+        TokenState::Live { account: account.into(), conversation_id: Id(1), agent: None }
     }
 
     fn accepts(path: &str, token: TokenState, address: &str, account: &str) {

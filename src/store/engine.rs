@@ -10,6 +10,7 @@ use super::sqlite::writer::{Order, Writer};
 use super::sqlite::{connection, schema};
 use super::{StoreError, leftovers};
 use crate::clock::Clock;
+use crate::conversation::keys::Keys;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::Path;
 use std::sync::atomic::Ordering;
@@ -106,13 +107,14 @@ fn start(data_dir: DataDir, clock: Clock) -> Result<Engine, StoreError> {
     let database = data_dir.database()?;
     let mut writing = connection::open_writer(&database)?;
     schema::migrate(&mut writing)?;
+    let keys = keys(&writing)?;
     let ids = Ids::new(&writing, clock.clone())?;
     data_dir.empty_spool()?;
     leftovers::collect(&writing, &data_dir, ids.next()?)?;
     // The write-ahead log has its directory entry by now.
     data_dir.sync()?;
     let readers = Readers::open(&database)?;
-    let shared = Arc::new(Shared::new(clock, ids, database));
+    let shared = Arc::new(Shared::new(clock, ids, database, keys));
     let (orders, queue) = sync_channel(QUEUE_MAX);
     let (checkpointer, woken) = Checkpointer::new();
     let checkpointing = {
@@ -127,6 +129,11 @@ fn start(data_dir: DataDir, clock: Clock) -> Result<Engine, StoreError> {
         spawn("store-checkpoint", Box::new(checkpointing))?,
     ];
     Ok(Engine { data_dir: Arc::new(data_dir), shared, readers, orders, threads: Mutex::new(threads) })
+}
+
+fn keys(connection: &rusqlite::Connection) -> Result<Keys, StoreError> {
+    let secret = connection.query_row("SELECT octets FROM secrets WHERE name = 'keys'", [], |row| row.get(0))?;
+    Ok(Keys::new(&secret))
 }
 
 /// Whoever waits for a writer that panicked is answered `Closed`; the rest has to see that nothing is written any more.

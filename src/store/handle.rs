@@ -46,7 +46,7 @@ pub struct Page<T> {
 /// A handle on the store; clones share it.
 #[derive(Debug, Clone)]
 pub struct Store {
-    engine: Arc<Engine>,
+    pub(super) engine: Arc<Engine>,
 }
 
 impl Store {

@@ -7,6 +7,7 @@
 pub mod counters;
 pub mod ledger;
 pub mod mail_file;
+pub mod outgoing;
 pub mod query;
 pub mod unit;
 
@@ -16,10 +17,12 @@ mod engine;
 mod error;
 mod fresh;
 mod handle;
+mod handle_outgoing;
 mod leftovers;
 mod shared;
 mod sqlite;
 
 pub use error::StoreError;
 pub use handle::{Filed, FreeSpace, Page, Store};
+pub use handle_outgoing::NewAgent;
 pub use sqlite::writer::Fault;

@@ -6,6 +6,7 @@ use super::fresh::Fresh;
 use super::sqlite::ids::Ids;
 use super::sqlite::refusals::Refusals;
 use crate::clock::Clock;
+use crate::conversation::keys::Keys;
 use std::path::PathBuf;
 use std::sync::{Mutex, PoisonError};
 use tokio::sync::watch;
@@ -16,6 +17,7 @@ pub struct Shared {
     pub clock: Clock,
     pub ids: Ids,
     pub database: PathBuf,
+    pub keys: Keys,
     pub counting: Counting,
     pub refusals: Refusals,
     pub fresh: Fresh,
@@ -27,11 +29,12 @@ pub struct Shared {
 }
 
 impl Shared {
-    pub fn new(clock: Clock, ids: Ids, database: PathBuf) -> Shared {
+    pub fn new(clock: Clock, ids: Ids, database: PathBuf, keys: Keys) -> Shared {
         Shared {
             clock,
             ids,
             database,
+            keys,
             counting: Counting::default(),
             refusals: Refusals::default(),
             fresh: Fresh::default(),

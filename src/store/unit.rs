@@ -1,7 +1,9 @@
 //! The units of work that the store commits: what each takes and what it answers.
 
 use super::mail_file::MailOctets;
+use super::outgoing::{AgentOrder, BounceFact};
 use crate::clock::UnixMs;
+use crate::conversation::delivery::Posting;
 use crate::conversation::id::Id;
 use crate::conversation::model::{Attachment, Author, Channel, Direction, Email, Ingress, Via};
 use crate::conversation::reply_token::ReplyToken;
@@ -41,9 +43,18 @@ pub struct AcceptedEntry {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum TokenState {
     Unknown,
-    Live { account: String, conversation_id: Id },
-    Revoked { account: String },
-    Expired { account: String },
+    Live {
+        account: String,
+        conversation_id: Id,
+        /// The registered address of the agent whose token it is.
+        agent: Option<String>,
+    },
+    Revoked {
+        account: String,
+    },
+    Expired {
+        account: String,
+    },
 }
 
 /// A conversation to begin, by API or by a mail to an inbox address.
@@ -73,6 +84,19 @@ pub struct NewMessage {
     pub attachments: Vec<Attachment>,
     pub email: Option<Email>,
     pub idempotency_key: Option<String>,
+    /// Attachments that came with their octets instead of inside a raw mail.
+    pub uploads: Vec<Upload>,
+    /// What mail it causes.
+    pub posting: Posting,
+}
+
+/// An attachment with its octets.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Upload {
+    /// Cleaned: safe to show and to write into a header.
+    pub name: String,
+    pub media_type: String,
+    pub octets: Vec<u8>,
 }
 
 /// Where an accepted mail belongs.
@@ -100,6 +124,10 @@ pub struct FilingResult {
     pub message_id: Option<String>,
     /// The mail's own time says when it was written; receive time orders it.
     pub received_at: UnixMs,
+    /// What a bounce with a valid bounce token says of a mail of ours.
+    pub bounce: Option<BounceFact>,
+    /// What the commands of an agent's mail ask, in their order.
+    pub orders: Vec<AgentOrder>,
 }
 
 /// What routing may go by, loaded in one read.

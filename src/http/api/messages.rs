@@ -3,6 +3,7 @@
 
 use super::conversations::visible;
 use super::shape::MessageShape;
+use crate::conversation::delivery::Posting;
 use crate::conversation::model::{Author, AuthorKind, Direction, Message, Via};
 use crate::http::caller::Caller;
 use crate::http::error::ApiError;
@@ -72,6 +73,8 @@ impl Written {
             attachments: Vec::new(),
             email: None,
             idempotency_key: line("idempotency_key", self.idempotency_key)?,
+            uploads: Vec::new(),
+            posting: Posting::default(),
         })
     }
 }

@@ -52,6 +52,14 @@ pub struct ContactShape {
     pub name: Option<String>,
     pub email: Option<String>,
     pub identifier: Option<String>,
+    /// Since when mail to the address comes back.
+    pub bounced: Option<BouncedShape>,
+}
+
+#[derive(Debug, Serialize, ToSchema)]
+pub struct BouncedShape {
+    pub since: String,
+    pub reason: String,
 }
 
 #[derive(Debug, Serialize, ToSchema)]
@@ -134,8 +142,9 @@ pub struct EmailShape {
     pub bounce: Option<Bounce>,
     #[schema(value_type = Object)]
     pub auth: serde_json::Value,
-    #[schema(value_type = String)]
-    pub ingress: Ingress,
+    /// Null for a mail of ours.
+    #[schema(value_type = Option<String>)]
+    pub ingress: Option<Ingress>,
     #[schema(value_type = String)]
     pub raw_id: Id,
     pub defects: Vec<String>,
@@ -225,8 +234,9 @@ fn continuity_reason(conversation: &Conversation, account: Option<&Account>) -> 
 
 impl From<Contact> for ContactShape {
     fn from(contact: Contact) -> ContactShape {
-        let Contact { id, name, email, identifier } = contact;
-        ContactShape { id, name, email, identifier }
+        let Contact { id, name, email, identifier, bounced } = contact;
+        let bounced = bounced.map(|it| BouncedShape { since: it.since.rfc3339(), reason: it.reason });
+        ContactShape { id, name, email, identifier, bounced }
     }
 }
 

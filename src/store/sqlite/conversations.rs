@@ -7,7 +7,7 @@ use super::units::Writing;
 use super::words::{Stored, Word};
 use crate::clock::UnixMs;
 use crate::conversation::id::Id;
-use crate::conversation::model::{Contact, Conversation, Participant, Status};
+use crate::conversation::model::{Bounced, Contact, Conversation, Participant, Status};
 use crate::conversation::reply_token::ReplyToken;
 use rusqlite::types::Value;
 use rusqlite::{Connection, OptionalExtension, Row, params, params_from_iter};
@@ -125,7 +125,14 @@ fn read(row: &Row<'_>) -> rusqlite::Result<Conversation> {
         status: row.get::<_, Stored<_>>(4)?.0,
         subject: row.get(5)?,
         assignee: row.get(6)?,
-        contact: Contact { id: row.get(7)?, name: row.get(8)?, email: row.get(9)?, identifier: row.get(10)? },
+        contact: Contact {
+            id: row.get(7)?,
+            name: row.get(8)?,
+            email: row.get(9)?,
+            identifier: row.get(10)?,
+            bounced: bounced(row)?,
+        },
+        snoozed_until: row.get::<_, Option<i64>>(18)?.map(UnixMs),
         participants: Vec::new(),
         reply_token: ReplyToken(row.get(11)?),
         reply_token_until: row.get::<_, Option<i64>>(17)?.map(UnixMs),
@@ -135,9 +142,14 @@ fn read(row: &Row<'_>) -> rusqlite::Result<Conversation> {
     })
 }
 
+fn bounced(row: &Row<'_>) -> rusqlite::Result<Option<Bounced>> {
+    let (since, reason): (Option<i64>, Option<String>) = (row.get(19)?, row.get(20)?);
+    Ok(since.map(|since| Bounced { since: UnixMs(since), reason: reason.unwrap_or_default() }))
+}
+
 const COLUMNS: &str = "c.id, c.account, c.inbox, c.channel, c.status, c.subject, c.assignee, k.id, k.name, k.email,
     k.identifier, c.reply_token, c.created_at, c.last_message_at, c.unseen_by_contact, c.contact_id, c.active_at,
-    ifnull(t.revoked_at, t.expires_at)";
+    ifnull(t.revoked_at, t.expires_at), c.snoozed_until, k.bounced_at, k.bounce_reason";
 const TABLES: &str = "conversations c JOIN contacts k ON k.id = c.contact_id
     LEFT JOIN reply_tokens t ON t.token = c.reply_token";
 /// LIKE over subject and messages: a full-text index would cost every mail more than search is asked for.

@@ -175,6 +175,7 @@ fn read(row: &Row<'_>) -> rusqlite::Result<Message> {
         created_at: UnixMs(row.get(11)?),
         seen_at: row.get::<_, Option<i64>>(12)?.map(UnixMs),
         email: row.get::<_, Option<Json<_>>>(13)?.map(|json| json.0),
+        delivery: None,
     })
 }
 

@@ -11,15 +11,17 @@ use rusqlite::{Connection, OptionalExtension, params};
 
 /// What RCPT has to know.
 pub fn state(connection: &Connection, token: ReplyToken, now: UnixMs) -> Result<TokenState, StoreError> {
-    let mut find = connection
-        .prepare_cached("SELECT account, conversation_id, revoked_at, expires_at FROM reply_tokens WHERE token = ?")?;
+    let mut find = connection.prepare_cached(
+        "SELECT t.account, t.conversation_id, t.revoked_at, t.expires_at, a.email FROM reply_tokens t
+         LEFT JOIN agents a ON a.id = t.agent_id WHERE t.token = ?",
+    )?;
     let row = find.query_row([token.0], |row| {
         let (revoked_at, expires_at): (Option<i64>, Option<i64>) = (row.get(2)?, row.get(3)?);
         let account = row.get(0)?;
         Ok(match (revoked_at, expires_at) {
             (Some(_), _) => TokenState::Revoked { account },
             (None, Some(end)) if end <= now.0 => TokenState::Expired { account },
-            (None, _) => TokenState::Live { account, conversation_id: row.get(1)? },
+            (None, _) => TokenState::Live { account, conversation_id: row.get(1)?, agent: row.get(4)? },
         })
     });
     Ok(row.optional()?.unwrap_or(TokenState::Unknown))

@@ -8,7 +8,7 @@ use rusqlite::Connection;
 const APPLICATION_ID: i32 = 0x7270_6c79;
 
 /// Migration number n brings the database from version n to n + 1.
-pub const MIGRATIONS: &[&str] = &[V1];
+pub const MIGRATIONS: &[&str] = &[V1, V2];
 
 /// Brings the database to the newest version, each step in its own transaction.
 pub fn migrate(connection: &mut Connection) -> Result<(), StoreError> {
@@ -89,6 +89,53 @@ CREATE TABLE api_tokens (
   revoked_at INTEGER) STRICT;
 CREATE TABLE progress (name TEXT PRIMARY KEY, value INTEGER NOT NULL) STRICT, WITHOUT ROWID;
 CREATE TABLE probe (id INTEGER PRIMARY KEY, octets BLOB NOT NULL) STRICT;
+";
+
+/// Outgoing mail. `queue_due` and `queue_site` hold only what may be tried: what is in hand, held or ended costs them
+/// nothing. A mail's messages stand in `queue_messages`; what goes out together is one mail.
+const V2: &str = "
+CREATE TABLE secrets (name TEXT PRIMARY KEY, octets BLOB NOT NULL) STRICT, WITHOUT ROWID;
+INSERT INTO secrets (name, octets) VALUES ('keys', randomblob(32));
+CREATE TABLE agents (
+  id INTEGER PRIMARY KEY, account TEXT NOT NULL, email TEXT NOT NULL, name TEXT NOT NULL, inboxes TEXT,
+  by_mail INTEGER NOT NULL, created_at INTEGER NOT NULL, removed_at INTEGER) STRICT;
+CREATE UNIQUE INDEX agents_email ON agents (account, email) WHERE removed_at IS NULL;
+ALTER TABLE reply_tokens ADD COLUMN agent_id INTEGER REFERENCES agents;
+ALTER TABLE contacts ADD COLUMN bounced_at INTEGER;
+ALTER TABLE contacts ADD COLUMN bounce_reason TEXT;
+ALTER TABLE conversations ADD COLUMN snoozed_until INTEGER;
+CREATE INDEX conversations_snoozed ON conversations (snoozed_until) WHERE snoozed_until IS NOT NULL;
+CREATE TABLE queue (
+  id INTEGER PRIMARY KEY, account TEXT NOT NULL, conversation_id INTEGER NOT NULL REFERENCES conversations,
+  kind TEXT NOT NULL, recipient TEXT NOT NULL, recipient_kind TEXT NOT NULL, agent_id INTEGER REFERENCES agents,
+  domain TEXT NOT NULL, notice TEXT, reply_token BLOB NOT NULL, message_id TEXT NOT NULL, require_tls INTEGER NOT NULL,
+  state TEXT NOT NULL, phase TEXT, held INTEGER NOT NULL DEFAULT 0, uncertain INTEGER NOT NULL DEFAULT 0,
+  created_at INTEGER NOT NULL, due_at INTEGER, give_up_at INTEGER NOT NULL, attempts INTEGER NOT NULL DEFAULT 0,
+  last_attempt_at INTEGER, told_at INTEGER, remote TEXT, remote_reply TEXT, tls TEXT, reason TEXT, transcript TEXT,
+  raw_id INTEGER) STRICT;
+CREATE INDEX queue_due ON queue (due_at)
+  WHERE state IN ('waiting', 'queued', 'deferred') AND phase IS NULL AND held = 0;
+CREATE INDEX queue_site ON queue (domain, due_at)
+  WHERE state IN ('waiting', 'queued', 'deferred') AND phase IS NULL AND held = 0;
+CREATE INDEX queue_in_hand ON queue (id) WHERE phase IS NOT NULL;
+CREATE INDEX queue_untold ON queue (created_at)
+  WHERE state IN ('waiting', 'queued', 'deferred') AND told_at IS NULL;
+CREATE INDEX queue_conversation ON queue (conversation_id, id);
+CREATE INDEX queue_account ON queue (account, id);
+CREATE TABLE queue_messages (
+  message_id INTEGER NOT NULL REFERENCES messages, queue_id INTEGER NOT NULL REFERENCES queue,
+  PRIMARY KEY (message_id, queue_id)) STRICT, WITHOUT ROWID;
+CREATE INDEX queue_messages_entry ON queue_messages (queue_id);
+CREATE TABLE uploads (attachment_id INTEGER PRIMARY KEY REFERENCES attachments, octets BLOB NOT NULL) STRICT;
+CREATE TABLE suppressions (
+  account TEXT NOT NULL, email TEXT NOT NULL, reason TEXT NOT NULL, detail TEXT, since INTEGER NOT NULL,
+  expires_at INTEGER, PRIMARY KEY (account, email)) STRICT, WITHOUT ROWID;
+CREATE TABLE strikes (
+  account TEXT NOT NULL, email TEXT NOT NULL, at INTEGER NOT NULL, PRIMARY KEY (account, email, at)) STRICT, WITHOUT ROWID;
+CREATE TABLE events (
+  id INTEGER PRIMARY KEY, at INTEGER NOT NULL, account TEXT NOT NULL, kind TEXT NOT NULL, conversation_id INTEGER NOT NULL,
+  message_id INTEGER, queue_id INTEGER, detail TEXT NOT NULL) STRICT;
+CREATE INDEX events_account ON events (account, id);
 ";
 
 #[cfg(test)]

@@ -1,0 +1,120 @@
+//! Outgoing mail as everything above the store sees it: what a message causes, where each mail stands, and what an
+//! agent is shown of it. Pure.
+
+use crate::clock::UnixMs;
+use serde::{Deserialize, Serialize};
+use std::time::Duration;
+
+/// Where one mail to one recipient stands.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum DeliveryState {
+    /// The chat has it first: it goes out by mail when due, unless it was seen.
+    Waiting,
+    /// To be sent as soon as there is room.
+    Queued,
+    /// An attempt did not succeed; the next one is due.
+    Deferred,
+    Delivered,
+    Failed,
+    Cancelled,
+    /// Read in the chat before a mail was due.
+    Seen,
+}
+
+impl DeliveryState {
+    /// Whether an attempt may still come.
+    pub fn is_open(self) -> bool {
+        match self {
+            DeliveryState::Waiting | DeliveryState::Queued | DeliveryState::Deferred => true,
+            DeliveryState::Delivered | DeliveryState::Failed | DeliveryState::Cancelled | DeliveryState::Seen => false,
+        }
+    }
+}
+
+/// How far the attempt in hand has come; what a crash leaves of it is decided by this.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Phase {
+    Connecting,
+    /// All content is at the peer, the final dot may be: an end here without an answer is uncertain.
+    DataSent,
+}
+
+/// What a mail is for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum MailKind {
+    /// What a person wrote, to the contact or a participant.
+    Answer,
+    /// A contact's message, to an agent.
+    Notification,
+    /// replyd's own words to an agent.
+    Notice,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum RecipientKind {
+    Contact,
+    Participant,
+    Agent,
+}
+
+/// What mail a new message causes, as far as the config says; the store adds whom that concerns.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Posting {
+    /// An agent's message: how long the chat has it before it goes to the contact by mail. `None`: no mail.
+    pub to_contact: Option<Duration>,
+    /// Participants that the agent chose to copy.
+    pub cc: Vec<String>,
+    /// A message of a contact or participant: the agents whom it concerns are told by mail.
+    pub notify_agents: bool,
+    /// REQUIRETLS (RFC 8689) of the mail that is answered.
+    pub require_tls: bool,
+}
+
+/// How a message fares on its way out.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Delivery {
+    pub state: DeliveryState,
+    /// Of the next attempt.
+    pub due_at: Option<UnixMs>,
+    pub attempts: u32,
+    /// Host, address and port of the last attempt.
+    pub remote: Option<String>,
+    /// As the host said it: at most 2 KiB, control characters escaped.
+    pub remote_reply: Option<String>,
+    /// Version and suite, and what it was checked against; `none` in words.
+    pub tls: Option<String>,
+    pub last_attempt_at: Option<UnixMs>,
+    /// What it means, for a person.
+    pub reason: Option<String>,
+    /// The connection broke after the last octet: the mail may have arrived, and is sent again with the same Message-ID.
+    pub uncertain: bool,
+}
+
+/// Several recipients' deliveries as the one of their message: what needs a person comes first, then what is open, then
+/// what is done.
+pub fn summary(deliveries: Vec<Delivery>) -> Option<Delivery> {
+    let rank = |delivery: &Delivery| match delivery.state {
+        DeliveryState::Failed => 0,
+        DeliveryState::Deferred => 1,
+        DeliveryState::Queued => 2,
+        DeliveryState::Waiting => 3,
+        DeliveryState::Delivered => 4,
+        DeliveryState::Seen => 5,
+        DeliveryState::Cancelled => 6,
+    };
+    deliveries.into_iter().min_by_key(rank)
+}
+
+/// Why an address gets no more mail from an account.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum SuppressionReason {
+    BadAddress,
+    MailboxFull,
+    Complaint,
+    Unsubscribed,
+}

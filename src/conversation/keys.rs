@@ -1,0 +1,138 @@
+//! What only this installation can make: the keyed part of Message-IDs, bounce tokens, signed links. Pure: the secret is
+//! an argument.
+
+use super::id::Id;
+use crate::clock::UnixMs;
+use aws_lc_rs::{constant_time, hmac};
+use data_encoding::HEXLOWER;
+use std::fmt;
+use std::time::Duration;
+
+/// Keys of every purpose, derived from the one secret of the store.
+#[derive(Clone)]
+pub struct Keys {
+    key: hmac::Key,
+}
+
+/// What a keyed word is for; one purpose's word opens nothing of another's.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Purpose {
+    MessageId,
+    Bounce,
+    Attachment,
+    Unsubscribe,
+    Resume,
+}
+
+impl Purpose {
+    fn label(self) -> &'static str {
+        match self {
+            Purpose::MessageId => "message-id",
+            Purpose::Bounce => "bounce",
+            Purpose::Attachment => "attachment",
+            Purpose::Unsubscribe => "unsubscribe",
+            Purpose::Resume => "resume",
+        }
+    }
+}
+
+impl Keys {
+    pub fn new(secret: &[u8; 32]) -> Keys {
+        Keys { key: hmac::Key::new(hmac::HMAC_SHA256, secret) }
+    }
+
+    /// The Message-ID of a queue entry, without angle brackets: the same at every attempt, and not to be guessed.
+    pub fn message_id(&self, entry: Id, hostname: &str) -> String {
+        let mac = self.mac(Purpose::MessageId, entry.to_string().as_bytes());
+        format!("{entry}.{}@{hostname}", head(&mac, 10))
+    }
+
+    /// The reverse-path of a queue entry: `bounce+<hex>@inbound_domain`, good for [`BOUNCE_LIFE`].
+    pub fn bounce_address(&self, entry: Id, inbound_domain: &str) -> String {
+        let mac = self.mac(Purpose::Bounce, &entry.0.to_be_bytes());
+        format!("bounce+{:016x}{}@{inbound_domain}", entry.0, head(&mac, 16))
+    }
+
+    /// The queue entry that a local part is the bounce token of; its age is the entry's own.
+    pub fn bounced_entry(&self, local: &str) -> Option<Id> {
+        let rest = local.get(..6).filter(|word| word.eq_ignore_ascii_case("bounce")).and_then(|_| local.get(6..))?;
+        let digits = rest.strip_prefix(['+', '.', '-', '='])?.to_ascii_lowercase();
+        if digits.len() != 48 || !digits.bytes().all(|digit| digit.is_ascii_hexdigit()) {
+            return None;
+        }
+        let (id, given) = digits.split_at(16);
+        let entry = Id(i64::from_str_radix(id, 16).ok()?);
+        let expected = head(&self.mac(Purpose::Bounce, &entry.0.to_be_bytes()), 16);
+        constant_time::verify_slices_are_equal(expected.as_bytes(), given.as_bytes()).ok().map(|()| entry)
+    }
+
+    /// The signature of a link to `subject` that is good until `until`.
+    pub fn sign(&self, purpose: Purpose, subject: &str, until: UnixMs) -> String {
+        head(&self.mac(purpose, format!("{subject}\n{}", until.0).as_bytes()), 16)
+    }
+
+    /// Whether a link's signature is ours and still good.
+    pub fn verify(&self, purpose: Purpose, subject: &str, until: UnixMs, now: UnixMs, signature: &str) -> bool {
+        let expected = self.sign(purpose, subject, until);
+        now <= until && constant_time::verify_slices_are_equal(expected.as_bytes(), signature.as_bytes()).is_ok()
+    }
+
+    fn mac(&self, purpose: Purpose, subject: &[u8]) -> hmac::Tag {
+        let mut context = hmac::Context::with_key(&self.key);
+        context.update(purpose.label().as_bytes());
+        context.update(&[0]);
+        context.update(subject);
+        context.sign()
+    }
+}
+
+fn head(mac: &hmac::Tag, octets: usize) -> String {
+    HEXLOWER.encode(mac.as_ref().get(..octets).unwrap_or_default())
+}
+
+impl fmt::Debug for Keys {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Keys(…)")
+    }
+}
+
+/// How long a bounce may take: longer than any queue keeps a mail.
+pub const BOUNCE_LIFE: Duration = Duration::from_secs(30 * 86_400);
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_bounce_token_is_ours_in_every_spelling_and_nobody_elses() {
+        let keys = Keys::new(&[7; 32]);
+        let address = keys.bounce_address(Id(7_466_000_000_000_123), "r.example");
+        let local = address.strip_suffix("@r.example").expect("the domain stands last");
+        assert!(local.len() <= 64, "RFC 5321 §4.5.3.1.1");
+        for spelling in [local.to_owned(), local.to_uppercase(), local.replace('+', "-")] {
+            assert_eq!(keys.bounced_entry(&spelling), Some(Id(7_466_000_000_000_123)), "{spelling}");
+        }
+        assert_eq!(Keys::new(&[8; 32]).bounced_entry(local), None);
+        for wrong in [&local[..local.len() - 1], "bounce+", "reply+00", &local.replace('a', "b"), "bounce+é"] {
+            assert!(wrong == local || keys.bounced_entry(wrong).is_none(), "{wrong}");
+        }
+    }
+
+    #[test]
+    fn a_link_is_good_for_its_purpose_subject_and_time() {
+        let (keys, until) = (Keys::new(&[7; 32]), UnixMs(1000));
+        let signature = keys.sign(Purpose::Attachment, "x", until);
+        assert!(keys.verify(Purpose::Attachment, "x", until, UnixMs(1000), &signature));
+        assert!(!keys.verify(Purpose::Attachment, "x", until, UnixMs(1001), &signature));
+        assert!(!keys.verify(Purpose::Attachment, "x", UnixMs(2000), UnixMs(1), &signature));
+        assert!(!keys.verify(Purpose::Attachment, "y", until, UnixMs(1), &signature));
+        assert!(!keys.verify(Purpose::Resume, "x", until, UnixMs(1), &signature));
+    }
+
+    #[test]
+    fn a_message_id_is_stable_and_keyed() {
+        let (ours, theirs) = (Keys::new(&[7; 32]), Keys::new(&[8; 32]));
+        assert_eq!(ours.message_id(Id(5), "mx.example"), ours.message_id(Id(5), "mx.example"));
+        assert_ne!(ours.message_id(Id(5), "mx.example"), theirs.message_id(Id(5), "mx.example"));
+    }
+}

@@ -1,0 +1,211 @@
+//! The queue of outgoing mail, suppressed addresses and events, as the stages and surfaces see them.
+
+use crate::clock::UnixMs;
+use crate::conversation::agent::Agent;
+use crate::conversation::delivery::{DeliveryState, MailKind, Phase, RecipientKind, SuppressionReason};
+use crate::conversation::id::Id;
+use crate::conversation::model::{Conversation, Email, Message};
+use crate::conversation::reply_token::ReplyToken;
+use serde::Serialize;
+
+/// One mail to one recipient.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct QueueEntry {
+    pub id: Id,
+    pub account: String,
+    pub conversation_id: Id,
+    pub kind: MailKind,
+    /// As it is written to: the contact's, participant's or agent's address.
+    pub recipient: String,
+    pub recipient_kind: RecipientKind,
+    pub agent_id: Option<Id>,
+    /// Of the recipient, in lower case; what concurrency and fairness go by until the site is known.
+    pub domain: String,
+    /// The messages that go out with it, oldest first; empty for a notice.
+    pub messages: Vec<Id>,
+    /// A notice's words.
+    pub notice: Option<String>,
+    /// Where this recipient answers.
+    pub reply_token: ReplyToken,
+    /// Ours, without angle brackets; the same at every attempt.
+    pub message_id: String,
+    pub require_tls: bool,
+    pub state: DeliveryState,
+    pub phase: Option<Phase>,
+    /// An operator, or a budget, holds it: no attempt until it is released.
+    pub held: bool,
+    pub uncertain: bool,
+    pub created_at: UnixMs,
+    pub due_at: Option<UnixMs>,
+    pub give_up_at: UnixMs,
+    pub attempts: u32,
+    pub last_attempt_at: Option<UnixMs>,
+    pub remote: Option<String>,
+    pub remote_reply: Option<String>,
+    pub tls: Option<String>,
+    /// What the state means, in words.
+    pub reason: Option<String>,
+    /// What was said in the last attempt; bounded, secrets masked.
+    pub transcript: Option<String>,
+    /// The octets that went, or may have gone, out.
+    pub raw_id: Option<Id>,
+}
+
+/// What is asked of the queue by its worker.
+#[derive(Debug, Clone, Default)]
+pub struct Claim {
+    pub limit: usize,
+    /// At most so many of one domain.
+    pub per_domain: usize,
+    /// Domains that take no more now.
+    pub busy: Vec<String>,
+}
+
+/// Everything a mail is composed of, in one read.
+#[derive(Debug, Clone)]
+pub struct ToCompose {
+    pub entry: QueueEntry,
+    pub conversation: Conversation,
+    /// Those of the entry, oldest first, with their attachments.
+    pub messages: Vec<Message>,
+    /// What was said before the first of them, oldest first, at most [`HISTORY_MAX`]; no notes, no activities.
+    pub history: Vec<Message>,
+    /// Mails of the conversation before this one that this recipient sent or got, oldest first, at most [`THREAD_MAX`].
+    pub thread: Vec<ThreadMail>,
+    /// The recipient of a notification or notice.
+    pub agent: Option<Agent>,
+    /// Whom the conversation is assigned to.
+    pub assignee: Option<Agent>,
+}
+
+pub const HISTORY_MAX: usize = 100;
+pub const THREAD_MAX: usize = 100;
+
+/// A mail of the same thread.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ThreadMail {
+    /// Without angle brackets.
+    pub message_id: String,
+    /// Its own References, oldest first.
+    pub references: Vec<String>,
+    pub subject: Option<String>,
+    /// The recipient wrote it; else we sent it to the recipient.
+    pub incoming: bool,
+}
+
+/// The octets that go out and what the message will show of them.
+#[derive(Debug, Clone)]
+pub struct Outgoing {
+    pub octets: Vec<u8>,
+    /// `raw_id` is set by the store.
+    pub email: Email,
+}
+
+/// How an attempt ended.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct AttemptEnd {
+    pub outcome: AttemptOutcome,
+    /// `mx.example [192.0.2.1]:25`
+    pub remote: Option<String>,
+    pub remote_reply: Option<String>,
+    pub tls: Option<String>,
+    pub reason: String,
+    pub transcript: String,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum AttemptOutcome {
+    Delivered,
+    /// `uncertain`: the peer may have taken it.
+    Deferred {
+        due_at: UnixMs,
+        uncertain: bool,
+    },
+    /// For good; `suppress` when the address itself is bad.
+    Failed {
+        suppress: Option<SuppressionReason>,
+    },
+    /// Not an attempt after all: the site was busy, or we are stopping. Not counted.
+    PutBack {
+        due_at: UnixMs,
+    },
+}
+
+/// A page of the queue, newest first.
+#[derive(Debug, Clone, Default)]
+pub struct QueueQuery {
+    pub account: Option<String>,
+    pub state: Option<DeliveryState>,
+    pub conversation: Option<Id>,
+    /// Part of the recipient's address.
+    pub recipient: Option<String>,
+    pub before: Option<Id>,
+    pub limit: usize,
+}
+
+/// An address that gets no mail from an account.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct SuppressionRow {
+    pub account: String,
+    pub email: String,
+    pub reason: SuppressionReason,
+    /// What the remote host said.
+    pub detail: Option<String>,
+    pub since: UnixMs,
+    pub expires_at: Option<UnixMs>,
+}
+
+/// What a bounce with a valid bounce token says of the mail it names.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct BounceFact {
+    pub entry: Id,
+    pub kind: BounceFactKind,
+    /// `5.1.1 (no such user)`
+    pub words: String,
+    pub suppress: Option<SuppressionReason>,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum BounceFactKind {
+    Failed,
+    Delayed,
+    Delivered,
+    Complaint,
+}
+
+/// Something that happened, for events and webhooks. Its id is its place in the order.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Event {
+    pub id: Id,
+    pub at: UnixMs,
+    pub account: String,
+    pub kind: EventKind,
+    pub conversation_id: Id,
+    pub message_id: Option<Id>,
+    pub queue_id: Option<Id>,
+    /// What changed, small: the rest is asked for by id.
+    pub detail: serde_json::Value,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+pub enum EventKind {
+    #[serde(rename = "message.created")]
+    MessageCreated,
+    #[serde(rename = "delivery.changed")]
+    DeliveryChanged,
+    #[serde(rename = "conversation.changed")]
+    ConversationChanged,
+    #[serde(rename = "bounce")]
+    Bounce,
+}
+
+/// What a command in an agent's mail asks, filed in the same commit as their message.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum AgentOrder {
+    Resolve,
+    /// To the agent of this address (canonical key).
+    Assign(String),
+    SnoozeUntil(UnixMs),
+    /// No such command, or one that cannot be done: the agent gets these words by mail, once, and nothing else happens.
+    Explain(String),
+}
