@@ -3,6 +3,7 @@
 use arc_swap::ArcSwap;
 use replyd::clock::{Clock, UnixMs};
 use replyd::config::checked::{Account, Config, Dns, ForgedPolicy, Http, Inbox, Server, Smtp};
+use replyd::conversation::delivery::Posting;
 use replyd::conversation::id::Id;
 use replyd::conversation::model::{
     Author, AuthorKind, Channel, Conversation, Direction, Ingress, Message, Outcome, Status, Via,
@@ -158,6 +159,8 @@ fn acceptance(raw: &str, recipients: &[&str]) -> Acceptance {
 
 fn agent_says(text: &str) -> NewMessage {
     NewMessage {
+        uploads: Vec::new(),
+        posting: Posting::default(),
         direction: Direction::Outgoing,
         author: Author { kind: AuthorKind::Agent, name: None, email: None },
         via: Via::Desk,

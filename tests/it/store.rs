@@ -1,6 +1,7 @@
 //! The store keeps what it acknowledged, once, through crashes, full disks and failed syncs.
 
 use replyd::clock::{Clock, UnixMs};
+use replyd::conversation::delivery::Posting;
 use replyd::conversation::id::Id;
 use replyd::conversation::model::{Author, AuthorKind, Channel, Direction, Ingress, Outcome, Status, Via};
 use replyd::store::ledger::{LedgerQuery, Refusal};
@@ -66,6 +67,8 @@ fn refusal(to: &str) -> Refusal {
 fn message(text: &str, kind: AuthorKind) -> NewMessage {
     let direction = if kind == AuthorKind::Agent { Direction::Outgoing } else { Direction::Incoming };
     NewMessage {
+        uploads: Vec::new(),
+        posting: Posting::default(),
         direction,
         author: Author { kind, name: None, email: None },
         via: Via::Api,
@@ -320,7 +323,7 @@ async fn a_conversation_has_a_token_that_lives_until_it_is_revoked() {
     let made = store.new_conversation(conversation(Some("Ann@Example.org"), None)).await.unwrap();
     let (account, conversation_id) = ("acme".to_owned(), made.id);
     let state = store.token_state(made.reply_token).await.unwrap();
-    assert_eq!(state, TokenState::Live { account: account.clone(), conversation_id });
+    assert_eq!(state, TokenState::Live { account: account.clone(), conversation_id, agent: None });
     let unknown = replyd::conversation::reply_token::ReplyToken([7; 16]);
     assert_eq!(store.token_state(unknown).await.unwrap(), TokenState::Unknown);
     store.expire_tokens(made.id, Some(NOW)).await.unwrap();
@@ -397,6 +400,8 @@ async fn a_mail_counts_from_when_it_was_received_however_late_it_is_filed() {
     for (ledger_id, text) in [(late, "late"), (early, "early")] {
         let received_at = store.ledger_entry(ledger_id).await.expect("the entry").received_at;
         let result = FilingResult {
+            bounce: None,
+            orders: Vec::new(),
             ledger_id,
             account: "acme".into(),
             destination: Destination::Existing(begun.id),
