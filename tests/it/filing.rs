@@ -111,6 +111,7 @@ fn config() -> Config {
         name: name.into(),
         inbound_domain: domain.into(),
         forged: ForgedPolicy::Reject,
+        outbound_tls: Default::default(),
         trusted_arc_sealers: Vec::new(),
         continuity: true,
         dkim: Vec::new(),

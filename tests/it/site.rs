@@ -180,6 +180,7 @@ fn config(setting: Setting, data_dir: &Path) -> Config {
         resume_url: String::new(),
     };
     let account = |name: &str, forged, inboxes| Account {
+        outbound_tls: Default::default(),
         name: name.into(),
         inbound_domain: format!("reply.{name}.example"),
         forged,
