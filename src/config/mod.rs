@@ -5,6 +5,7 @@ pub mod check;
 pub mod checked;
 pub mod error;
 pub mod file;
+pub mod posting;
 pub mod secret;
 pub mod units;
 
