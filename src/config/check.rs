@@ -218,6 +218,7 @@ impl Checker<'_> {
             offline_delay: time(inbox.offline_delay, Duration::from_secs(120)),
             unseen_delay: time(inbox.unseen_delay, Duration::from_secs(600)),
             resume_url: inbox.resume_url.as_ref().map_or_else(String::new, |url| url.0.clone()),
+            notify_agents: inbox.notify_agents.unwrap_or(true),
         })
     }
 

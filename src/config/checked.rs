@@ -210,6 +210,8 @@ pub struct Inbox {
     pub offline_delay: Duration,
     pub unseen_delay: Duration,
     pub resume_url: String,
+    /// Whether agents get the messages of its contacts by mail.
+    pub notify_agents: bool,
 }
 
 impl Network {

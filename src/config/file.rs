@@ -261,6 +261,7 @@ pub struct Inbox {
     pub offline_delay: Option<Time>,
     pub unseen_delay: Option<Time>,
     pub resume_url: Option<ResumeUrl>,
+    pub notify_agents: Option<bool>,
 }
 
 impl File {

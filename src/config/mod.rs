@@ -6,6 +6,7 @@ mod check_outbound;
 pub mod checked;
 pub mod error;
 pub mod file;
+pub mod posting;
 pub mod secret;
 pub mod units;
 

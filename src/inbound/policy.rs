@@ -228,6 +228,7 @@ mod tests {
             offline_delay: Duration::ZERO,
             unseen_delay: Duration::ZERO,
             resume_url: String::new(),
+            notify_agents: true,
         });
         Account {
             name: name.into(),

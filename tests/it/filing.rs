@@ -106,6 +106,7 @@ fn config() -> Config {
         offline_delay: Duration::ZERO,
         unseen_delay: Duration::ZERO,
         resume_url: String::new(),
+        notify_agents: true,
     };
     let account = |name: &str, domain: &str, inboxes| Account {
         name: name.into(),
