@@ -106,11 +106,13 @@ fn config() -> Config {
         offline_delay: Duration::ZERO,
         unseen_delay: Duration::ZERO,
         resume_url: String::new(),
+        notify_agents: true,
     };
     let account = |name: &str, domain: &str, inboxes| Account {
         name: name.into(),
         inbound_domain: domain.into(),
         forged: ForgedPolicy::Reject,
+        outbound_tls: Default::default(),
         trusted_arc_sealers: Vec::new(),
         continuity: true,
         dkim: Vec::new(),

@@ -93,8 +93,12 @@ fn checked(body: NewConversationBody, account: String, surface: &Surface) -> Res
     let contact_email = contact_email.map(|email| address("contact.email", &email)).transpose()?;
     let (contact_name, contact_identifier) =
         (line("contact.name", body.contact.name)?, line("contact.identifier", body.contact.identifier)?);
-    let messages =
-        body.messages.into_iter().map(|written| written.checked(contact_name.as_deref(), contact_email.as_deref()));
+    let config = surface.config.load_full();
+    let posting = |direction| config.posting_of(&account, &inbox.name, direction);
+    let messages = body
+        .messages
+        .into_iter()
+        .map(|written| written.checked(contact_name.as_deref(), contact_email.as_deref(), posting));
     Ok(NewConversation {
         messages: messages.collect::<Result<_, _>>()?,
         inbox: inbox.name.clone(),

@@ -45,7 +45,12 @@ pub enum WrittenBy {
 
 impl Written {
     /// The message to store; a contact's carries the contact's own name and address.
-    pub fn checked(self, contact_name: Option<&str>, contact_email: Option<&str>) -> Result<NewMessage, ApiError> {
+    pub fn checked(
+        self,
+        contact_name: Option<&str>,
+        contact_email: Option<&str>,
+        posting: impl Fn(Direction) -> Posting,
+    ) -> Result<NewMessage, ApiError> {
         if !self.attachments.is_empty() {
             return Err(ApiError::invalid("attachments", "this version takes attachments by mail only"));
         }
@@ -62,8 +67,9 @@ impl Written {
                 email: contact_email.map(str::to_owned),
             },
         };
+        let direction = self.author.direction();
         Ok(NewMessage {
-            direction: self.author.direction(),
+            direction,
             author,
             via: Via::Api,
             text: written,
@@ -74,7 +80,7 @@ impl Written {
             email: None,
             idempotency_key: line("idempotency_key", self.idempotency_key)?,
             uploads: Vec::new(),
-            posting: Posting::default(),
+            posting: posting(direction),
         })
     }
 }
@@ -105,7 +111,9 @@ pub async fn append(
 ) -> Result<(StatusCode, Json<MessageShape>), ApiError> {
     let conversation = visible(&surface, &caller, id).await?;
     let contact = &conversation.contact;
-    let message = written.checked(contact.name.as_deref(), contact.email.as_deref())?;
+    let config = surface.config.load_full();
+    let posting = |direction| config.posting_of(&conversation.account, &conversation.inbox, direction);
+    let message = written.checked(contact.name.as_deref(), contact.email.as_deref(), posting)?;
     let stored = surface.store.append_message(id, message).await?;
     let shown = shown(&surface, vec![stored]).await?.pop();
     shown.map(|shape| (StatusCode::CREATED, Json(shape))).ok_or_else(|| ApiError::not_found("message"))
@@ -134,7 +142,7 @@ mod tests {
 
     fn check(body: &str) -> Result<NewMessage, String> {
         let written: Written = serde_json::from_str(body).map_err(|error| error.to_string())?;
-        written.checked(Some("Ada"), Some("ada@example.com")).map_err(|error| error.message)
+        written.checked(Some("Ada"), Some("ada@example.com"), |_| Posting::default()).map_err(|error| error.message)
     }
 
     #[test]
