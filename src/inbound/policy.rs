@@ -229,11 +229,13 @@ mod tests {
             offline_delay: Duration::ZERO,
             unseen_delay: Duration::ZERO,
             resume_url: String::new(),
+            notify_agents: true,
         });
         Account {
             name: name.into(),
             inbound_domain: inbound_domain.into(),
             forged: ForgedPolicy::Reject,
+            outbound_tls: Default::default(),
             trusted_arc_sealers: Vec::new(),
             continuity: true,
             dkim: Vec::new(),

@@ -109,7 +109,9 @@ fn checked(
         agents,
         participants: &[],
     };
-    let messages = body.messages.into_iter().map(|written| written.checked(cast));
+    let config = surface.config.load_full();
+    let posting = |direction| config.posting_of(&account, &inbox.name, direction);
+    let messages = body.messages.into_iter().map(|written| written.checked(cast, posting));
     Ok(NewConversation {
         messages: messages.collect::<Result<_, _>>()?,
         inbox: inbox.name.clone(),

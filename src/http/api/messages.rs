@@ -59,7 +59,7 @@ pub struct Cast<'a> {
 
 impl Written {
     /// The message to store; a contact's carries the contact's own name and address, a registered agent's theirs.
-    pub fn checked(self, cast: Cast<'_>) -> Result<NewMessage, ApiError> {
+    pub fn checked(self, cast: Cast<'_>, posting: impl Fn(Direction) -> Posting) -> Result<NewMessage, ApiError> {
         let written = text("text", &self.text)?;
         if written.trim().is_empty() {
             return Err(ApiError::invalid("text", "it is empty"));
@@ -73,8 +73,9 @@ impl Written {
                 email: cast.contact_email.map(str::to_owned),
             },
         };
+        let direction = self.author.direction();
         Ok(NewMessage {
-            direction: self.author.direction(),
+            direction,
             author,
             via: Via::Api,
             text: written,
@@ -85,7 +86,7 @@ impl Written {
             email: None,
             idempotency_key: line("idempotency_key", self.idempotency_key)?,
             uploads: uploads(self.attachments)?,
-            posting: Posting { cc: copied(self.author, &self.cc, cast.participants)?, ..Posting::default() },
+            posting: Posting { cc: copied(self.author, &self.cc, cast.participants)?, ..posting(direction) },
         })
     }
 }
@@ -145,12 +146,15 @@ pub async fn append(
 ) -> Result<(StatusCode, Json<MessageShape>), ApiError> {
     let conversation = visible(&surface, &caller, id).await?;
     let agents = surface.store.agents(Some(conversation.account.clone())).await?;
-    let message = written.checked(Cast {
+    let cast = Cast {
         contact_name: conversation.contact.name.as_deref(),
         contact_email: conversation.contact.email.as_deref(),
         agents: &agents,
         participants: &conversation.participants,
-    })?;
+    };
+    let config = surface.config.load_full();
+    let posting = |direction| config.posting_of(&conversation.account, &conversation.inbox, direction);
+    let message = written.checked(cast, posting)?;
     let stored = surface.store.append_message(id, message).await?;
     let shown = shown(&surface, vec![stored]).await?.pop();
     shown.map(|shape| (StatusCode::CREATED, Json(shape))).ok_or_else(|| ApiError::not_found("message"))
@@ -195,7 +199,7 @@ mod tests {
             }],
             participants: &[Participant { name: None, email: "bob@example.com".into(), since: UnixMs(0) }],
         };
-        written.checked(cast).map_err(|error| error.message)
+        written.checked(cast, |_| Posting::default()).map_err(|error| error.message)
     }
 
     #[test]
