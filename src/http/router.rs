@@ -51,8 +51,15 @@ fn routes() -> Vec<(&'static str, MethodRouter<Surface>)> {
 fn pages() -> Vec<(&'static str, MethodRouter<Surface>)> {
     vec![
         ("/", get(page::conversation::show)),
+        ("/demo/answer", post(page::conversation::answer)),
+        ("/mailbox", get(page::mailbox::show)),
+        ("/mailbox/{number}/body", get(page::mailbox::body)),
+        ("/mailbox/{number}/raw", get(page::mailbox::raw)),
+        ("/mailbox/{number}/answer", post(page::mailbox::answer)),
         ("/demo.css", get(page::assets::style)),
         ("/demo.js", get(page::assets::script)),
+        ("/mailbox.css", get(page::assets::mailbox_style)),
+        ("/mailbox.js", get(page::assets::mailbox_script)),
     ]
 }
 
