@@ -1,4 +1,16 @@
 //! The stage that sends: due mail of the queue is composed, signed, routed and delivered, and what became of it goes back to
 //! the store.
 
+pub mod attempt;
 pub mod hop;
+pub mod outcome;
+pub mod session;
+pub mod timeouts;
+pub mod verifier;
+
+mod authentication;
+mod judge;
+mod scram;
+mod transaction;
+mod transcript;
+mod wire;
