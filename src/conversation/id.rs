@@ -1,5 +1,6 @@
 //! Ids of everything stored: opaque to the outside, ordered by creation inside.
 
+use crate::clock::UnixMs;
 use data_encoding::BASE32_NOPAD;
 use std::fmt;
 use std::str::FromStr;
@@ -8,6 +9,16 @@ use std::str::FromStr;
 /// Outside it is 13 letters and digits; it is a name, never a capability.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct Id(pub i64);
+
+/// Bits below the time.
+pub const RANDOM_BITS: u32 = 22;
+
+impl Id {
+    /// When it was issued, as the clock was then; later by the ids that one millisecond held.
+    pub fn issued_at(self) -> UnixMs {
+        UnixMs(self.0 >> RANDOM_BITS)
+    }
+}
 
 /// The text is not an id.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
