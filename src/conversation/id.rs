@@ -10,15 +10,20 @@ use std::str::FromStr;
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct Id(pub i64);
 
-/// Bits below the time.
-pub const RANDOM_BITS: u32 = 22;
-
 impl Id {
-    /// When it was issued, as the clock was then; later by the ids that one millisecond held.
+    /// The least id that can be issued at this time: ids of earlier times are below it.
+    pub fn first_of(at: UnixMs) -> Id {
+        Id(at.0 << RANDOM_BITS)
+    }
+
+    /// When it was issued, by the clock of then.
     pub fn issued_at(self) -> UnixMs {
         UnixMs(self.0 >> RANDOM_BITS)
     }
 }
+
+/// Of an id, below its milliseconds.
+pub const RANDOM_BITS: u32 = 22;
 
 /// The text is not an id.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]

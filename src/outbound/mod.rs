@@ -2,3 +2,4 @@
 //! the store.
 
 pub mod hop;
+pub mod route;

@@ -154,6 +154,7 @@ mod tests {
             name: name.into(),
             inbound_domain: inbound_domain.into(),
             forged: ForgedPolicy::Reject,
+            outbound_tls: Default::default(),
             trusted_arc_sealers: Vec::new(),
             continuity: true,
             dkim: Vec::new(),
@@ -200,7 +201,7 @@ mod tests {
     }
 
     fn entry(issued_at: UnixMs) -> Id {
-        Id(issued_at.0 << crate::conversation::id::RANDOM_BITS | 5)
+        Id(Id::first_of(issued_at).0 | 5)
     }
 
     fn live(account: &str) -> TokenState {
