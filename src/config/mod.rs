@@ -2,9 +2,11 @@
 //! names file, key, value and what is allowed.
 
 pub mod check;
+mod check_outbound;
 pub mod checked;
 pub mod error;
 pub mod file;
+pub mod posting;
 pub mod secret;
 pub mod units;
 

@@ -2,8 +2,10 @@
 //! the store.
 
 pub mod attempt;
+pub mod dane;
 pub mod hop;
 pub mod outcome;
+pub mod route;
 pub mod session;
 pub mod timeouts;
 pub mod verifier;

@@ -178,8 +178,10 @@ fn config(setting: Setting, data_dir: &Path) -> Config {
         offline_delay: Duration::from_secs(120),
         unseen_delay: Duration::from_secs(600),
         resume_url: String::new(),
+        notify_agents: true,
     };
     let account = |name: &str, forged, inboxes| Account {
+        outbound_tls: Default::default(),
         name: name.into(),
         inbound_domain: format!("reply.{name}.example"),
         forged,
