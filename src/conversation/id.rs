@@ -15,6 +15,11 @@ impl Id {
     pub fn first_of(at: UnixMs) -> Id {
         Id(at.0 << RANDOM_BITS)
     }
+
+    /// When it was issued, by the clock of then.
+    pub fn issued_at(self) -> UnixMs {
+        UnixMs(self.0 >> RANDOM_BITS)
+    }
 }
 
 /// Of an id, below its milliseconds.
