@@ -40,8 +40,8 @@ pub fn compose(answering: &Answering<'_>) -> Option<(String, Vec<u8>)> {
     lines.extend(answering.text.trim_end().lines().map(str::to_owned));
     lines.push(String::new());
     lines.extend(quotation(&mail, answering.at));
-    let octets = lines.iter().flat_map(|line| line.bytes().filter(|octet| *octet != b'\r').chain(*b"\r\n"));
-    Some((to.email.clone(), octets.collect()))
+    let mail = lines.join("\n").replace('\r', "").replace('\n', "\r\n") + "\r\n";
+    Some((to.email.clone(), mail.into_bytes()))
 }
 
 /// RFC 5322 §3.6.4.
@@ -51,7 +51,7 @@ fn threading(mail: &ParsedMail) -> Vec<String> {
     references.retain(|earlier| *earlier != id);
     references.push(id.clone());
     let references: Vec<String> = references.iter().map(|id| format!("<{}>", id.as_str())).collect();
-    vec![format!("In-Reply-To: <{}>", id.as_str()), format!("References: {}", references.join("\r\n "))]
+    vec![format!("In-Reply-To: <{}>", id.as_str()), format!("References: {}", references.join("\n "))]
 }
 
 fn subject(mail: &ParsedMail) -> String {
@@ -75,7 +75,7 @@ fn encoded(text: &str) -> String {
     }
     let words: Vec<String> =
         words.iter().map(|word| format!("=?utf-8?B?{}?=", BASE64.encode(word.as_bytes()))).collect();
-    words.join("\r\n ")
+    words.join("\n ")
 }
 
 fn quotation(mail: &ParsedMail, at: UnixMs) -> Vec<String> {
@@ -138,9 +138,10 @@ mod tests {
 
     #[test]
     fn nothing_typed_becomes_a_header_and_nobody_means_no_answer() {
-        let (_, mail) = check(MAIL, "a\r\n.\r\nBcc: x").expect("an answer");
+        let (_, mail) = check(MAIL, "a\rb\r\n.\r\nBcc: x").expect("an answer");
         let (head, body) = mail.split_once("\r\n\r\n").expect("a header");
-        assert!(!head.contains("Bcc") && body.starts_with("a\r\n.\r\nBcc: x\r\n"), "{mail}");
+        assert!(crate::sender_auth::has_clean_lines(mail.as_bytes()), "{mail:?}");
+        assert!(!head.contains("Bcc") && body.starts_with("ab\r\n.\r\nBcc: x\r\n"), "{mail}");
         assert_eq!(check("Subject: x\r\n\r\ny", "z"), None);
     }
 
@@ -148,7 +149,7 @@ mod tests {
     fn a_subject_outside_of_ascii_is_cut_between_characters() {
         let words = encoded(&"ü".repeat(40));
         assert_eq!(words.matches("=?utf-8?B?").count(), 2);
-        assert!(words.split("\r\n ").all(|word| word.len() <= 75), "{words}");
+        assert!(words.split("\n ").all(|word| word.len() <= 75), "{words}");
         assert_eq!(encoded("a\r\nb"), "ab");
     }
 }

@@ -4,8 +4,8 @@
   const live = document.getElementById("live"), mails = document.getElementById("mails");
   // A frame is as high as its mail, within reason: nothing in it runs that could tell.
   const fit = (frame) => {
-    const height = frame.contentDocument?.documentElement?.scrollHeight ?? 0;
-    if (height) frame.style.height = `${Math.min(height + 2, 640)}px`;
+    const height = frame.contentDocument?.body?.getBoundingClientRect().height ?? 0;
+    if (height) frame.style.height = `${Math.ceil(Math.min(height + 2, 640))}px`;
   };
   const dress = (mail) => {
     const frame = mail.querySelector("iframe");
