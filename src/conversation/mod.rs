@@ -4,6 +4,8 @@ pub mod agent;
 pub mod delivery;
 pub mod id;
 pub mod keys;
+pub mod language;
+pub mod links;
 pub mod model;
 pub mod reply_token;
 pub mod threading;

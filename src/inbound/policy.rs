@@ -212,7 +212,7 @@ pub fn not_stored(error: &StoreError) -> Reply {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::config::checked::{Dns, Http, Inbox, IngressSecrets, Outbound, Server, Smtp};
+    use crate::config::checked::{Dns, Http, Inbox, IngressSecrets, Outbound, Server, Smtp, Voice};
     use crate::conversation::id::Id;
     use crate::conversation::model::Channel;
     use std::sync::Arc;
@@ -229,6 +229,7 @@ mod tests {
             unseen_delay: Duration::ZERO,
             resume_url: String::new(),
             notify_agents: true,
+            voice: Voice::default(),
         });
         Account {
             name: name.into(),
@@ -240,6 +241,8 @@ mod tests {
             ingress: IngressSecrets::default(),
             webhooks: Vec::new(),
             bridge: None,
+            voice: Voice::default(),
+            templates: Vec::new(),
             inboxes: inbox.into_iter().collect(),
         }
     }
