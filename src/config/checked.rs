@@ -11,7 +11,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
-pub use super::file::SmarthostTls;
+pub use super::file::{OutboundTls, SmarthostTls};
 
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Config {
@@ -92,6 +92,7 @@ pub struct Account {
     pub inbound_domain: String,
     /// What becomes of a mail whose verdict is `forged` under a published `p=reject`.
     pub forged: ForgedPolicy,
+    pub outbound_tls: OutboundTls,
     /// Sealers whose ARC results count as evidence.
     pub trusted_arc_sealers: Vec<String>,
     /// Whether what stays unseen goes out by mail.
@@ -117,6 +118,16 @@ pub struct Outbound {
     pub attachments_max: u64,
     /// How long such a link is good.
     pub link_life: Duration,
+    /// TLSA records are asked for where DNSSEC can be validated.
+    pub dane: bool,
+    /// PEM; roots that count beside the system's.
+    pub ca_file: Option<PathBuf>,
+    /// A mail that could not be delivered for this long has failed.
+    pub give_up: Duration,
+    /// Connections at one time.
+    pub connections: usize,
+    /// Of those to one site.
+    pub connections_per_site: usize,
 }
 
 impl Default for Outbound {
@@ -127,6 +138,12 @@ impl Default for Outbound {
             // What nearly every mailbox takes, Base64 included.
             attachments_max: 10 * 1024 * 1024,
             link_life: Duration::from_secs(30 * 86_400),
+            dane: true,
+            ca_file: None,
+            // RFC 5321 §4.5.4.1: at least 4 to 5 days.
+            give_up: Duration::from_secs(5 * 86_400),
+            connections: 64,
+            connections_per_site: 4,
         }
     }
 }
@@ -134,15 +151,20 @@ impl Default for Outbound {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Route {
     /// To the MX hosts of the recipient's domain, at this port.
-    Mx {
-        port: u16,
-    },
-    Smarthost {
-        host: String,
-        port: u16,
-        tls: SmarthostTls,
-        credentials: Option<(String, Secret)>,
-    },
+    Mx { port: u16 },
+    /// To the first of these that works; never empty.
+    Smarthosts(Vec<Smarthost>),
+}
+
+/// A server that takes all outgoing mail.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Smarthost {
+    /// A name, or an IP address without brackets.
+    pub host: String,
+    pub port: u16,
+    pub tls: SmarthostTls,
+    /// Only with `tls` required or implicit.
+    pub credentials: Option<(String, Secret)>,
 }
 
 impl Default for Route {

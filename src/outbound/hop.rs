@@ -2,6 +2,10 @@
 
 use crate::config::secret::Secret;
 use std::net::SocketAddr;
+use std::time::Duration;
+
+/// RFC 2308 §5: a negative answer may be held for a while; ours are for at most this long.
+pub const NO_SUCH_DOMAIN_ASKED_AGAIN: Duration = Duration::from_secs(900);
 
 /// The hosts to try for one recipient domain, in order.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -51,8 +55,18 @@ pub enum Verification {
     Nothing,
     /// A chain to a root of the system, and the host's own name.
     HostName,
-    /// TLSA records (RFC 7672) from a validated answer; any one that matches suffices.
-    Dane(Vec<TlsaRecord>),
+    /// TLSA records (RFC 7672) from a validated answer.
+    Dane(Dane),
+}
+
+/// What a certificate has to match: any one of the records suffices.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub struct Dane {
+    /// Usable ones only, at least one.
+    pub records: Vec<TlsaRecord>,
+    /// RFC 7672 §3.2.2: beside the host's own name, the name that DANE-TA(2) certificates may be for; `None` without such a
+    /// record, so that domains at one host can share a connection.
+    pub next_hop: Option<String>,
 }
 
 /// RFC 6698 §2.1.
@@ -74,8 +88,14 @@ pub struct Credentials {
 /// Why there is no route.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Unroutable {
-    /// No such domain, null MX, loop to ourselves: `enhanced` as in RFC 3463, e.g. `5.1.10`.
+    /// Null MX, loop to ourselves, no host that may be dialled: `enhanced` as in RFC 3463, e.g. `5.1.10`.
     Permanent { enhanced: &'static str, reason: String },
+    /// NXDOMAIN: permanent (`5.1.2`) only if it is still so when asked again after [`NO_SUCH_DOMAIN_ASKED_AGAIN`], for a domain
+    /// may be brand-new and a negative answer old.
+    NoSuchDomain { reason: String },
+    /// The mail needs more (REQUIRETLS, `outbound_tls = "require"`) than any host of the domain can prove: RFC 8689 §4.2.1 has it
+    /// returned as `5.7.30`.
+    PolicyUnmet { enhanced: &'static str, reason: String },
     /// DNS trouble, a policy that cannot be had: later.
     Temporary { reason: String },
 }

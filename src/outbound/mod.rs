@@ -2,4 +2,6 @@
 //! the store.
 
 pub mod compose;
+pub mod dane;
 pub mod hop;
+pub mod route;

@@ -33,13 +33,14 @@ fn part(content_type: ContentType, text: &str) -> SinglePart {
     SinglePart::builder().header(content_type).body(encoded(text))
 }
 
-/// As it stands where every host leaves it so; where lines are long, end in white space or look like an mbox separator or
-/// the end of the mail, some host would change them, and the signature breaks.
+/// As it stands where every host leaves it so; where lines are long, end in white space or look like a separator or the
+/// end of the mail, some host would change them, and the signature breaks.
 fn encoded(text: String) -> Body {
     let is_touchy = |line: &str| {
         line.len() > LINE_OCTETS_MAX
             || line.ends_with([' ', '\t'])
             || line.starts_with("From ")
+            || line.starts_with("--")
             || line.starts_with('.')
     };
     let plain = text.is_ascii() && !text.lines().any(is_touchy);
@@ -48,15 +49,48 @@ fn encoded(text: String) -> Body {
     }
     // Quoted-printable lets people read the source where most letters are ASCII.
     let beyond = text.bytes().filter(|octet| !octet.is_ascii()).count();
-    let encoding = if beyond * 3 > text.len() {
-        ContentTransferEncoding::Base64
-    } else {
-        ContentTransferEncoding::QuotedPrintable
-    };
-    Body::new_with_encoding(text, encoding).expect("any text can be written in either")
+    if beyond * 3 > text.len() {
+        return Body::new_with_encoding(text, ContentTransferEncoding::Base64)
+            .expect("any text can be written in Base64");
+    }
+    Body::dangerous_pre_encoded(quoted_printable(&text), ContentTransferEncoding::QuotedPrintable)
 }
 
-/// RFC 2045 §6.7 has 76 for encoded lines; more than that is what lettre encodes by itself.
+/// RFC 2045 §6.7, and its advice for hosts that change lines: no line begins with a dot or `From `, which lettre's leaves.
+fn quoted_printable(text: &str) -> Vec<u8> {
+    let mut written = Vec::with_capacity(text.len() + text.len() / 8);
+    for (index, line) in text.split("\r\n").enumerate() {
+        if index > 0 {
+            written.extend_from_slice(b"\r\n");
+        }
+        quoted_line(line.as_bytes(), &mut written);
+    }
+    written
+}
+
+fn quoted_line(line: &[u8], written: &mut Vec<u8>) {
+    let mut column = 0;
+    for (at, octet) in line.iter().enumerate() {
+        let rest = line.get(at..).unwrap_or_default();
+        let last = rest.len() == 1;
+        let plain = matches!(octet, b'!'..=b'~') && *octet != b'=' || matches!(octet, b' ' | b'\t') && !last;
+        // One column is left for the soft line break, unless the line ends here.
+        if column + if plain { 1 } else { 3 } > LINE_OCTETS_MAX - usize::from(!last) {
+            written.extend_from_slice(b"=\r\n");
+            column = 0;
+        }
+        let is_mark = column == 0 && (*octet == b'.' || rest.starts_with(b"From "));
+        if plain && !is_mark {
+            written.push(*octet);
+            column += 1;
+        } else {
+            written.extend_from_slice(format!("={octet:02X}").as_bytes());
+            column += 3;
+        }
+    }
+}
+
+/// RFC 2045 §6.7.
 const LINE_OCTETS_MAX: usize = 76;
 
 #[cfg(test)]
