@@ -1,4 +1,4 @@
-//! Who wrote a mail: SPF, DKIM, DMARC, ARC and iprev → results → verdict.
+//! Who wrote a mail: SPF, DKIM, DMARC, ARC and iprev → results → verdict; and the proof that mail of ours is ours.
 //!
 //! mail-auth canonicalises, hashes and verifies signatures; what is tried, in which bounds, and what a result is worth
 //! is decided here (docs/AUTHENTICATION.md). `Authentication-Results` fields that a mail brings along are not read.
