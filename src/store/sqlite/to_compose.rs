@@ -1,11 +1,12 @@
 //! Everything that a mail is composed of, in one read: its messages, what was said before, the mails that it continues.
 
 use super::super::StoreError;
-use super::super::outgoing::{HISTORY_MAX, QueueEntry, THREAD_MAX, ThreadMail, ToCompose};
+use super::super::outgoing::{HISTORY_MAX, OtherRecipient, QueueEntry, THREAD_MAX, ThreadMail, ToCompose};
 use super::begin::email_key;
-use super::words::Json;
+use super::filing::PARTICIPANTS_MAX;
+use super::words::{Json, Stored};
 use super::{agents, conversations, messages, queue};
-use crate::conversation::delivery::RecipientKind;
+use crate::conversation::delivery::{MailKind, RecipientKind};
 use crate::conversation::id::Id;
 use crate::conversation::model::{Conversation, Email};
 use rusqlite::{Connection, params};
@@ -24,7 +25,25 @@ pub fn read(connection: &Connection, id: Id) -> Result<ToCompose, StoreError> {
     let thread = thread(connection, &entry)?;
     let agent = entry.agent_id.map(|agent| agents::by_id(connection, agent)).transpose()?;
     let assignee = assignee(connection, &conversation)?;
-    Ok(ToCompose { entry, conversation, messages: own, history, thread, agent, assignee })
+    let others = others(connection, &entry)?;
+    Ok(ToCompose { entry, conversation, messages: own, history, thread, agent, assignee, others })
+}
+
+/// Answers alone are sent to several who may know of each other.
+fn others(connection: &Connection, entry: &QueueEntry) -> Result<Vec<OtherRecipient>, StoreError> {
+    if entry.kind != MailKind::Answer {
+        return Ok(Vec::new());
+    }
+    let mut find = connection.prepare_cached(
+        "SELECT DISTINCT q.recipient, q.recipient_kind FROM queue_messages own
+         JOIN queue_messages m ON m.message_id = own.message_id JOIN queue q ON q.id = m.queue_id
+         WHERE own.queue_id = ? AND q.kind = 'answer' AND q.recipient <> ?
+         ORDER BY q.recipient_kind <> 'contact', q.recipient LIMIT ?",
+    )?;
+    let rows = find.query_map(params![entry.id, entry.recipient, PARTICIPANTS_MAX], |row| {
+        Ok(OtherRecipient { address: row.get(0)?, kind: row.get::<_, Stored<_>>(1)?.0 })
+    })?;
+    Ok(rows.collect::<Result<_, _>>()?)
 }
 
 fn assignee(
