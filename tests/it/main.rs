@@ -1,6 +1,7 @@
 //! Integration tests, one binary: each module is one behaviour, over real sockets and a real store.
 
 mod api;
+mod api_out;
 mod certificates;
 mod check_command;
 mod cli;
@@ -9,6 +10,7 @@ mod compose;
 mod daemon;
 mod demo;
 mod dialog;
+mod events;
 mod filing;
 mod hostile_mail;
 mod http_client;
