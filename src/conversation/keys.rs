@@ -47,6 +47,15 @@ impl Keys {
         format!("{entry}.{}@{hostname}", head(&mac, 10))
     }
 
+    /// The queue entry whose mail has this Message-ID: no stranger's has it, and of ours every one, whatever the host was
+    /// called when it was sent.
+    pub fn sent_entry(&self, message_id: &str) -> Option<Id> {
+        let (entry, given) = message_id.split_once('@')?.0.split_once('.')?;
+        let entry: Id = entry.parse().ok()?;
+        let expected = head(&self.mac(Purpose::MessageId, entry.to_string().as_bytes()), 10);
+        constant_time::verify_slices_are_equal(expected.as_bytes(), given.as_bytes()).ok().map(|()| entry)
+    }
+
     /// The reverse-path of a queue entry: `bounce+<hex>@inbound_domain`, good for [`BOUNCE_LIFE`].
     pub fn bounce_address(&self, entry: Id, inbound_domain: &str) -> String {
         let mac = self.mac(Purpose::Bounce, &entry.0.to_be_bytes());
@@ -134,5 +143,11 @@ mod tests {
         let (ours, theirs) = (Keys::new(&[7; 32]), Keys::new(&[8; 32]));
         assert_eq!(ours.message_id(Id(5), "mx.example"), ours.message_id(Id(5), "mx.example"));
         assert_ne!(ours.message_id(Id(5), "mx.example"), theirs.message_id(Id(5), "mx.example"));
+        let id = ours.message_id(Id(5), "mx.example");
+        assert_eq!((ours.sent_entry(&id), theirs.sent_entry(&id)), (Some(Id(5)), None));
+        assert_eq!(ours.sent_entry(&id.replace("mx.example", "old.example")), Some(Id(5)));
+        for foreign in ["", "@", "a.b@c", &id.replace('@', "0@"), "x@y.example"] {
+            assert_eq!(ours.sent_entry(foreign), None, "{foreign}");
+        }
     }
 }
