@@ -126,7 +126,8 @@ pub fn not_stored(error: &StoreError) -> Reply {
         | StoreError::Open { .. }
         | StoreError::Database(_)
         | StoreError::Closed
-        | StoreError::NotFound(_) => reply::not_stored(),
+        | StoreError::NotFound(_)
+        | StoreError::Conflict(_) => reply::not_stored(),
     }
 }
 

@@ -1,5 +1,18 @@
 //! The stage that sends: due mail of the queue is composed, signed, routed and delivered, and what became of it goes back to
 //! the store.
 
+pub mod attempt;
+pub mod dane;
 pub mod hop;
+pub mod outcome;
 pub mod route;
+pub mod session;
+pub mod timeouts;
+pub mod verifier;
+
+mod authentication;
+mod judge;
+mod scram;
+mod transaction;
+mod transcript;
+mod wire;
