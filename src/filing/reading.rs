@@ -9,6 +9,7 @@ use super::worker::Services;
 use crate::config::checked::{Account, Config};
 use crate::conversation::id::Id;
 use crate::conversation::keys::Keys;
+use crate::conversation::links;
 use crate::conversation::model::{Channel, Direction};
 use crate::conversation::reply_token::ReplyToken;
 use crate::mail::address::Address;
@@ -89,7 +90,8 @@ impl Letter {
         }
         let wanted = Wanted::of(entry.envelope_to.as_deref().unwrap_or_default(), &mail);
         let sender = sender(&mail);
-        let own = mail.message_id().is_some_and(|id| keys.sent_entry(id.as_str()).is_some());
+        // A report of a delivery may carry our marks along; what it tells counts all the same.
+        let own = classification.class != Class::Bounce && is_own(&mail, account, keys);
         Letter { mail, bounce, classification, wanted, sender, own }
     }
 
@@ -236,6 +238,12 @@ impl Filer<'_> {
 fn bounce_token(entry: &LedgerEntry, account: &Account, keys: &Keys) -> Option<Id> {
     let (local, domain) = entry.envelope_to.as_deref()?.rsplit_once('@')?;
     keys.bounced_entry(local).filter(|_| domain == account.inbound_domain)
+}
+
+/// Sent by us: a machine brings it back, or a person had it resent. Both signs are keyed, so no stranger's mail has one.
+fn is_own(mail: &ParsedMail, account: &Account, keys: &Keys) -> bool {
+    let by_id = mail.message_id().is_some_and(|id| keys.mailed_entry(id.as_str()).is_some());
+    by_id || mail.all(links::LOOP_FIELD).any(|mark| links::is_loop_mark(keys, &account.name, mark))
 }
 
 fn is_from_our_token(mail: &ParsedMail, account: &Account, keys: &Keys) -> bool {
