@@ -19,6 +19,7 @@ mod policy;
 mod product;
 mod sender_auth;
 mod shapes;
+mod signing;
 mod site;
 mod smtp_session;
 mod store;
