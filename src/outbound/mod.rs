@@ -2,6 +2,7 @@
 //! the store.
 
 pub mod attempt;
+pub mod compose;
 pub mod dane;
 pub mod hop;
 pub mod outcome;
