@@ -213,3 +213,41 @@ impl Own {
         if self.allow_private { None } else { dialable::refusal(ip) }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::collections::BTreeSet;
+
+    #[test]
+    fn hosts_of_equal_preference_come_in_every_order() {
+        let orders: BTreeSet<String> = (0..100)
+            .map(|seed: u64| {
+                let mut hosts: Vec<Exchange> =
+                    ["a", "b", "c"].map(|host| Exchange { preference: 10, host: host.to_owned() }).into();
+                // Neighbouring seeds are alike; the system's are not.
+                shuffle(&mut hosts, seed.wrapping_mul(0x9e37_79b9_7f4a_7c15));
+                hosts.iter().map(|exchange| exchange.host.as_str()).collect()
+            })
+            .collect();
+        assert_eq!(orders.into_iter().collect::<Vec<_>>(), ["abc", "acb", "bac", "bca", "cab", "cba"]);
+    }
+
+    #[test]
+    fn names_that_no_host_may_have_are_told_from_those_it_may() {
+        for (name, expected) in [
+            ("mx.example", true),
+            ("mx1.example", true),
+            ("xn--bcher-kva.example", true),
+            ("mx_1.example", false),
+            ("192.0.2.1", false),
+            ("[192.0.2.1]", false),
+            ("", false),
+            ("mx..example", false),
+            ("-mx.example", false),
+            ("a\u{fffd}b.example", false),
+        ] {
+            assert_eq!(may_be_host(name), expected, "{name}");
+        }
+    }
+}

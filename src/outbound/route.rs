@@ -74,7 +74,7 @@ impl Router {
     pub fn new(config: &Config, resolver: Resolver, clock: Clock) -> Result<Router, RouterError> {
         let roots = roots::load(config.outbound.ca_file.as_deref())?;
         let dns = match config.outbound.dane {
-            true => SecureResolver::new(resolver.clone(), &config.dns.servers)?,
+            true => SecureResolver::new(resolver.clone())?,
             false => SecureResolver::without_validation(resolver.clone()),
         };
         Ok(Router::assembled(config, RouterParts { dns, resolver, roots, policy_port: 443, clock }))

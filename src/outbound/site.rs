@@ -18,12 +18,15 @@ pub fn site<'a>(best_hosts: impl Iterator<Item = &'a str>) -> String {
 fn registered(host: &str) -> &str {
     let labels: Vec<&str> = host.rsplit('.').take(3).collect();
     let kept = match labels.as_slice() {
-        [top, second, _] if top.len() == 2 && second.len() <= 3 => 3,
+        [top, second, _] if top.len() == 2 && SECOND_LEVELS.contains(second) => 3,
         _ => 2,
     };
     let octets: usize = labels.iter().take(kept).map(|label| label.len() + 1).sum();
     host.get((host.len() + 1).saturating_sub(octets)..).unwrap_or(host)
 }
+
+/// Under which countries sort their domains.
+const SECOND_LEVELS: [&str; 9] = ["ac", "co", "com", "edu", "gov", "ne", "net", "or", "org"];
 
 const NAMES_MAX: usize = 4;
 
@@ -38,6 +41,7 @@ mod tests {
             (vec!["alt1.aspmx.l.google.com", "aspmx.l.google.com"], "google.com"),
             (vec!["mx.b.example", "mx.a.example"], "a.example,b.example"),
             (vec!["mail.acme.co.uk"], "acme.co.uk"),
+            (vec!["mail.acme.com.br"], "acme.com.br"),
             (vec!["mx.web.de"], "web.de"),
             (vec!["mx1.gmx.net"], "gmx.net"),
             (vec!["acme.de"], "acme.de"),
