@@ -1,15 +1,28 @@
 //! The stage that sends: due mail of the queue is composed, signed, routed and delivered, and what became of it goes back to
 //! the store.
 
+pub mod attempt;
 pub mod broken_tls;
+pub mod compose;
 pub mod dane;
 pub mod hop;
+pub mod outcome;
+pub mod route;
+pub mod session;
+pub mod timeouts;
+pub mod verifier;
+
+mod authentication;
 mod hop_security;
+mod judge;
 mod mta_sts;
 mod mx;
 mod own;
 mod policies;
 mod policy_fetch;
-pub mod route;
+mod scram;
 mod site;
 mod smarthost;
+mod transaction;
+mod transcript;
+mod wire;
