@@ -19,6 +19,7 @@ mod mail_out_peer;
 mod peer;
 mod policy;
 mod product;
+mod routing;
 mod sender_auth;
 mod shapes;
 mod signing;
