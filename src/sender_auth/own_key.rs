@@ -30,16 +30,26 @@ pub fn new_key(kind: KeyKind) -> Result<String, Unspecified> {
     }
 }
 
-/// The TXT record of a key: SubjectPublicKeyInfo for RSA (RFC 6376 §3.6.1), the bare key for Ed25519 (RFC 8463 §4).
+/// The TXT record that publishes a key; `None` for what is no key.
 pub fn record(pem: &str) -> Option<String> {
+    public(pem).map(|(kind, public)| format!("v=DKIM1; k={kind}; p={public}"))
+}
+
+/// Its `p=`.
+pub fn public_half(pem: &str) -> Option<String> {
+    public(pem).map(|(_, public)| public)
+}
+
+/// `k=` and `p=`: SubjectPublicKeyInfo for RSA (RFC 6376 §3.6.1), the bare key for Ed25519 (RFC 8463 §4).
+fn public(pem: &str) -> Option<(&'static str, String)> {
     let der = PrivatePkcs8KeyDer::from_pem_slice(pem.as_bytes()).ok()?;
     let der = der.secret_pkcs8_der();
     if let Ok(pair) = rsa::KeyPair::from_pkcs8(der) {
         let public: PublicKeyX509Der<'_> = pair.public_key().as_der().ok()?;
-        return Some(format!("v=DKIM1; k=rsa; p={}", BASE64.encode(public.as_ref())));
+        return Some(("rsa", BASE64.encode(public.as_ref())));
     }
     let pair = Ed25519KeyPair::from_pkcs8_maybe_unchecked(der).ok()?;
-    Some(format!("v=DKIM1; k=ed25519; p={}", BASE64.encode(pair.public_key().as_ref())))
+    Some(("ed25519", BASE64.encode(pair.public_key().as_ref())))
 }
 
 /// RFC 7468 §10.
