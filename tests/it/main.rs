@@ -1,6 +1,8 @@
 //! Integration tests, one binary: each module is one behaviour, over real sockets and a real store.
 
+mod agents_by_mail;
 mod api;
+mod bounces;
 mod certificates;
 mod check_command;
 mod cli;
@@ -9,6 +11,7 @@ mod compose;
 mod daemon;
 mod demo;
 mod dialog;
+mod exchange;
 mod filing;
 mod hostile_mail;
 mod http_client;
