@@ -191,7 +191,7 @@ async fn an_agent_who_answers_elsewhere_is_not_taken_for_the_customer() {
     let answer = mail(SARA, "Re: Order 7", "It ships today.").replacen("Subject", &threaded, 1);
     let signed = exchange.sign(&answer, "acme.example");
     for (count, to) in ["support@acme.example".to_owned(), exchange.contact_address().await].into_iter().enumerate() {
-        let signed = signed.replacen("From:", &format!("X-Count: {count}\r\nFrom:"), 1);
+        let signed = format!("X-Count: {count}\r\n{signed}");
         let entry = exchange.offers(SARA, &[&to], &signed, "250").await.remove(0);
         assert!(entry.reason.contains("only what you send to the reply address"), "{}", entry.reason);
         let note = exchange.last().await;

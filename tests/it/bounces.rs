@@ -71,7 +71,7 @@ async fn a_failure_is_a_fact_on_the_message_the_address_and_the_contact_once() {
     assert_eq!(exchange.events().await.iter().filter(|event| event.kind == EventKind::Bounce).count(), 1);
     // The same report again, and the same entry replayed, tell nothing new.
     exchange.offers("", &[&bounce_address(&exchange, &sent)], &report, "250").await;
-    exchange.site.store.replay(entry.id).await.expect_err("it is filed");
+    exchange.site.store.replay(entry.id).await.expect("it may be asked for");
     let again = (exchange.messages().await.len(), exchange.events().await.len(), exchange.queue().await.len());
     assert_eq!(again, seen);
 }
