@@ -2,3 +2,6 @@
 //! the store.
 
 pub mod hop;
+
+mod pool;
+mod sites;
