@@ -1,11 +1,11 @@
 //! From the text of a config to its checked form. Pure but for the secrets and files that it is given means to read.
 
 use super::checked::{
-    Account, Bridge, Certificate, Config, DkimKey, Dns, Endpoint, ForgedPolicy, Http, Inbox, IngressSecrets, Outbound,
-    Route, Server, Smtp, Webhook,
+    Account, Bridge, Certificate, Config, DkimKey, Dns, Endpoint, ForgedPolicy, Http, Inbox, IngressSecrets, Server,
+    Smtp, Webhook,
 };
 use super::error::{ConfigError, Source};
-use super::file::{self, File, KeyFile, RouteKind, SmarthostTls};
+use super::file::{self, File, KeyFile};
 use super::secret::{Secret, SecretSource, Surroundings};
 use super::units::Url;
 use crate::conversation::model::Channel;
@@ -88,13 +88,13 @@ fn checked_data_dir(file: &File, base: &Path) -> PathBuf {
     base.join(file.server.data_dir.as_deref().unwrap_or(Path::new("/var/lib/replyd")))
 }
 
-struct Checker<'a> {
+pub(super) struct Checker<'a> {
     source: Source<'a>,
-    base: &'a Path,
+    pub(super) base: &'a Path,
     surroundings: Surroundings<'a>,
 }
 
-type Checked<T> = Result<T, ConfigError>;
+pub(super) type Checked<T> = Result<T, ConfigError>;
 
 impl Checker<'_> {
     fn config(&self, file: &File) -> Checked<Config> {
@@ -156,38 +156,6 @@ impl Checker<'_> {
         }
     }
 
-    fn outbound(&self, outbound: &file::Outbound) -> Checked<Outbound> {
-        let smarthost = outbound.route.as_ref().filter(|route| *route.get_ref() == RouteKind::Smarthost);
-        let route = match smarthost {
-            Some(kind) => self.smarthost(outbound, kind)?,
-            None => self.mx(outbound)?,
-        };
-        Ok(Outbound { route, allow_private: outbound.allow_private })
-    }
-
-    fn mx(&self, outbound: &file::Outbound) -> Checked<Route> {
-        let needless = "only route = \"smarthost\" takes this key";
-        outbound.host.as_ref().map_or(Ok(()), |key| Err(self.refuse(key, needless)))?;
-        outbound.tls.as_ref().map_or(Ok(()), |key| Err(self.refuse(key, needless)))?;
-        outbound.username.as_ref().map_or(Ok(()), |key| Err(self.refuse(key, needless)))?;
-        outbound.password.as_ref().map_or(Ok(()), |key| Err(self.refuse(key, needless)))?;
-        Ok(Route::Mx { port: port(outbound, 25) })
-    }
-
-    fn smarthost(&self, outbound: &file::Outbound, kind: &Spanned<RouteKind>) -> Checked<Route> {
-        let host = outbound.host.as_ref().ok_or_else(|| self.refuse(kind, "a smarthost needs the key host"))?;
-        let tls = outbound.tls.as_ref().map_or(SmarthostTls::Required, |tls| *tls.get_ref());
-        let credentials = match (&outbound.username, &outbound.password) {
-            (Some(name), Some(password)) => Some((name.get_ref().clone(), self.secret(password)?)),
-            (None, None) => None,
-            (Some(name), None) => return Err(self.refuse(name, "username needs the key password too")),
-            (None, Some(password)) => return Err(self.refuse(password, "password needs the key username too")),
-        };
-        // RFC 8314 §3.3: 465 is implicit TLS, 587 is submission.
-        let usual = if tls == SmarthostTls::Implicit { 465 } else { 587 };
-        Ok(Route::Smarthost { host: host.get_ref().0.clone(), port: port(outbound, usual), tls, credentials })
-    }
-
     fn account(&self, account: &file::Account) -> Checked<Account> {
         Ok(Account {
             name: account.name.get_ref().0.clone(),
@@ -196,6 +164,7 @@ impl Checker<'_> {
                 Some(file::Forged::Keep) => ForgedPolicy::Keep,
                 Some(file::Forged::Reject) | None => ForgedPolicy::Reject,
             },
+            outbound_tls: account.outbound_tls.unwrap_or_default(),
             trusted_arc_sealers: account.trusted_arc_sealers.iter().map(|domain| domain.0.clone()).collect(),
             continuity: account.continuity.unwrap_or(true),
             dkim: account.dkim.iter().map(|key| self.dkim(key)).collect::<Checked<_>>()?,
@@ -279,17 +248,13 @@ impl Checker<'_> {
         if seen.insert(value.get_ref()) { Ok(()) } else { Err(self.refuse(value, message)) }
     }
 
-    fn secret(&self, source: &Spanned<SecretSource>) -> Checked<Secret> {
+    pub(super) fn secret(&self, source: &Spanned<SecretSource>) -> Checked<Secret> {
         source.get_ref().read(self.base, self.surroundings).map_err(|reason| self.refuse(source, &reason))
     }
 
-    fn refuse<T>(&self, key: &Spanned<T>, message: &str) -> ConfigError {
+    pub(super) fn refuse<T>(&self, key: &Spanned<T>, message: &str) -> ConfigError {
         self.source.refuse(key.span(), message)
     }
-}
-
-fn port(outbound: &file::Outbound, usual: u16) -> u16 {
-    outbound.port.and_then(|port| u16::try_from(port.0).ok()).unwrap_or(usual)
 }
 
 fn smtp(smtp: &file::Smtp) -> Smtp {

@@ -9,7 +9,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
-pub use super::file::SmarthostTls;
+pub use super::file::{OutboundTls, SmarthostTls};
 
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Config {
@@ -90,6 +90,7 @@ pub struct Account {
     pub inbound_domain: String,
     /// What becomes of a mail whose verdict is `forged` under a published `p=reject`.
     pub forged: ForgedPolicy,
+    pub outbound_tls: OutboundTls,
     /// Sealers whose ARC results count as evidence.
     pub trusted_arc_sealers: Vec<String>,
     /// Whether what stays unseen goes out by mail.
@@ -102,25 +103,55 @@ pub struct Account {
 }
 
 /// How outgoing mail leaves.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Outbound {
     pub route: Route,
     /// Loopback and private addresses may be dialled.
     pub allow_private: bool,
+    /// TLSA records are asked for where DNSSEC can be validated.
+    pub dane: bool,
+    /// PEM; roots that count beside the system's.
+    pub ca_file: Option<PathBuf>,
+    /// A mail that could not be delivered for this long has failed.
+    pub give_up: Duration,
+    /// Connections at one time.
+    pub connections: usize,
+    /// Of those to one site.
+    pub connections_per_site: usize,
+}
+
+impl Default for Outbound {
+    fn default() -> Outbound {
+        Outbound {
+            route: Route::default(),
+            allow_private: false,
+            dane: true,
+            ca_file: None,
+            // RFC 5321 §4.5.4.1: at least 4 to 5 days.
+            give_up: Duration::from_secs(5 * 86_400),
+            connections: 64,
+            connections_per_site: 4,
+        }
+    }
 }
 
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Route {
     /// To the MX hosts of the recipient's domain, at this port.
-    Mx {
-        port: u16,
-    },
-    Smarthost {
-        host: String,
-        port: u16,
-        tls: SmarthostTls,
-        credentials: Option<(String, Secret)>,
-    },
+    Mx { port: u16 },
+    /// To the first of these that works; never empty.
+    Smarthosts(Vec<Smarthost>),
+}
+
+/// A server that takes all outgoing mail.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Smarthost {
+    /// A name, or an IP address without brackets.
+    pub host: String,
+    pub port: u16,
+    pub tls: SmarthostTls,
+    /// Only with `tls` required or implicit.
+    pub credentials: Option<(String, Secret)>,
 }
 
 impl Default for Route {

@@ -3,7 +3,7 @@
 
 use super::checked::{Endpoint, Network};
 use super::secret::SecretSource;
-use super::units::{Count, Domain, Mailbox, Name, NameServer, Size, Time, Url};
+use super::units::{Count, Domain, Host, Mailbox, Name, NameServer, Size, Time, Url};
 use crate::conversation::model::Channel;
 use serde::Deserialize;
 use std::path::PathBuf;
@@ -89,13 +89,30 @@ pub struct Dns {
 #[serde(deny_unknown_fields)]
 pub struct Outbound {
     pub route: Option<Spanned<RouteKind>>,
-    pub host: Option<Spanned<Domain>>,
+    pub host: Option<Spanned<Host>>,
     pub port: Option<Count<1, 65535>>,
     pub tls: Option<Spanned<SmarthostTls>>,
     pub username: Option<Spanned<String>>,
     pub password: Option<Spanned<SecretSource>>,
+    pub additional: Option<Spanned<Vec<AdditionalSmarthost>>>,
     #[serde(default)]
     pub allow_private: bool,
+    pub dane: Option<bool>,
+    pub ca_file: Option<PathBuf>,
+    pub give_up: Option<Spanned<Time>>,
+    pub connections: Option<Count<1, 10_000>>,
+    pub connections_per_site: Option<Count<1, 1000>>,
+}
+
+/// A smarthost that is tried when the ones before it cannot be reached.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct AdditionalSmarthost {
+    pub host: Host,
+    pub port: Option<Count<1, 65535>>,
+    pub tls: Option<SmarthostTls>,
+    pub username: Option<Spanned<String>>,
+    pub password: Option<Spanned<SecretSource>>,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
@@ -151,6 +168,7 @@ pub struct Account {
     pub inbound_domain: Spanned<Domain>,
     pub continuity: Option<bool>,
     pub forged: Option<Forged>,
+    pub outbound_tls: Option<OutboundTls>,
     #[serde(default)]
     pub trusted_arc_sealers: Vec<Domain>,
     #[serde(default)]
@@ -169,6 +187,17 @@ pub struct Account {
 pub enum Forged {
     Reject,
     Keep,
+}
+
+/// The least TLS that an account's mail needs on its way to a recipient's host.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum OutboundTls {
+    /// TLS where it works.
+    #[default]
+    Prefer,
+    /// TLS or no delivery.
+    Require,
 }
 
 #[derive(Debug, Deserialize)]
@@ -239,7 +268,9 @@ impl File {
     /// Where every secret is written.
     pub fn secrets(&self) -> impl Iterator<Item = &SecretSource> {
         let accounts = self.account.iter().flat_map(Account::secrets);
-        self.outbound.password.iter().chain(accounts).map(Spanned::get_ref)
+        let additional = self.outbound.additional.iter().flat_map(|hosts| hosts.get_ref());
+        let smarthosts = self.outbound.password.iter().chain(additional.filter_map(|host| host.password.as_ref()));
+        smarthosts.chain(accounts).map(Spanned::get_ref)
     }
 }
 

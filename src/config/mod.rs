@@ -2,6 +2,7 @@
 //! names file, key, value and what is allowed.
 
 pub mod check;
+mod check_outbound;
 pub mod checked;
 pub mod error;
 pub mod file;

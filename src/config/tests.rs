@@ -1,5 +1,6 @@
 //! The example is complete and equal to the defaults; every refused config says where, what and what is allowed.
 
+use super::checked::{Route, SmarthostTls};
 use super::file::File;
 use super::secret::Surroundings;
 use super::{ConfigError, parse};
@@ -82,6 +83,32 @@ fn collect(table: &DeTable<'_>, text: &str, found: &mut Vec<(usize, BTreeSet<Str
 fn start_of(at: usize, text: &str) -> usize {
     let rest = text.get(at..).unwrap_or("");
     if rest.starts_with('{') { at + 1 } else { at + rest.find('\n').unwrap_or(0) }
+}
+
+#[test]
+fn smarthosts_keep_their_order_and_their_usual_ports() -> Result<(), ConfigError> {
+    let text = r#"
+[server]
+hostname = "mx.example.com"
+[outbound]
+route = "smarthost"
+host = "smtp.example.net"
+username = "replyd"
+password = "hunter2"
+additional = [{ host = "[2001:db8::1]", tls = "implicit" }, { host = "192.0.2.1", port = 2525, tls = "none" }]
+"#;
+    let Route::Smarthosts(hosts) = parse(Path::new("replyd.toml"), text, NOTHING)?.outbound.route else {
+        panic!("smarthosts are configured");
+    };
+    let read: Vec<_> = hosts.iter().map(|host| (host.host.as_str(), host.port, host.tls)).collect();
+    let expected = [
+        ("smtp.example.net", 587, SmarthostTls::Required),
+        ("2001:db8::1", 465, SmarthostTls::Implicit),
+        ("192.0.2.1", 2525, SmarthostTls::None),
+    ];
+    assert_eq!(read, expected);
+    assert_eq!(hosts.iter().filter(|host| host.credentials.is_some()).count(), 1);
+    Ok(())
 }
 
 #[test]

@@ -23,6 +23,10 @@ pub struct Count<const MIN: u32, const MAX: u32>(pub u32);
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub struct Domain(pub String);
 
+/// A host to connect to: a canonical name, or an IP address without brackets.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Host(pub String);
+
 /// The name of an account or inbox: it stands in URLs, logs and file names.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub struct Name(pub String);
@@ -114,6 +118,12 @@ fn parse_domain(text: &str) -> Option<Domain> {
     canonical_domain(text).ok().filter(|domain| is_host_name(domain)).map(Domain)
 }
 
+fn parse_host(text: &str) -> Option<Host> {
+    let bare = text.strip_prefix('[').and_then(|rest| rest.strip_suffix(']')).unwrap_or(text);
+    let literal = bare.parse::<IpAddr>().ok().map(|ip| Host(ip.to_string()));
+    literal.or_else(|| parse_domain(text).map(|Domain(name)| Host(name)))
+}
+
 fn parse_mailbox(text: &str) -> Option<Mailbox> {
     Address::parse(text).ok().map(|address| Mailbox(address.key()))
 }
@@ -142,6 +152,7 @@ written_as_text! {
     Size, |text| parse_size(text).map(Size), "a size is a whole number and one of B, kB, KiB, MB, MiB, GB, GiB, such as \"25 MiB\"";
     Time, |text| parse_time(text).map(Time), "a time is a whole number and one of ms, s, m, h, d, such as \"90 s\"";
     Domain, parse_domain, "a domain name such as \"mx.example.com\" is expected";
+    Host, parse_host, "a host name such as \"smtp.example.net\" or an IP address is expected";
     Name, parse_name, "a name is 1 to 64 of a-z, 0-9, - and _";
     Mailbox, parse_mailbox, "an email address such as \"support@example.com\" is expected";
     Url, parse_url, "an address that begins with http:// or https:// is expected, without a user name in it";
@@ -206,6 +217,20 @@ mod tests {
         assert_eq!(parse_network("::1").map(|n| n.prefix), Some(128));
         for text in ["10.0.0.0/33", "10.0.0/8", "", "::/129", "x"] {
             assert_eq!(parse_network(text), None, "{text}");
+        }
+    }
+
+    #[test]
+    fn hosts_are_names_or_addresses() {
+        for (text, expected) in [
+            ("smtp.example.net", Some("smtp.example.net")),
+            ("SMTP.Example.net", Some("smtp.example.net")),
+            ("192.0.2.1", Some("192.0.2.1")),
+            ("[2001:db8::1]", Some("2001:db8::1")),
+            ("smtp.example.net:587", None),
+            ("", None),
+        ] {
+            assert_eq!(parse_host(text).map(|host| host.0).as_deref(), expected, "{text}");
         }
     }
 

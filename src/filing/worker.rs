@@ -2,7 +2,8 @@
 //!
 //! An earlier run had at most `IN_FLIGHT_MAX` of the oldest entries in hand when it ended: if one of them crashed the
 //! process, it is among the first ones that this run finds. Those are tried alone, each try counted beforehand, so that a
-//! mail that kills its reader ends as failed instead of killing every start.
+//! mail that kills its reader ends as failed instead of killing every start. One that was cut short before waits first,
+//! longer each time, while the others are filed: a process that is killed for other reasons makes no mail a failure.
 
 use super::reading::Decision;
 use super::threads::Threads;
@@ -38,11 +39,14 @@ pub struct Services {
     pub large_mails: Arc<LargeMails>,
     /// `ParsedMail::parse`; tests put one in that panics or hangs.
     pub parse: Arc<Parse>,
+    /// How long after the start a mail waits that a dying process cut short: `retry::FILING`.
+    pub suspect_waits: &'static [Duration],
 }
 
 impl Services {
     pub fn new(store: Store, config: Arc<ArcSwap<Config>>, clock: Clock, counters: Arc<Counters>) -> Services {
-        Services { store, config, clock, counters, large_mails: Arc::default(), parse: Arc::new(ParsedMail::parse) }
+        let (large_mails, parse) = (Arc::default(), Arc::new(ParsedMail::parse));
+        Services { store, config, clock, counters, large_mails, parse, suspect_waits: retry::FILING }
     }
 }
 
@@ -86,8 +90,8 @@ struct Worker {
     /// Being read or committed.
     in_flight: HashSet<Id>,
     large: Large,
-    /// Entries of an earlier run that may have crashed it.
-    suspects: VecDeque<LedgerEntry>,
+    /// Entries of an earlier run that may have crashed it, those to be tried first in front.
+    suspects: VecDeque<Suspect>,
     look: Look,
     /// The latest entry seen: later ones are new.
     newest: Option<Id>,
@@ -95,6 +99,22 @@ struct Worker {
     failures: u32,
     /// When to look again by itself.
     wake_at: Instant,
+}
+
+/// An entry that is tried alone, and not before its time.
+struct Suspect {
+    entry: LedgerEntry,
+    try_at: Instant,
+}
+
+impl Suspect {
+    fn of(entry: LedgerEntry, started_at: Instant, waits: &[Duration]) -> Suspect {
+        let wait = match entry.attempts {
+            0 => Duration::ZERO,
+            cut_short => retry::wait(waits, cut_short),
+        };
+        Suspect { try_at: started_at + wait, entry }
+    }
 }
 
 /// Large mails are read and committed one at a time: each takes several times its size while that lasts.
@@ -144,7 +164,11 @@ impl Worker {
         while !shutdown.is_cancelled() {
             match self.services.store.unfiled(None, IN_FLIGHT_MAX).await {
                 Ok(entries) => {
-                    self.suspects = entries.into();
+                    let started_at = self.services.clock.monotonic();
+                    let suspect = |entry| Suspect::of(entry, started_at, self.services.suspect_waits);
+                    let mut suspects: Vec<Suspect> = entries.into_iter().map(suspect).collect();
+                    suspects.sort_by_key(|suspect| suspect.try_at);
+                    self.suspects = suspects.into();
                     self.look = Look::Whole(None);
                     return;
                 }
@@ -162,16 +186,15 @@ impl Worker {
         if matches!(self.look, Look::Trouble) {
             return;
         }
-        if let Some(suspect) = self.suspects.front().filter(|_| self.in_flight.is_empty()).cloned() {
-            match self.services.store.record_attempt(suspect.id).await {
-                Ok(attempts) => {
-                    self.suspects.pop_front();
-                    self.try_suspect(suspect, attempts);
-                }
-                Err(error) => self.on_store_error(&error),
-            }
+        let now = self.services.clock.monotonic();
+        let suspected = self.suspects.front().is_some_and(|suspect| suspect.try_at <= now);
+        if suspected && self.in_flight.is_empty() {
+            self.try_next_suspect().await;
         }
-        while self.suspects.is_empty() && self.in_flight.len() < IN_FLIGHT_MAX / 2 {
+        if let Some(suspect) = self.suspects.front().filter(|_| !suspected) {
+            self.wake_at = self.wake_at.min(suspect.try_at);
+        }
+        while !suspected && self.in_flight.len() < IN_FLIGHT_MAX / 2 {
             if !self.give_out_page().await {
                 break;
             }
@@ -209,8 +232,9 @@ impl Worker {
             _ => Look::Rest,
         };
         self.newest = self.newest.max(entries.last().map(|entry| entry.id));
-        let (large, small): (Vec<_>, Vec<_>) =
-            entries.into_iter().filter(|entry| self.in_flight.insert(entry.id)).partition(is_large);
+        let set_aside: HashSet<Id> = self.suspects.iter().map(|suspect| suspect.entry.id).collect();
+        let free = entries.into_iter().filter(|entry| !set_aside.contains(&entry.id));
+        let (large, small): (Vec<_>, Vec<_>) = free.filter(|entry| self.in_flight.insert(entry.id)).partition(is_large);
         self.threads.read(small);
         self.large.waiting.extend(large);
         self.next_large();
@@ -230,6 +254,17 @@ impl Worker {
         if self.large.in_hand == Some(id) {
             self.large.in_hand = None;
             self.next_large();
+        }
+    }
+
+    async fn try_next_suspect(&mut self) {
+        let Some(entry) = self.suspects.front().map(|suspect| suspect.entry.clone()) else { return };
+        match self.services.store.record_attempt(entry.id).await {
+            Ok(attempts) => {
+                self.suspects.pop_front();
+                self.try_suspect(entry, attempts);
+            }
+            Err(error) => self.on_store_error(&error),
         }
     }
 
@@ -342,6 +377,6 @@ const LARGE_OCTETS: u64 = 1024 * 1024;
 /// Entries being read or committed: enough for a full batch of the store's writer.
 const IN_FLIGHT_MAX: usize = 128;
 /// Tries of an entry that an earlier run left.
-const ATTEMPTS_MAX: u32 = 3;
+const ATTEMPTS_MAX: u32 = 4;
 const THREADS_MAX: usize = 8;
 const POLL: Duration = Duration::from_secs(30);

@@ -234,6 +234,7 @@ mod tests {
             name: name.into(),
             inbound_domain: inbound_domain.into(),
             forged: ForgedPolicy::Reject,
+            outbound_tls: Default::default(),
             trusted_arc_sealers: Vec::new(),
             continuity: true,
             dkim: Vec::new(),

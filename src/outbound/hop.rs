@@ -2,6 +2,10 @@
 
 use crate::config::secret::Secret;
 use std::net::SocketAddr;
+use std::time::Duration;
+
+/// RFC 2308 §5: a negative answer may be held for a while; ours are for at most this long.
+pub const NO_SUCH_DOMAIN_ASKED_AGAIN: Duration = Duration::from_secs(900);
 
 /// The hosts to try for one recipient domain, in order.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -74,8 +78,14 @@ pub struct Credentials {
 /// Why there is no route.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Unroutable {
-    /// No such domain, null MX, loop to ourselves: `enhanced` as in RFC 3463, e.g. `5.1.10`.
+    /// Null MX, loop to ourselves, no host that may be dialled: `enhanced` as in RFC 3463, e.g. `5.1.10`.
     Permanent { enhanced: &'static str, reason: String },
+    /// NXDOMAIN: permanent (`5.1.2`) only if it is still so when asked again after [`NO_SUCH_DOMAIN_ASKED_AGAIN`], for a domain
+    /// may be brand-new and a negative answer old.
+    NoSuchDomain { reason: String },
+    /// The mail needs more (REQUIRETLS, `outbound_tls = "require"`) than any host of the domain can prove: RFC 8689 §4.2.1 has it
+    /// returned as `5.7.30`.
+    PolicyUnmet { enhanced: &'static str, reason: String },
     /// DNS trouble, a policy that cannot be had: later.
     Temporary { reason: String },
 }

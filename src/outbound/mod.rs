@@ -2,6 +2,12 @@
 //! the store.
 
 pub mod hop;
+pub mod route;
 
+mod drain;
+mod in_hand;
 mod pool;
+mod schedule;
+mod services;
 mod sites;
+mod worker;

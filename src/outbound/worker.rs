@@ -4,7 +4,7 @@
 //! site rests goes back to the store, uncounted. Due times are wall clock and waits are monotonic, at most [`POLL`] long, so
 //! that a clock that jumps or a machine that slept delays mail and does no more.
 
-use super::attempt::{self, Ended};
+use super::in_hand::{self, Ended};
 use super::drain::Drain;
 use super::hop::{Route, Unroutable};
 use super::services::{Sending, Services};
@@ -199,8 +199,8 @@ impl Worker {
             }
             Err(unroutable) => {
                 let services = Arc::clone(&self.services);
-                let end = attempt::unroutable(&services, &entry, unroutable);
-                self.attempts.spawn(attempt::record(services, entry, None, end, SiteNews::Unasked));
+                let end = in_hand::unroutable(&services, &entry, unroutable);
+                self.attempts.spawn(in_hand::record(services, entry, None, end, SiteNews::Unasked));
             }
         }
     }
@@ -213,7 +213,7 @@ impl Worker {
                 Admission::Now => {
                     self.sites.waits_no_more(&route.site);
                     let (services, drain) = (Arc::clone(&self.services), self.drain.clone());
-                    self.attempts.spawn(attempt::run(services, entry, route, drain));
+                    self.attempts.spawn(in_hand::run(services, entry, route, drain));
                 }
                 Admission::Full => self.waiting.push_back((entry, route)),
                 Admission::Rests(until) => {
@@ -226,8 +226,8 @@ impl Worker {
 
     fn put_back(&mut self, entry: QueueEntry, route: &Route, pause: Duration) {
         let services = Arc::clone(&self.services);
-        let end = attempt::site_rests(&services, &route.site, pause);
-        self.attempts.spawn(attempt::record(services, entry, None, end, SiteNews::Unasked));
+        let end = in_hand::site_rests(&services, &route.site, pause);
+        self.attempts.spawn(in_hand::record(services, entry, None, end, SiteNews::Unasked));
     }
 
     fn on_ended(&mut self, ended: Option<Ended>) {
@@ -294,8 +294,8 @@ impl Worker {
             unbegun.extend(routed.ok().map(|(entry, _)| entry));
         }
         for entry in unbegun {
-            let end = attempt::stopping();
-            self.attempts.spawn(attempt::record(Arc::clone(&self.services), entry, None, end, SiteNews::Unasked));
+            let end = in_hand::stopping();
+            self.attempts.spawn(in_hand::record(Arc::clone(&self.services), entry, None, end, SiteNews::Unasked));
         }
         let timeout = self.services.sending().config.limits.drain_timeout;
         let all = async { while self.attempts.join_next().await.is_some() {} };

@@ -129,7 +129,7 @@ class Zone:
 class Replyd:
     """One running daemon with its own data directory, certificate and zone."""
 
-    def __init__(self, records=None, wrapper=(), extra="", data_size=None, smtp=""):
+    def __init__(self, records=None, wrapper=(), extra="", data_size=None, smtp="", account="", inbox=""):
         self.dir = pathlib.Path(tempfile.mkdtemp(prefix="replyd-interop-"))
         os.chmod(self.dir, 0o755)
         self.zone = Zone(records or {})
@@ -160,10 +160,12 @@ servers = ["127.0.0.1:{self.zone.port}"]
 [[account]]
 name = "acme"
 inbound_domain = "reply.example"
+{account}
 [[account.inbox]]
 name = "support"
 channel = "email"
 address = "support@reply.example"
+{inbox}
 """)
         (self.dir / "data").mkdir()
         self.mounted = data_size is not None

@@ -174,12 +174,7 @@ class Killed(unittest.TestCase):
         for thread in threads:
             thread.join(60)
         all_filed = lambda: not replyd.command("inbound", "list", "--outcome", "accepted")["items"]
-        until("all is filed", all_filed)
-        # A mail whose reading three kills in a row have cut short counts as poison: kept, and filed when an operator asks.
-        suspects = replyd.command("inbound", "list", "--outcome", "failed", "--limit", "200")["items"]
-        for entry in suspects:
-            self.assertIn("ended the process", entry["reason"])
-            replyd.command("inbound", "replay", entry["id"])
+        # A mail that kills have cut short three times waits 30 s.
         until("all is filed", all_filed)
         filed, duplicates, failed, cursor = {}, 0, [], None
         while True:
@@ -195,7 +190,7 @@ class Killed(unittest.TestCase):
                 break
         lost = [identity for identity in acknowledged if identity not in filed]
         doubled = {identity: ids for identity, ids in filed.items() if len(ids) > 1}
-        print(f"\n{KILLS} kills, {len(suspects)} mails replayed: {len(acknowledged)} mails got 250, {len(filed)} filed, {duplicates} retries found as duplicates, "
+        print(f"\n{KILLS} kills: {len(acknowledged)} mails got 250, {len(filed)} filed, {duplicates} retries found as duplicates, "
               f"{len(lost)} lost, {len(doubled)} doubled, {len(failed)} failed")
         self.assertEqual((lost[:5], list(doubled)[:5], failed[:5]), ([], [], []))
         self.assertGreater(len(acknowledged), KILLS, "too little load to prove anything")

@@ -112,6 +112,7 @@ fn config() -> Config {
         name: name.into(),
         inbound_domain: domain.into(),
         forged: ForgedPolicy::Reject,
+        outbound_tls: Default::default(),
         trusted_arc_sealers: Vec::new(),
         continuity: true,
         dkim: Vec::new(),
@@ -378,22 +379,41 @@ async fn a_mail_on_which_its_reader_hangs_fails_and_the_next_one_is_filed() {
     drop(release);
 }
 
-#[tokio::test]
-async fn what_an_earlier_run_left_is_filed_but_not_what_crashed_it_three_times() {
-    let dir = tempfile::tempdir().unwrap();
-    let house = House::asleep(dir.path());
+/// A house over what an earlier run left: one mail that was cut short so often, and one that was not.
+async fn after_a_crash(dir: &Path, attempts: u32, waits: &'static [Duration]) -> (House, Id, Id) {
+    let house = House::asleep(dir);
     let crasher = house.accept(&mail("ann@x.example", "", "crasher"), "support@acme.example").await;
     let fine = house.accept(&mail("ann@x.example", "", "fine"), "support@acme.example").await;
-    for attempt in 1..=3 {
+    for attempt in 1..=attempts {
         assert_eq!(house.store().record_attempt(crasher).await.unwrap(), attempt);
     }
     drop(house);
-    let mut house = House::asleep(dir.path());
+    let mut house = House::asleep(dir);
+    house.services.suspect_waits = waits;
     house.wake();
+    (house, crasher, fine)
+}
+
+#[tokio::test]
+async fn what_an_earlier_run_left_is_filed_but_not_what_crashed_it_four_times() {
+    let dir = tempfile::tempdir().unwrap();
+    let (house, crasher, fine) = after_a_crash(dir.path(), 4, &[Duration::ZERO]).await;
     let crasher = house.ended(crasher).await;
-    assert_eq!((crasher.outcome, crasher.reason.as_str()), (Outcome::Failed, "reading it ended the process 3 times"));
+    assert_eq!((crasher.outcome, crasher.reason.as_str()), (Outcome::Failed, "reading it ended the process 4 times"));
     let fine = house.ended(fine).await;
     assert_eq!((fine.outcome, fine.attempts), (Outcome::Filed, 1));
+}
+
+#[tokio::test]
+async fn a_mail_that_was_cut_short_waits_and_holds_up_no_other() {
+    let dir = tempfile::tempdir().unwrap();
+    static HOUR: [Duration; 1] = [Duration::from_secs(3600)];
+    let (house, crasher, fine) = after_a_crash(dir.path(), 3, &HOUR).await;
+    assert_eq!(house.ended(fine).await.outcome, Outcome::Filed);
+    let next = house.offer(&mail("ann@x.example", "", "food"), "support@acme.example").await;
+    assert_eq!(next.outcome, Outcome::Filed);
+    let waiting = house.store().ledger_entry(crasher).await.unwrap();
+    assert_eq!((waiting.outcome, waiting.attempts), (Outcome::Accepted, 3));
 }
 
 /// Takes as long as the first wait of `retry::FILING`.

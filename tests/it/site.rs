@@ -181,6 +181,7 @@ fn config(setting: Setting, data_dir: &Path) -> Config {
         notify_agents: true,
     };
     let account = |name: &str, forged, inboxes| Account {
+        outbound_tls: Default::default(),
         name: name.into(),
         inbound_domain: format!("reply.{name}.example"),
         forged,
