@@ -1,7 +1,8 @@
 //! One attempt from its place at the site to its record: whatever happens inside, it ends, and its end is written down
 //! before the mail can be tried again.
 
-use super::deliver::{self, Reached};
+use super::deliver;
+use super::letter::Reached;
 use super::drain::Drain;
 use super::hop::{Route, Unroutable};
 use super::schedule::{self, Verdict};
@@ -104,9 +105,9 @@ pub fn unroutable(services: &Services, entry: &QueueEntry, why: Unroutable) -> A
 }
 
 /// The site rests: back, uncounted, until it may be asked again.
-pub fn site_rests(services: &Services, site: &str, pause: Duration) -> AttemptEnd {
-    let pause = retry::jittered(pause + AFTER_REST, services.draw());
-    put_back(schedule::later(services.clock.now(), pause), format!("{site} takes no mail for now and is left alone for a while"))
+pub fn site_rests(services: &Services, site: &str, until: UnixMs) -> AttemptEnd {
+    let due_at = schedule::later(until, retry::jittered(AFTER_REST, services.draw()));
+    put_back(due_at, format!("{site} takes no mail for now and is left alone for a while"))
 }
 
 /// Back, as if never taken.

@@ -5,10 +5,12 @@
 //! that does not answer, or says so again, rests. Sites that have not taken a mail yet leave a quarter of all connections
 //! to those that have, so that hosts which only ever hang do not hold everything. Pure: the time is an argument.
 
+use super::schedule::later;
+use crate::clock::UnixMs;
 use crate::retry;
 use quick_cache::unsync::Cache;
 use std::collections::HashMap;
-use std::time::Instant;
+use std::time::Duration;
 
 /// What sites may have at a time, as the config says it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -39,7 +41,7 @@ pub enum Admission {
     /// When one of the running attempts ends.
     Full,
     /// Not before.
-    Rests(Instant),
+    Rests(UnixMs),
 }
 
 #[derive(Debug)]
@@ -61,7 +63,7 @@ struct Site {
     waiting: usize,
     /// Rests in a row.
     rests: u32,
-    rests_until: Option<Instant>,
+    rests_until: Option<UnixMs>,
     proven: bool,
     /// The latest of its domains, for whoever has to leave them out.
     domains: Vec<String>,
@@ -80,8 +82,9 @@ impl Site {
         }
     }
 
-    fn rests(&self, now: Instant) -> Option<Instant> {
-        self.rests_until.filter(|until| *until > now)
+    /// A clock that was set back does not make a rest longer than any is.
+    fn rests(&self, now: UnixMs) -> Option<UnixMs> {
+        self.rests_until.filter(|until| *until > now && *until < later(now, REST_MAX))
     }
 
     /// As many in hand as it may have, and as many again that wait.
@@ -90,7 +93,7 @@ impl Site {
     }
 
     /// Nothing of it would be missed.
-    fn is_forgettable(&self, now: Instant) -> bool {
+    fn is_forgettable(&self, now: UnixMs) -> bool {
         self.running == 0 && self.waiting == 0 && self.rests(now).is_none()
     }
 }
@@ -115,7 +118,7 @@ impl Sites {
     }
 
     /// Notes where the mail of a domain goes.
-    pub fn learn(&mut self, domain: &str, site: &str, now: Instant) {
+    pub fn learn(&mut self, domain: &str, site: &str, now: UnixMs) {
         self.domains.insert(domain.to_owned(), site.to_owned());
         let site = self.site(site, now);
         if !site.domains.iter().any(|known| known == domain) {
@@ -132,7 +135,7 @@ impl Sites {
     }
 
     /// Takes one of the site's places if there is one.
-    pub fn admit(&mut self, name: &str, now: Instant) -> Admission {
+    pub fn admit(&mut self, name: &str, now: UnixMs) -> Admission {
         let Budget { connections, per_site } = self.budget;
         let is_full = self.running >= connections;
         let is_full_for_unproven = self.running_unproven >= connections.div_ceil(4) * 3;
@@ -151,7 +154,7 @@ impl Sites {
     }
 
     /// A mail in hand waits for a place, or no longer does.
-    pub fn waits(&mut self, name: &str, now: Instant) {
+    pub fn waits(&mut self, name: &str, now: UnixMs) {
         self.site(name, now).waiting += 1;
     }
 
@@ -162,7 +165,7 @@ impl Sites {
     }
 
     /// Gives a place back. `draw` spreads the rests of sites that fail together.
-    pub fn ended(&mut self, name: &str, news: SiteNews, now: Instant, draw: u32) {
+    pub fn ended(&mut self, name: &str, news: SiteNews, now: UnixMs, draw: u32) {
         let per_site = self.budget.per_site;
         let Some(site) = self.sites.get_mut(name) else { return };
         let was_proven = site.proven;
@@ -185,7 +188,7 @@ impl Sites {
     }
 
     /// Domains that take no more now.
-    pub fn busy_domains(&self, now: Instant) -> impl Iterator<Item = &String> {
+    pub fn busy_domains(&self, now: UnixMs) -> impl Iterator<Item = &String> {
         self.sites
             .values()
             .filter(move |site| site.is_laden() || site.rests(now).is_some())
@@ -193,7 +196,7 @@ impl Sites {
     }
 
     /// When the first of the resting sites may be tried again.
-    pub fn next_awake(&self, now: Instant) -> Option<Instant> {
+    pub fn next_awake(&self, now: UnixMs) -> Option<UnixMs> {
         self.sites.values().filter_map(|site| site.rests(now)).min()
     }
 
@@ -216,7 +219,7 @@ impl Sites {
         }
     }
 
-    fn site(&mut self, name: &str, now: Instant) -> &mut Site {
+    fn site(&mut self, name: &str, now: UnixMs) -> &mut Site {
         if self.sites.len() >= SITES_MAX && !self.sites.contains_key(name) {
             self.sites.retain(|_, site| !site.is_forgettable(now));
         }
@@ -226,7 +229,7 @@ impl Sites {
 
 impl Site {
     /// What a mail begun earlier met does not end a rest that another one asked for.
-    fn is_well(&mut self, now: Instant) {
+    fn is_well(&mut self, now: UnixMs) {
         if self.rests(now).is_none() {
             (self.rests, self.rests_until) = (0, None);
         }
@@ -234,16 +237,17 @@ impl Site {
 
     /// Half as much, after a pause that grows while nothing gets better. Attempts that ran side by side and fail together
     /// are one failure.
-    fn rest(&mut self, now: Instant, draw: u32) {
+    fn rest(&mut self, now: UnixMs, draw: u32) {
         if self.rests(now).is_some() {
             return;
         }
         self.allowed = (self.allowed / 2).max(1);
         self.rests += 1;
-        self.rests_until = Some(now + retry::jittered(retry::wait(retry::SITE, self.rests), draw));
+        self.rests_until = Some(later(now, retry::jittered(retry::wait(retry::SITE, self.rests), draw)));
     }
 }
 
+const REST_MAX: Duration = Duration::from_secs(3600);
 const SITES_MAX: usize = 4096;
 const DOMAINS_MAX: usize = 16_384;
 const DOMAINS_PER_SITE_MAX: usize = 32;
@@ -251,14 +255,16 @@ const DOMAINS_PER_SITE_MAX: usize = 32;
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::clock::Clock;
-    use std::time::Duration;
 
-    fn sites() -> (Sites, Instant) {
-        (Sites::new(Budget { connections: 8, per_site: 4 }), Clock::System.monotonic())
+    fn sites() -> (Sites, UnixMs) {
+        (Sites::new(Budget { connections: 8, per_site: 4 }), UnixMs(0))
     }
 
-    fn places(sites: &mut Sites, name: &str, now: Instant) -> usize {
+    fn seconds(time: UnixMs) -> i64 {
+        (time.0 + 500).div_euclid(1000)
+    }
+
+    fn places(sites: &mut Sites, name: &str, now: UnixMs) -> usize {
         (0..100).take_while(|_| sites.admit(name, now) == Admission::Now).count()
     }
 
@@ -272,22 +278,22 @@ mod tests {
         }
         sites.ended("a", SiteNews::SlowDown, now, u32::MAX / 2);
         let Admission::Rests(until) = sites.admit("a", now) else { panic!("it rests") };
-        assert_eq!((until - now).as_secs_f64().round(), 15.0);
+        assert_eq!(seconds(until), 15);
         for _ in 0..3 {
             sites.ended("a", SiteNews::Answered, now, 0);
         }
         assert!(matches!(sites.admit("a", now), Admission::Rests(_)), "what ran before says nothing of what is too much");
-        assert_eq!(places(&mut sites, "a", now + Duration::from_secs(20)), 2);
+        assert_eq!(places(&mut sites, "a", later(now, Duration::from_secs(20))), 2);
     }
 
     #[test]
     fn a_dead_site_rests_longer_each_time() {
         let (mut sites, mut now) = sites();
-        for expected in [15.0, 60.0, 300.0, 900.0, 900.0] {
+        for expected in [15, 60, 300, 900, 900] {
             assert_eq!(places(&mut sites, "dead", now), 1);
             sites.ended("dead", SiteNews::Unreachable, now, u32::MAX / 2);
             let awake = sites.next_awake(now).expect("it rests");
-            assert_eq!((awake - now).as_secs_f64().round(), expected);
+            assert_eq!(seconds(awake) - seconds(now), expected);
             now = awake;
         }
     }
@@ -320,7 +326,7 @@ mod tests {
         assert!(busy(&sites, now).is_empty());
         sites.ended("mx", SiteNews::Unreachable, now, 0);
         assert_eq!(busy(&sites, now).len(), 2);
-        assert!(busy(&sites, now + Duration::from_secs(60)).is_empty());
+        assert!(busy(&sites, later(now, Duration::from_secs(60))).is_empty());
         assert_eq!(sites.of("two.example"), Some("mx"));
     }
 

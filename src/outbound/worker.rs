@@ -151,12 +151,12 @@ impl Worker {
             self.rest_until(monotonic + wait_between(now, due).min(POLL));
             return Ok(());
         }
-        let entries = self.services.store.claim_due(self.claim(room, monotonic)).await?;
+        let entries = self.services.store.claim_due(self.claim(room, now)).await?;
         self.failures = 0;
         if entries.is_empty() {
             // All that is due is of domains that take no more: an attempt's end, or a site that wakes up, makes room.
-            let awake = self.sites.next_awake(monotonic).unwrap_or(monotonic + POLL);
-            self.rest_until(awake.clamp(monotonic + FRUITLESS, monotonic + POLL));
+            let awake = self.sites.next_awake(now).map_or(POLL, |awake| wait_between(now, awake));
+            self.rest_until(monotonic + awake.clamp(FRUITLESS, POLL));
             return Ok(());
         }
         for entry in entries {
@@ -165,7 +165,7 @@ impl Worker {
         Ok(())
     }
 
-    fn claim(&self, room: usize, now: Instant) -> Claim {
+    fn claim(&self, room: usize, now: UnixMs) -> Claim {
         let per_domain = self.services.sending().config.outbound.connections_per_site.max(1);
         let laden = self.in_hand.iter().filter(|(_, count)| **count >= 2 * per_domain).map(|(domain, _)| domain);
         let mut busy: Vec<String> = self.sites.busy_domains(now).chain(laden).take(BUSY_MAX).cloned().collect();
@@ -191,7 +191,7 @@ impl Worker {
         let Some((entry, route)) = routed else { return };
         match route {
             Ok(route) => {
-                let now = self.services.clock.monotonic();
+                let now = self.services.clock.now();
                 self.sites.learn(&entry.domain, &route.site, now);
                 self.sites.waits(&route.site, now);
                 self.waiting.push_back((entry, Arc::new(route)));
@@ -207,7 +207,7 @@ impl Worker {
 
     /// Begins attempts in the order in which mail came to wait, but nobody waits for a site that is not their own.
     fn admit_waiting(&mut self) {
-        let now = self.services.clock.monotonic();
+        let now = self.services.clock.now();
         for (entry, route) in std::mem::take(&mut self.waiting) {
             match self.sites.admit(&route.site, now) {
                 Admission::Now => {
@@ -218,15 +218,15 @@ impl Worker {
                 Admission::Full => self.waiting.push_back((entry, route)),
                 Admission::Rests(until) => {
                     self.sites.waits_no_more(&route.site);
-                    self.put_back(entry, &route, until.saturating_duration_since(now));
+                    self.put_back(entry, &route, until);
                 }
             }
         }
     }
 
-    fn put_back(&mut self, entry: QueueEntry, route: &Route, pause: Duration) {
+    fn put_back(&mut self, entry: QueueEntry, route: &Route, until: UnixMs) {
         let services = Arc::clone(&self.services);
-        let end = in_hand::site_rests(&services, &route.site, pause);
+        let end = in_hand::site_rests(&services, &route.site, until);
         self.attempts.spawn(in_hand::record(services, entry, None, end, SiteNews::Unasked));
     }
 
@@ -240,7 +240,7 @@ impl Worker {
             }
         }
         if let Some(site) = site {
-            self.sites.ended(&site, news, self.services.clock.monotonic(), self.services.draw());
+            self.sites.ended(&site, news, self.services.clock.now(), self.services.draw());
         }
         self.look_again();
     }
