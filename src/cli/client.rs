@@ -93,7 +93,7 @@ fn refused(answer: &Answer, path: &str) -> Failure {
         _ => Exit::Software,
     };
     // `/api/v1/what/ID…`: what was asked for is named.
-    let asked = path.split(['/', '?']).nth(4).filter(|_| answer.status == 404);
+    let asked = path.split(['/', '?']).nth(4).filter(|asked| answer.status == 404 && !asked.contains('='));
     let message = asked.map_or(message.clone(), |id| format!("{id}: {message}; the list command shows what there is"));
     let message = if message.is_empty() { format!("the daemon answered {}", answer.status) } else { message };
     Failure::new(exit, message)

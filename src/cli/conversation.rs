@@ -1,4 +1,4 @@
-//! `replyd conversation new|list|show|status|expire|revoke`, on the running daemon.
+//! `replyd conversation new|list|show|reply|status|expire|revoke`, on the running daemon.
 
 use super::client::{Client, escaped, with_query};
 use super::failure::{Done, Failure};
@@ -20,6 +20,8 @@ pub enum ConversationCommand {
         #[arg(long)]
         json: bool,
     },
+    /// Answer as an agent; the contact gets it by mail unless the chat shows it first
+    Reply(super::reply::Reply),
     /// Set a conversation open, resolved or snoozed
     Status {
         id: String,
@@ -111,6 +113,7 @@ pub fn run(config_file: &Path, command: ConversationCommand) -> Done {
             }
             Ok(())
         }
+        ConversationCommand::Reply(reply) => super::reply::run(&client, reply),
         ConversationCommand::Status { id, status, json: as_json } => {
             let changed = client.call(Method::PATCH, &path(&id), Some(&json!({ "status": status })))?;
             if as_json {
@@ -142,7 +145,8 @@ pub fn run(config_file: &Path, command: ConversationCommand) -> Done {
     }
 }
 
-fn path(id: &str) -> String {
+/// Where the API has it.
+pub fn path(id: &str) -> String {
     format!("/api/v1/conversations/{}", escaped(id))
 }
 
@@ -238,6 +242,9 @@ fn show(conversation: &Value) {
     line("email", "/contact/email");
     line("reply address", "/reply_address");
     line("until", "/reply_address_until");
+    line("assignee", "/assignee");
+    line("by mail", "/continuity/due_at");
+    line("", "/continuity/reason");
     for message in items(conversation, "/messages") {
         say!("\n{}", heading(message));
         say!("{}", indented(&field(message, "/text")));
@@ -247,6 +254,17 @@ fn show(conversation: &Value) {
             let (name, size) = (field(attachment, "/name"), field(attachment, "/size"));
             say!("    [{} · {size} octets · {}]", one_line(&name), field(attachment, "/url"));
         }
+        delivery(message);
+    }
+}
+
+/// How an agent's message fares by mail.
+fn delivery(message: &Value) {
+    let part = |name: &str| one_line(&field(message, &format!("/delivery/{name}")));
+    let words = [part("state"), part("reason"), part("remote"), part("remote_reply")];
+    let words: Vec<String> = words.into_iter().filter(|word| !word.is_empty()).collect();
+    if !words.is_empty() {
+        say!("    (by mail: {})", words.join(" · "));
     }
 }
 

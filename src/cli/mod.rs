@@ -1,6 +1,7 @@
 //! The command line: one file per command. Exit codes follow sysexits; errors are one line on stderr that names
 //! the thing, the reason and the way out.
 
+pub mod agent;
 pub mod backup;
 pub mod check;
 mod check_dns;
@@ -15,7 +16,10 @@ pub mod init;
 pub mod inspect;
 mod inspect_auth;
 mod print;
+pub mod queue;
+mod reply;
 pub mod serve;
+pub mod suppression;
 pub mod token;
 
 use clap::error::ErrorKind;
@@ -56,6 +60,15 @@ enum Command {
     /// The ledger of every mail that was offered to the running daemon
     #[command(subcommand)]
     Inbound(inbound::InboundCommand),
+    /// Outgoing mail of the running daemon
+    #[command(subcommand)]
+    Queue(queue::QueueCommand),
+    /// Who answers for an account
+    #[command(subcommand)]
+    Agent(agent::AgentCommand),
+    /// Addresses that get no mail
+    #[command(subcommand)]
+    Suppression(suppression::SuppressionCommand),
     /// API tokens
     #[command(subcommand)]
     Token(token::TokenCommand),
@@ -78,6 +91,9 @@ pub fn main() -> ExitCode {
         Command::Inspect(args) => return inspect::run(&config, &args),
         Command::Conversation(command) => conversation::run(&config, command),
         Command::Inbound(command) => inbound::run(&config, command),
+        Command::Queue(command) => queue::run(&config, command),
+        Command::Agent(command) => agent::run(&config, command),
+        Command::Suppression(command) => suppression::run(&config, command),
         Command::Token(command) => token::run(&config, command),
         Command::Backup(args) => backup::run(&config, &args),
     };

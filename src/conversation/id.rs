@@ -1,5 +1,6 @@
 //! Ids of everything stored: opaque to the outside, ordered by creation inside.
 
+use crate::clock::UnixMs;
 use data_encoding::BASE32_NOPAD;
 use std::fmt;
 use std::str::FromStr;
@@ -8,6 +9,21 @@ use std::str::FromStr;
 /// Outside it is 13 letters and digits; it is a name, never a capability.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct Id(pub i64);
+
+impl Id {
+    /// The least id that can be issued at this time: ids of earlier times are below it.
+    pub fn first_of(at: UnixMs) -> Id {
+        Id(at.0 << RANDOM_BITS)
+    }
+
+    /// When it was issued, by the clock of then.
+    pub fn issued_at(self) -> UnixMs {
+        UnixMs(self.0 >> RANDOM_BITS)
+    }
+}
+
+/// Of an id, below its milliseconds.
+pub const RANDOM_BITS: u32 = 22;
 
 /// The text is not an id.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]

@@ -1,6 +1,7 @@
 //! What replyd keeps: conversations, messages, who takes part, the tokens that let mail in, and how mail goes out. Pure.
 
 pub mod agent;
+pub mod commands;
 pub mod delivery;
 pub mod id;
 pub mod keys;

@@ -31,7 +31,9 @@ pub enum Decision {
 pub fn read(services: &Services, runtime: &Handle, entry: &LedgerEntry) -> Decision {
     match try_read(services, runtime, entry) {
         Ok(decision) => decision,
-        Err(error @ (StoreError::NotFound(_) | StoreError::Database(_))) => Decision::Fail(error.to_string()),
+        Err(error @ (StoreError::NotFound(_) | StoreError::Conflict(_) | StoreError::Database(_))) => {
+            Decision::Fail(error.to_string())
+        }
         Err(error) => Decision::TryAgain(error),
     }
 }

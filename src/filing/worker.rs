@@ -359,7 +359,7 @@ async fn file(store: Store, results: Vec<FilingResult>) -> Vec<(Id, Result<End, 
         ended.push(match outcome {
             Ok(_) => (id, Ok("filed")),
             // The store is well and refuses this one: trying again would end the same way.
-            Err(error @ (StoreError::Database(_) | StoreError::NotFound(_))) => {
+            Err(error @ (StoreError::Database(_) | StoreError::NotFound(_) | StoreError::Conflict(_))) => {
                 (id, store.fail(id, error.to_string()).await.map(|()| "failed"))
             }
             Err(error) => (id, Err(error)),

@@ -64,6 +64,7 @@ impl From<StoreError> for ApiError {
     fn from(error: StoreError) -> ApiError {
         match error {
             StoreError::NotFound(what) => ApiError::not_found(what),
+            StoreError::Conflict(reason) => ApiError::new(StatusCode::CONFLICT, "conflict", reason),
             StoreError::Unhealthy(_)
             | StoreError::Damaged(_)
             | StoreError::Busy(_)

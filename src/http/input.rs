@@ -1,16 +1,20 @@
 //! What callers send: JSON bodies, queries and ids, read into types or refused with the field's name.
 
 use super::error::ApiError;
+use super::surface::Surface;
 use crate::conversation::id::Id;
 use axum::extract::{FromRequest, FromRequestParts, RawPathParams, Request};
-use axum::http::StatusCode;
 use axum::http::request::Parts;
+use axum::http::{StatusCode, header};
 use http_body_util::{BodyExt, LengthLimitError, Limited};
 use serde::de::DeserializeOwned;
 use std::str::FromStr;
 
 /// A JSON body.
 pub struct Body<T>(pub T);
+
+/// A JSON body that may carry files. Only so many larger ones than usual are read at a time.
+pub struct LargeBody<T>(pub T);
 
 /// The query of a URL.
 pub struct Query<T>(pub T);
@@ -22,15 +26,33 @@ impl<S: Send + Sync, T: DeserializeOwned> FromRequest<S> for Body<T> {
     type Rejection = ApiError;
 
     async fn from_request(request: Request, _: &S) -> Result<Body<T>, ApiError> {
-        let body = Limited::new(request.into_body(), BODY_OCTETS_MAX);
-        let octets = body.collect().await.map_err(|error| unreadable(error.as_ref()))?.to_bytes();
-        serde_json::from_slice(&octets).map(Body).map_err(|error| refused(&error))
+        read(request, BODY_OCTETS_MAX).await.map(Body)
     }
 }
 
-fn unreadable(error: &(dyn std::error::Error + Send + Sync + 'static)) -> ApiError {
+impl<T: DeserializeOwned> FromRequest<Surface> for LargeBody<T> {
+    type Rejection = ApiError;
+
+    async fn from_request(request: Request, surface: &Surface) -> Result<LargeBody<T>, ApiError> {
+        let length =
+            request.headers().get(header::CONTENT_LENGTH).and_then(|length| length.to_str().ok()?.parse().ok());
+        let is_usual = length.is_some_and(|length: usize| length <= BODY_OCTETS_MAX);
+        let place = if is_usual { None } else { surface.large_bodies.acquire().await.ok() };
+        let body = read(request, LARGE_BODY_OCTETS_MAX).await.map(LargeBody);
+        drop(place);
+        body
+    }
+}
+
+async fn read<T: DeserializeOwned>(request: Request, octets_max: usize) -> Result<T, ApiError> {
+    let body = Limited::new(request.into_body(), octets_max);
+    let octets = body.collect().await.map_err(|error| unreadable(error.as_ref(), octets_max))?.to_bytes();
+    serde_json::from_slice(&octets).map_err(|error| refused(&error))
+}
+
+fn unreadable(error: &(dyn std::error::Error + Send + Sync + 'static), octets_max: usize) -> ApiError {
     if error.is::<LengthLimitError>() {
-        let message = format!("the body is longer than {BODY_OCTETS_MAX} octets");
+        let message = format!("the body is longer than {octets_max} octets");
         return ApiError::new(StatusCode::PAYLOAD_TOO_LARGE, "too_large", message);
     }
     ApiError::new(StatusCode::BAD_REQUEST, "unreadable", "the body did not arrive in full")
@@ -106,6 +128,8 @@ pub fn text(field: &str, text: &str) -> Result<String, ApiError> {
 }
 
 const BODY_OCTETS_MAX: usize = 2 * 1024 * 1024;
+/// Files of `uploads::OCTETS_MAX` in base64, and the words.
+const LARGE_BODY_OCTETS_MAX: usize = 32 * 1024 * 1024;
 const LINE_OCTETS_MAX: usize = 990;
 const TEXT_OCTETS_MAX: usize = 512 * 1024;
 const PAGE_LENGTH: usize = 50;

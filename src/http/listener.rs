@@ -29,6 +29,7 @@ pub struct Doors {
 
 /// Serves on every door until `stop`; the tasks end when the last answer is out.
 pub fn start(surface: &Surface, doors: Doors, stop: &CancellationToken, tasks: &TaskTracker) -> io::Result<()> {
+    let surface = Surface { stop: stop.clone(), ..surface.clone() };
     let all = doors.tcp.into_iter().map(|bound| (bound, Door::Tcp));
     for (bound, door) in all.chain(std::iter::once((doors.owner, Door::UnixSocket))) {
         let acceptor = Acceptor::new(bound)?;

@@ -9,6 +9,7 @@ use crate::store::Store;
 use arc_swap::ArcSwap;
 use std::sync::Arc;
 use tokio::sync::Semaphore;
+use tokio_util::sync::CancellationToken;
 
 /// Handlers get a clone each; all share it.
 #[derive(Clone)]
@@ -21,14 +22,29 @@ pub struct Surface {
     /// Untrusted HTML and attachments are read on the blocking pool, by so many at once: each costs CPU and memory
     /// in proportion to a mail.
     pub mail_readers: Arc<Semaphore>,
+    /// Bodies with files are held in memory whole: so many at once.
+    pub large_bodies: Arc<Semaphore>,
+    /// Places for those who listen to events: each holds a task and a few frames.
+    pub event_feeds: Arc<Semaphore>,
+    /// Ends what would answer for ever.
+    pub stop: CancellationToken,
     /// The conversation that the demo's page shows; `None` outside the demo.
     pub demo: Option<Id>,
 }
 
 impl Surface {
     pub fn new(store: Store, config: Arc<ArcSwap<Config>>, clock: Clock, metrics: Arc<Metrics>) -> Surface {
-        let mail_readers = Arc::new(Semaphore::new(MAIL_READERS));
-        Surface { store, config, clock, metrics, mail_readers, demo: None }
+        Surface {
+            store,
+            config,
+            clock,
+            metrics,
+            mail_readers: Arc::new(Semaphore::new(MAIL_READERS)),
+            large_bodies: Arc::new(Semaphore::new(LARGE_BODIES)),
+            event_feeds: Arc::new(Semaphore::new(EVENT_FEEDS_MAX)),
+            stop: CancellationToken::new(),
+            demo: None,
+        }
     }
 
     /// As [`Surface::account`]; a caller that names another is told so.
@@ -43,3 +59,5 @@ impl Surface {
 }
 
 const MAIL_READERS: usize = 4;
+const LARGE_BODIES: usize = 4;
+const EVENT_FEEDS_MAX: usize = 128;

@@ -1,14 +1,16 @@
 //! What we answer to a peer, decided from evidence that the session loaded. Pure: no I/O, no clock, no waiting.
 
-use crate::config::checked::{Account, Config, ForgedPolicy};
-use crate::conversation::reply_token::ReplyToken;
+mod agents;
+mod recipient;
+
+pub use agents::{AgentEvidence, refused_of_agents};
+pub use recipient::{Bounced, Recipient, RecipientDecision, RecipientEvidence, recipient, token_to_look_up};
+
+use crate::config::checked::ForgedPolicy;
 use crate::limits::Limits;
-use crate::mail::address::Address;
 use crate::net::permits::SlotRefusal;
-use crate::smtp::question::ForwardPath;
 use crate::smtp::reply::{self, Reply};
 use crate::store::StoreError;
-use crate::store::unit::TokenState;
 
 /// What is known of a peer before the greeting.
 #[derive(Debug, Clone, Copy)]
@@ -77,87 +79,6 @@ pub fn sender(evidence: &SenderEvidence, limits: &Limits) -> Result<(), Reply> {
     }
 }
 
-/// A recipient that mail is taken for.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Recipient {
-    /// One spelling for every way to write it, so that retries and doubles meet.
-    pub address: String,
-    pub account: String,
-}
-
-/// RCPT, decided.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum RecipientDecision {
-    Accept(Recipient),
-    /// Nobody knows it: counts against the session.
-    Unknown(Reply),
-    Refuse(Reply),
-}
-
-/// The token that RCPT looks up: every recipient costs exactly one look-up, known, unknown or no token at all, so
-/// that time tells nothing about which tokens exist.
-pub fn token_to_look_up(path: &ForwardPath) -> ReplyToken {
-    match path {
-        ForwardPath::Postmaster => None,
-        ForwardPath::Mailbox(address) => ReplyToken::of(address),
-    }
-    .unwrap_or(NO_TOKEN)
-}
-
-const NO_TOKEN: ReplyToken = ReplyToken([0; 16]);
-
-/// RCPT: whose mail this is, from the config in force and the state of [`token_to_look_up`].
-pub fn recipient(path: &ForwardPath, config: &Config, token: Result<TokenState, StoreError>) -> RecipientDecision {
-    let mailbox = match path {
-        ForwardPath::Postmaster => None,
-        ForwardPath::Mailbox(address) => Some(address),
-    };
-    let account = match mailbox {
-        // RFC 5321 §4.5.1: `<Postmaster>` without a domain is always taken.
-        None => config.accounts.first(),
-        Some(address) => config.account_of_domain(address.domain()),
-    };
-    let Some(account) = account else { return RecipientDecision::Refuse(reply::not_our_domain()) };
-    let Ok(token) = token else { return RecipientDecision::Refuse(reply::store_unreadable()) };
-    match mailbox {
-        None => accept(format!("postmaster@{}", account.inbound_domain), account),
-        Some(address) if is_role(address) => accept(address.key(), account),
-        Some(address) => match config.inbox_of_address(&address.key()) {
-            Some((account, _)) => accept(address.key(), account),
-            None => by_token(address, account, token),
-        },
-    }
-}
-
-fn accept(address: String, account: &Account) -> RecipientDecision {
-    RecipientDecision::Accept(Recipient { address, account: account.name.clone() })
-}
-
-/// RFC 5321 §4.5.1 and RFC 2142 §4: a domain that takes mail answers for itself at these.
-fn is_role(address: &Address) -> bool {
-    ["postmaster", "abuse"].iter().any(|role| address.local().eq_ignore_ascii_case(role))
-}
-
-/// A token opens its own account's inbound domain only: elsewhere it is as unknown as any other word.
-fn by_token(address: &Address, account: &Account, state: TokenState) -> RecipientDecision {
-    let at_home = |owner: &str| owner == account.name && address.domain() == account.inbound_domain;
-    match (ReplyToken::of(address), state) {
-        (Some(token), TokenState::Live { account: owner, .. }) if at_home(&owner) => {
-            accept(token.address(&account.inbound_domain), account)
-        }
-        (Some(_), TokenState::Revoked { account: owner }) if at_home(&owner) => {
-            RecipientDecision::Refuse(reply::token_revoked())
-        }
-        (Some(_), TokenState::Expired { account: owner }) if at_home(&owner) => {
-            RecipientDecision::Refuse(reply::token_expired())
-        }
-        (
-            _,
-            TokenState::Unknown | TokenState::Live { .. } | TokenState::Revoked { .. } | TokenState::Expired { .. },
-        ) => RecipientDecision::Unknown(reply::unknown_recipient()),
-    }
-}
-
 /// Room for a mail, in the budget of all sessions and on the disk.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Room {
@@ -205,141 +126,14 @@ pub fn not_stored(error: &StoreError) -> Reply {
         | StoreError::Open { .. }
         | StoreError::Database(_)
         | StoreError::Closed
-        | StoreError::NotFound(_) => reply::not_stored(),
+        | StoreError::NotFound(_)
+        | StoreError::Conflict(_) => reply::not_stored(),
     }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::config::checked::{Dns, Http, Inbox, IngressSecrets, Outbound, Server, Smtp};
-    use crate::conversation::id::Id;
-    use crate::conversation::model::Channel;
-    use std::sync::Arc;
-    use std::time::Duration;
-
-    const HEX: &str = "00112233445566778899aabbccddeeff";
-
-    fn account(name: &str, inbound_domain: &str, inbox: Option<&str>) -> Account {
-        let inbox = inbox.map(|address| Inbox {
-            name: "support".into(),
-            channel: Channel::Email,
-            address: Some(address.into()),
-            offline_delay: Duration::ZERO,
-            unseen_delay: Duration::ZERO,
-            resume_url: String::new(),
-            notify_agents: true,
-        });
-        Account {
-            name: name.into(),
-            inbound_domain: inbound_domain.into(),
-            forged: ForgedPolicy::Reject,
-            outbound_tls: Default::default(),
-            trusted_arc_sealers: Vec::new(),
-            continuity: true,
-            dkim: Vec::new(),
-            ingress: IngressSecrets::default(),
-            webhooks: Vec::new(),
-            bridge: None,
-            inboxes: inbox.into_iter().collect(),
-        }
-    }
-
-    fn config(accounts: Vec<Account>) -> Config {
-        Config {
-            server: Server { hostname: "mx.example".into(), data_dir: "/nowhere".into() },
-            smtp: Smtp::default(),
-            http: Http { listen: Vec::new(), public_url: String::new() },
-            tls: Vec::new(),
-            dns: Dns::default(),
-            outbound: Outbound::default(),
-            limits: Arc::new(Limits::default()),
-            accounts,
-        }
-    }
-
-    fn two_accounts() -> Config {
-        config(vec![
-            account("acme", "reply.acme.example", Some("support@acme.example")),
-            account("bolt", "reply.bolt.example", None),
-        ])
-    }
-
-    fn decide(path: &str, token: Result<TokenState, StoreError>) -> RecipientDecision {
-        let path = match path {
-            "postmaster" => ForwardPath::Postmaster,
-            address => ForwardPath::Mailbox(Address::parse(address).unwrap()),
-        };
-        recipient(&path, &two_accounts(), token)
-    }
-
-    fn live(account: &str) -> TokenState {
-        TokenState::Live { account: account.into(), conversation_id: Id(1), agent: None }
-    }
-
-    fn accepts(path: &str, token: TokenState, address: &str, account: &str) {
-        let expected = Recipient { address: address.into(), account: account.into() };
-        assert_eq!(decide(path, Ok(token)), RecipientDecision::Accept(expected), "{path}");
-    }
-
-    #[test]
-    fn a_live_token_is_taken_in_every_spelling_and_filed_under_one() {
-        let canonical = format!("reply+{HEX}@reply.acme.example");
-        for local in [format!("reply+{HEX}"), format!("Reply-{}", HEX.to_uppercase()), format!("REPLY.{HEX}")] {
-            accepts(&format!("{local}@Reply.ACME.example."), live("acme"), &canonical, "acme");
-        }
-    }
-
-    #[test]
-    fn role_and_inbox_addresses_are_taken_without_a_token() {
-        accepts("postmaster", TokenState::Unknown, "postmaster@reply.acme.example", "acme");
-        accepts("POSTMASTER@reply.bolt.example", TokenState::Unknown, "postmaster@reply.bolt.example", "bolt");
-        accepts("Abuse@acme.example", TokenState::Unknown, "abuse@acme.example", "acme");
-        accepts("Support@acme.example", TokenState::Unknown, "support@acme.example", "acme");
-    }
-
-    #[test]
-    fn unknown_and_ended_tokens_and_foreign_domains_each_get_their_reply() {
-        let token = format!("reply+{HEX}@reply.acme.example");
-        let unknown = RecipientDecision::Unknown(reply::unknown_recipient());
-        let refused = RecipientDecision::Refuse;
-        let acme = || "acme".to_owned();
-        assert_eq!(decide(&token, Ok(TokenState::Unknown)), unknown);
-        assert_eq!(decide("nobody@reply.acme.example", Ok(TokenState::Unknown)), unknown);
-        assert_eq!(decide(&token, Ok(TokenState::Revoked { account: acme() })), refused(reply::token_revoked()));
-        assert_eq!(decide(&token, Ok(TokenState::Expired { account: acme() })), refused(reply::token_expired()));
-        let elsewhere = format!("reply+{HEX}@elsewhere.example");
-        assert_eq!(decide(&elsewhere, Ok(live("acme"))), refused(reply::not_our_domain()));
-        assert_eq!(decide("postmaster@elsewhere.example", Ok(TokenState::Unknown)), refused(reply::not_our_domain()));
-    }
-
-    #[test]
-    fn a_token_is_unknown_at_any_domain_but_its_accounts_own() {
-        let unknown = RecipientDecision::Unknown(reply::unknown_recipient());
-        for domain in ["reply.bolt.example", "acme.example"] {
-            assert_eq!(decide(&format!("reply+{HEX}@{domain}"), Ok(live("acme"))), unknown, "{domain}");
-        }
-        let revoked = TokenState::Revoked { account: "acme".into() };
-        assert_eq!(decide(&format!("reply+{HEX}@reply.bolt.example"), Ok(revoked)), unknown);
-        // The state of the stand-in token must open nothing, whatever it is.
-        assert_eq!(decide("nobody@reply.acme.example", Ok(live("acme"))), unknown);
-    }
-
-    #[test]
-    fn an_unreadable_store_defers_and_never_rejects_our_own() {
-        for path in [format!("reply+{HEX}@reply.acme.example").as_str(), "postmaster", "support@acme.example"] {
-            let decision = decide(path, Err(StoreError::Closed));
-            assert_eq!(decision, RecipientDecision::Refuse(reply::store_unreadable()), "{path}");
-        }
-    }
-
-    #[test]
-    fn every_recipient_costs_one_look_up() {
-        let of = |text: &str| token_to_look_up(&ForwardPath::Mailbox(Address::parse(text).unwrap()));
-        assert_eq!(of(&format!("reply+{HEX}@x.example")), ReplyToken::from_digits(HEX).unwrap());
-        assert_eq!(of("nobody@x.example"), NO_TOKEN);
-        assert_eq!(token_to_look_up(&ForwardPath::Postmaster), NO_TOKEN);
-    }
 
     #[test]
     fn a_peer_is_sent_away_for_the_first_reason_there_is() {

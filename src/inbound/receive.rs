@@ -4,11 +4,12 @@
 use super::content_buffer::{Content, ContentError};
 use super::header::message_id;
 use super::ledger::{self, End, Offer};
-use super::policy::{self, Answering, Recipient};
+use super::policy::{self, AgentEvidence, Answering, Recipient};
 use super::services::Services;
 use crate::config::checked::ForgedPolicy;
 use crate::conversation::id::Id;
-use crate::sender_auth::{AuthResults, Check};
+use crate::mail::address::email_key;
+use crate::sender_auth::{AuthResults, Check, Verdict};
 use crate::smtp::reply::{self, Reply};
 use crate::store::unit::{Acceptance, AcceptedEntry};
 use std::net::IpAddr;
@@ -59,14 +60,12 @@ pub async fn accept_mail(services: &Services, offered: Offered) -> Vec<Received>
             return vec![defer(services, &offered, &error); offered.recipients.len()];
         }
     };
-    let refused = refused_as_forged(services, &offered, &evidence);
-    let forged = reply::forged(&evidence.author_domain);
     let envelope = Envelope::of(&offered, &evidence);
     let (mut kept, mut received) = (Vec::new(), Vec::new());
-    for (recipient, refused) in offered.recipients.iter().zip(refused) {
-        if refused {
-            envelope.refuse(services, recipient, &forged, "forged");
-            received.push(Some(Received::Refused(forged.clone())));
+    for (recipient, refused) in offered.recipients.iter().zip(refusals(services, &offered, &evidence)) {
+        if let Some((reply, reason)) = refused {
+            envelope.refuse(services, recipient, &reply, reason);
+            received.push(Some(Received::Refused(reply)));
         } else {
             kept.push(recipient.clone());
             received.push(None);
@@ -89,6 +88,9 @@ struct Evidence {
     /// The author's domain asks to refuse this mail.
     refusable: bool,
     author_domain: String,
+    verdict: Verdict,
+    /// The one From address, canonical.
+    author: Option<String>,
 }
 
 async fn examine(services: &Services, offered: &Offered) -> Result<Evidence, ContentError> {
@@ -114,6 +116,8 @@ async fn examine(services: &Services, offered: &Offered) -> Result<Evidence, Con
         // Without the author's address SPF was not asked, and what was not asked cannot prove a forgery.
         refusable: results.refusable() && offered.author_ip.is_some(),
         author_domain: results.dmarc.domain.clone(),
+        verdict: results.verdict,
+        author: results.author.as_deref().map(email_key),
         auth: serde_json::to_value(&results).unwrap_or_default(),
     })
 }
@@ -136,6 +140,17 @@ fn sealers_trusted_by_all(services: &Services, recipients: &[Recipient]) -> Vec<
         trusted.retain(|sealer| account.trusted_arc_sealers.contains(sealer));
         trusted
     })
+}
+
+/// Why the mail is not taken, for each recipient, and the ledger's word for it.
+fn refusals(services: &Services, offered: &Offered, evidence: &Evidence) -> Vec<Option<(Reply, &'static str)>> {
+    let agents: Vec<Option<&str>> = offered.recipients.iter().map(|recipient| recipient.agent.as_deref()).collect();
+    let of_agents = AgentEvidence { agents: &agents, verdict: evidence.verdict, author: evidence.author.as_deref() };
+    let of_agents = policy::refused_of_agents(&of_agents, offered.answering);
+    let forged = refused_as_forged(services, offered, evidence).into_iter();
+    let forged = forged.map(|refused| refused.then(|| (reply::forged(&evidence.author_domain), "forged")));
+    let of_agents = of_agents.into_iter().map(|refused| refused.map(|reply| (reply, "not proven to be the agent's")));
+    forged.zip(of_agents).map(|(forged, of_agents)| forged.or(of_agents)).collect()
 }
 
 fn refused_as_forged(services: &Services, offered: &Offered, evidence: &Evidence) -> Vec<bool> {

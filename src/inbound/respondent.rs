@@ -4,7 +4,8 @@ use super::content_buffer::ContentBuffer;
 use super::ledger::{self, End, Offer, Origin};
 use super::listener::Door;
 use super::policy::{
-    self, Answering, ConnectEvidence, Health, RecipientDecision, Room, SenderEvidence, Turned, Within,
+    self, Answering, Bounced, ConnectEvidence, Health, RecipientDecision, RecipientEvidence, Room, SenderEvidence,
+    Turned, Within,
 };
 use super::receive::{self, Offered};
 use super::services::Services;
@@ -168,7 +169,9 @@ impl Respondent {
             return Answer::Reply(reply);
         }
         let token = self.services.store.token_state(policy::token_to_look_up(&path)).await;
-        let decision = policy::recipient(&path, &self.services.config.load(), token);
+        let bounced = Bounced::of(&path, self.services.store.keys());
+        let evidence = RecipientEvidence { token, bounced, now: self.services.clock.now() };
+        let decision = policy::recipient(&path, &self.services.config.load(), evidence);
         match decision {
             RecipientDecision::Accept(recipient) => {
                 if let Some(transaction) = &mut self.transaction {

@@ -135,6 +135,11 @@ fn split_quoted(rest: &str) -> Result<(String, &str), AddressError> {
     Err(AddressError::NoAt)
 }
 
+/// The form by which a mailbox is found, also where its address was written as nothing that can be parsed.
+pub fn email_key(email: &str) -> String {
+    Address::parse(email.trim()).map_or_else(|_| email.trim().to_lowercase(), |address| address.key())
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -276,6 +276,28 @@ pub fn forged(domain: &str) -> Reply {
     Reply::new(550, "5.7.26", format!("the mail fails DMARC and {domain} asks to reject such mail (p=reject)"))
 }
 
+pub fn not_the_agent() -> Reply {
+    Reply::new(
+        550,
+        "5.7.1",
+        "this reply address belongs to an agent and takes mail from that agent's registered address only: \
+         answer from that address, or in the desk",
+    )
+}
+
+pub fn agent_unproven() -> Reply {
+    Reply::new(
+        550,
+        "5.7.1",
+        "nothing proves that the agent wrote this mail: send it through your company's mail server, so that it carries \
+         the DKIM signature of your domain, or answer in the desk",
+    )
+}
+
+pub fn agent_undetermined() -> Reply {
+    Reply::new(451, "4.7.5", "the DNS does not say now whether the agent wrote this mail, try again later")
+}
+
 pub fn not_stored() -> Reply {
     Reply::new(451, "4.3.0", "could not store the mail now, try again later")
 }

@@ -30,6 +30,9 @@ pub enum StoreError {
     Closed,
     #[error("no such {0}")]
     NotFound(&'static str),
+    /// It is there, and in a state in which this cannot be done: why, and what to do instead.
+    #[error("{0}")]
+    Conflict(String),
 }
 
 impl StoreError {
@@ -41,7 +44,8 @@ impl StoreError {
             | StoreError::Database(_)
             | StoreError::Backup { .. }
             | StoreError::Closed
-            | StoreError::NotFound(_) => false,
+            | StoreError::NotFound(_)
+            | StoreError::Conflict(_) => false,
         }
     }
 }

@@ -1,7 +1,10 @@
 //! `/api/v1/conversations`: begin, list, show, change, and the end of its reply addresses.
 
-use super::messages::{Written, shown};
+use super::agents::named;
+use super::continuity;
+use super::messages::{Cast, Written, shown};
 use super::shape::{ConversationShape, List};
+use crate::conversation::agent::Agent;
 use crate::conversation::id::Id;
 use crate::conversation::model::{Conversation, Status};
 use crate::http::caller::Caller;
@@ -44,6 +47,7 @@ pub struct NewContact {
 pub struct Changes {
     #[schema(value_type = Option<String>)]
     status: Option<Status>,
+    /// An agent's registered address, or name.
     assignee: Option<String>,
     subject: Option<String>,
 }
@@ -72,13 +76,19 @@ pub async fn create(
     Body(body): Body<NewConversationBody>,
 ) -> Result<(StatusCode, Json<ConversationShape>), ApiError> {
     let account = caller.account(body.account.clone(), &surface)?;
-    let new = checked(body, account, &surface)?;
+    let agents = surface.store.agents(Some(account.clone())).await?;
+    let new = checked(body, account, &agents, &surface)?;
     let conversation = surface.store.new_conversation(new).await?;
     Ok((StatusCode::CREATED, Json(with_messages(&surface, conversation).await?)))
 }
 
 /// Everything is checked before anything is stored.
-fn checked(body: NewConversationBody, account: String, surface: &Surface) -> Result<NewConversation, ApiError> {
+fn checked(
+    body: NewConversationBody,
+    account: String,
+    agents: &[Agent],
+    surface: &Surface,
+) -> Result<NewConversation, ApiError> {
     let known = surface.known_account(&account)?;
     let inbox = known.inboxes.iter().find(|inbox| inbox.name == body.inbox);
     let inbox = inbox.ok_or_else(|| {
@@ -93,12 +103,15 @@ fn checked(body: NewConversationBody, account: String, surface: &Surface) -> Res
     let contact_email = contact_email.map(|email| address("contact.email", &email)).transpose()?;
     let (contact_name, contact_identifier) =
         (line("contact.name", body.contact.name)?, line("contact.identifier", body.contact.identifier)?);
+    let cast = Cast {
+        contact_name: contact_name.as_deref(),
+        contact_email: contact_email.as_deref(),
+        agents,
+        participants: &[],
+    };
     let config = surface.config.load_full();
     let posting = |direction| config.posting_of(&account, &inbox.name, direction);
-    let messages = body
-        .messages
-        .into_iter()
-        .map(|written| written.checked(contact_name.as_deref(), contact_email.as_deref(), posting));
+    let messages = body.messages.into_iter().map(|written| written.checked(cast, posting));
     Ok(NewConversation {
         messages: messages.collect::<Result<_, _>>()?,
         inbox: inbox.name.clone(),
@@ -136,7 +149,10 @@ pub async fn list(
             limit: page_length(query.limit)?,
         })
         .await?;
-    let items = page.items.into_iter().map(|conversation| without_messages(&surface, conversation)).collect();
+    let mut items = Vec::with_capacity(page.items.len());
+    for conversation in page.items {
+        items.push(without_messages(&surface, conversation).await?);
+    }
     Ok(Json(List { items, next: page.next }))
 }
 
@@ -159,11 +175,26 @@ pub async fn change(
     PathId(id): PathId,
     Body(changes): Body<Changes>,
 ) -> Result<Json<ConversationShape>, ApiError> {
-    visible(&surface, &caller, id).await?;
-    let assignee = line("assignee", changes.assignee)?;
+    let conversation = visible(&surface, &caller, id).await?;
+    let assignee = match line("assignee", changes.assignee)? {
+        Some(word) => Some(assignee(&surface, conversation.account, word).await?),
+        None => None,
+    };
     let subject = line("subject", changes.subject)?;
     let changed = surface.store.update_conversation(id, changes.status, assignee, subject).await?;
-    Ok(Json(without_messages(&surface, changed)))
+    Ok(Json(without_messages(&surface, changed).await?))
+}
+
+/// The registered address of the agent who is meant. An account without registered agents may use any word.
+async fn assignee(surface: &Surface, account: String, word: String) -> Result<String, ApiError> {
+    let agents = surface.store.agents(Some(account)).await?;
+    if agents.is_empty() {
+        return Ok(word);
+    }
+    let found = named(&agents, &word).map(|agent| agent.email.clone());
+    found.ok_or_else(|| {
+        ApiError::invalid("assignee", &format!("{word:?} is no agent of this account; see replyd agent list"))
+    })
 }
 
 /// The conversation, if it is there and the caller may see it.
@@ -172,14 +203,16 @@ pub async fn visible(surface: &Surface, caller: &Caller, id: Id) -> Result<Conve
     if caller.may_see(&conversation.account) { Ok(conversation) } else { Err(ApiError::not_found("conversation")) }
 }
 
-fn without_messages(surface: &Surface, conversation: Conversation) -> ConversationShape {
+/// The conversation as lists and changes show it.
+pub async fn without_messages(surface: &Surface, conversation: Conversation) -> Result<ConversationShape, ApiError> {
     let account = surface.account(&conversation.account);
-    ConversationShape::new(conversation, account.as_ref())
+    let continuity = continuity::of(surface, &conversation, account.as_ref()).await?;
+    Ok(ConversationShape::new(conversation, account.as_ref(), continuity))
 }
 
 async fn with_messages(surface: &Surface, conversation: Conversation) -> Result<ConversationShape, ApiError> {
     let messages = surface.store.messages(conversation.id, MESSAGES_SHOWN).await?;
-    let mut shape = without_messages(surface, conversation);
+    let mut shape = without_messages(surface, conversation).await?;
     shape.messages = Some(shown(surface, messages).await?);
     Ok(shape)
 }

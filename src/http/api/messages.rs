@@ -1,13 +1,16 @@
 //! `/api/v1/conversations/{id}/messages`: what agents, contacts and notes say through the API, and how a message is
 //! shown: its HTML sanitised off the event loop, by a few at a time.
 
+use super::agents::named;
 use super::conversations::visible;
 use super::shape::MessageShape;
+use super::uploads::{WrittenFile, uploads};
+use crate::conversation::agent::Agent;
 use crate::conversation::delivery::Posting;
-use crate::conversation::model::{Author, AuthorKind, Direction, Message, Via};
+use crate::conversation::model::{Author, AuthorKind, Direction, Message, Participant, Via};
 use crate::http::caller::Caller;
 use crate::http::error::ApiError;
-use crate::http::input::{Body, PathId, line, text};
+use crate::http::input::{LargeBody, PathId, line, text};
 use crate::http::surface::Surface;
 use crate::mail::address::Address;
 use crate::mail::html;
@@ -27,10 +30,11 @@ pub struct Written {
     agent: Option<String>,
     text: String,
     html: Option<String>,
-    /// Must be empty in this version.
     #[serde(default)]
-    #[schema(value_type = Vec<Object>)]
-    attachments: Vec<serde_json::Value>,
+    attachments: Vec<WrittenFile>,
+    /// Participants of the conversation who get a copy of an agent's message by mail.
+    #[serde(default)]
+    cc: Vec<String>,
     /// The same key in the same conversation gives the message of the first call.
     idempotency_key: Option<String>,
 }
@@ -43,28 +47,30 @@ pub enum WrittenBy {
     Note,
 }
 
+/// Whom the words of a message may mean.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct Cast<'a> {
+    pub contact_name: Option<&'a str>,
+    pub contact_email: Option<&'a str>,
+    /// Of the account.
+    pub agents: &'a [Agent],
+    pub participants: &'a [Participant],
+}
+
 impl Written {
-    /// The message to store; a contact's carries the contact's own name and address.
-    pub fn checked(
-        self,
-        contact_name: Option<&str>,
-        contact_email: Option<&str>,
-        posting: impl Fn(Direction) -> Posting,
-    ) -> Result<NewMessage, ApiError> {
-        if !self.attachments.is_empty() {
-            return Err(ApiError::invalid("attachments", "this version takes attachments by mail only"));
-        }
+    /// The message to store; a contact's carries the contact's own name and address, a registered agent's theirs.
+    pub fn checked(self, cast: Cast<'_>, posting: impl Fn(Direction) -> Posting) -> Result<NewMessage, ApiError> {
         let written = text("text", &self.text)?;
         if written.trim().is_empty() {
             return Err(ApiError::invalid("text", "it is empty"));
         }
         let agent = line("agent", self.agent)?;
         let author = match self.author {
-            WrittenBy::Agent | WrittenBy::Note => agent_author(agent),
+            WrittenBy::Agent | WrittenBy::Note => agent_author(agent, cast.agents),
             WrittenBy::Contact => Author {
                 kind: AuthorKind::Contact,
-                name: contact_name.map(str::to_owned),
-                email: contact_email.map(str::to_owned),
+                name: cast.contact_name.map(str::to_owned),
+                email: cast.contact_email.map(str::to_owned),
             },
         };
         let direction = self.author.direction();
@@ -79,8 +85,8 @@ impl Written {
             attachments: Vec::new(),
             email: None,
             idempotency_key: line("idempotency_key", self.idempotency_key)?,
-            uploads: Vec::new(),
-            posting: posting(direction),
+            uploads: uploads(self.attachments)?,
+            posting: Posting { cc: copied(self.author, &self.cc, cast.participants)?, ..posting(direction) },
         })
     }
 }
@@ -95,7 +101,36 @@ impl WrittenBy {
     }
 }
 
-fn agent_author(agent: Option<String>) -> Author {
+/// Only whom the conversation knows: an address that an agent mistypes gets nobody's mail.
+fn copied(by: WrittenBy, cc: &[String], participants: &[Participant]) -> Result<Vec<String>, ApiError> {
+    if !cc.is_empty() && by != WrittenBy::Agent {
+        return Err(ApiError::invalid("cc", "only an agent's message is copied to participants"));
+    }
+    let mut copied: Vec<String> = Vec::new();
+    for email in cc {
+        let key = Address::parse(email).map(|address| address.key());
+        let known = participants.iter().find(|participant| Ok(participant.email.to_lowercase()) == key);
+        let reason = || format!("{:?} is no participant of this conversation", one_line(email));
+        let known = known.ok_or_else(|| ApiError::invalid("cc", &reason()))?;
+        if !copied.contains(&known.email) {
+            copied.push(known.email.clone());
+        }
+    }
+    Ok(copied)
+}
+
+/// A name that goes into an error must not break it.
+fn one_line(text: &str) -> String {
+    text.chars().filter(|c| !c.is_control()).take(NAMED_MAX).collect()
+}
+
+const NAMED_MAX: usize = 254;
+
+fn agent_author(agent: Option<String>, agents: &[Agent]) -> Author {
+    if let Some(registered) = agent.as_deref().and_then(|word| named(agents, word)) {
+        let (name, email) = (Some(registered.name.clone()), Some(registered.email.clone()));
+        return Author { kind: AuthorKind::Agent, name, email };
+    }
     let email = agent.as_deref().and_then(|agent| Address::parse(agent).ok()).map(|address| address.to_string());
     let name = agent.filter(|_| email.is_none());
     Author { kind: AuthorKind::Agent, name, email }
@@ -107,13 +142,19 @@ pub async fn append(
     State(surface): State<Surface>,
     caller: Caller,
     PathId(id): PathId,
-    Body(written): Body<Written>,
+    LargeBody(written): LargeBody<Written>,
 ) -> Result<(StatusCode, Json<MessageShape>), ApiError> {
     let conversation = visible(&surface, &caller, id).await?;
-    let contact = &conversation.contact;
+    let agents = surface.store.agents(Some(conversation.account.clone())).await?;
+    let cast = Cast {
+        contact_name: conversation.contact.name.as_deref(),
+        contact_email: conversation.contact.email.as_deref(),
+        agents: &agents,
+        participants: &conversation.participants,
+    };
     let config = surface.config.load_full();
     let posting = |direction| config.posting_of(&conversation.account, &conversation.inbox, direction);
-    let message = written.checked(contact.name.as_deref(), contact.email.as_deref(), posting)?;
+    let message = written.checked(cast, posting)?;
     let stored = surface.store.append_message(id, message).await?;
     let shown = shown(&surface, vec![stored]).await?.pop();
     shown.map(|shape| (StatusCode::CREATED, Json(shape))).ok_or_else(|| ApiError::not_found("message"))
@@ -139,10 +180,26 @@ fn sanitised(message: Message) -> MessageShape {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::clock::UnixMs;
+    use crate::conversation::id::Id;
 
     fn check(body: &str) -> Result<NewMessage, String> {
         let written: Written = serde_json::from_str(body).map_err(|error| error.to_string())?;
-        written.checked(Some("Ada"), Some("ada@example.com"), |_| Posting::default()).map_err(|error| error.message)
+        let cast = Cast {
+            contact_name: Some("Ada"),
+            contact_email: Some("ada@example.com"),
+            agents: &[Agent {
+                id: Id(1),
+                account: "acme".into(),
+                email: "sara@agents.example".into(),
+                name: "Sara".into(),
+                inboxes: None,
+                by_mail: true,
+                created_at: UnixMs(0),
+            }],
+            participants: &[Participant { name: None, email: "bob@example.com".into(), since: UnixMs(0) }],
+        };
+        written.checked(cast, |_| Posting::default()).map_err(|error| error.message)
     }
 
     #[test]
@@ -155,6 +212,25 @@ mod tests {
         assert_eq!(named, Ok((Some("Ben".into()), None)));
         let mailed = check(r#"{"author":"agent","agent":"ben@acme.example","text":"x"}"#);
         assert_eq!(mailed.map(|m| m.author.email), Ok(Some("ben@acme.example".into())));
+        for word in ["Sara@agents.example", "Sara"] {
+            let registered = check(&format!(r#"{{"author":"agent","agent":"{word}","text":"x"}}"#));
+            let author = registered.map(|m| (m.author.name, m.author.email));
+            assert_eq!(author, Ok((Some("Sara".into()), Some("sara@agents.example".into()))));
+        }
+    }
+
+    #[test]
+    fn a_copy_goes_to_participants_only() {
+        let copied = |body: &str| check(body).map(|message| message.posting.cc);
+        let twice = copied(r#"{"author":"agent","text":"x","cc":["Bob@example.com","bob@example.com"]}"#);
+        assert_eq!(twice, Ok(vec!["bob@example.com".to_owned()]));
+        for body in [
+            r#"{"author":"agent","text":"x","cc":["eve@example.com"]}"#,
+            r#"{"author":"agent","text":"x","cc":["bob@example.com\r\nBcc: x"]}"#,
+            r#"{"author":"note","text":"x","cc":["bob@example.com"]}"#,
+        ] {
+            assert!(copied(body).is_err_and(|error| error.starts_with("cc: ")), "{body}");
+        }
     }
 
     #[test]
@@ -165,10 +241,6 @@ mod tests {
             (
                 r#"{"author":"agent","agent":"a\r\nb","text":"x"}"#,
                 "agent: line breaks and control characters are not allowed",
-            ),
-            (
-                r#"{"author":"agent","text":"x","attachments":[{}]}"#,
-                "attachments: this version takes attachments by mail only",
             ),
         ] {
             assert_eq!(check(body).map(|_| ()), Err(expected.to_owned()));

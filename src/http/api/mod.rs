@@ -1,10 +1,17 @@
 //! The API under `/api/v1`: one file per kind of thing.
 
+pub mod agents;
 pub mod attachments;
 pub mod backup;
+pub mod continuity;
 pub mod conversations;
+pub mod events;
 pub mod inbound;
 pub mod messages;
+pub mod queue;
 pub mod reply_address;
 pub mod shape;
+pub mod shape_outgoing;
+pub mod suppressions;
 pub mod tokens;
+pub mod uploads;

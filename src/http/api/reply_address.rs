@@ -1,6 +1,6 @@
 //! `/api/v1/conversations/{id}/reply_address`: until when the address of a conversation lets mail in.
 
-use super::conversations::visible;
+use super::conversations::{visible, without_messages};
 use super::shape::ConversationShape;
 use crate::clock::UnixMs;
 use crate::conversation::id::Id;
@@ -51,6 +51,5 @@ pub async fn expire(
 
 async fn as_it_is_now(surface: &Surface, id: Id) -> Result<Json<ConversationShape>, ApiError> {
     let conversation = surface.store.conversation(id).await?;
-    let account = surface.account(&conversation.account);
-    Ok(Json(ConversationShape::new(conversation, account.as_ref())))
+    Ok(Json(without_messages(surface, conversation).await?))
 }

@@ -11,6 +11,8 @@ use crate::store::ledger::LedgerEntry;
 use serde::Serialize;
 use utoipa::ToSchema;
 
+pub use super::shape_outgoing::{AgentShape, DeliveryShape, QueueShape, SuppressionShape};
+
 /// A page of a list.
 #[derive(Debug, Serialize, ToSchema)]
 pub struct List<T> {
@@ -150,18 +152,6 @@ pub struct EmailShape {
     pub defects: Vec<String>,
 }
 
-/// How an agent's message reaches the contact.
-#[derive(Debug, Serialize, ToSchema)]
-pub struct DeliveryShape {
-    pub state: &'static str,
-    pub due_at: Option<String>,
-    pub attempts: u32,
-    pub remote: Option<String>,
-    pub remote_reply: Option<String>,
-    pub tls: Option<String>,
-    pub last_attempt_at: Option<String>,
-}
-
 #[derive(Debug, Serialize, ToSchema)]
 pub struct InboundShape {
     #[schema(value_type = String)]
@@ -199,8 +189,11 @@ pub struct InboundShape {
 
 impl ConversationShape {
     /// `account` is the config's account of this conversation, if it is still there.
-    pub fn new(conversation: Conversation, account: Option<&Account>) -> ConversationShape {
-        let continuity = ContinuityShape { due_at: None, reason: continuity_reason(&conversation, account).to_owned() };
+    pub fn new(
+        conversation: Conversation,
+        account: Option<&Account>,
+        continuity: ContinuityShape,
+    ) -> ConversationShape {
         ConversationShape {
             id: conversation.id,
             account: conversation.account,
@@ -219,16 +212,6 @@ impl ConversationShape {
             continuity,
             messages: None,
         }
-    }
-}
-
-fn continuity_reason(conversation: &Conversation, account: Option<&Account>) -> &'static str {
-    match account {
-        None => "the account is not in the config",
-        Some(account) if !account.continuity => "continuity is off for this account",
-        Some(_) if conversation.contact.email.is_none() => "the contact has no email address",
-        Some(_) if conversation.unseen_by_contact == 0 => "nothing is unseen",
-        Some(_) => "this version of replyd receives mail and does not send any",
     }
 }
 
@@ -257,7 +240,8 @@ impl From<Author> for AuthorShape {
 impl MessageShape {
     /// `html` is what sanitising left of the message's HTML.
     pub fn new(message: Message, html: Option<String>) -> MessageShape {
-        let waits = message.direction == Direction::Outgoing;
+        let is_outgoing = message.direction == Direction::Outgoing;
+        let waits = is_outgoing.then(|| DeliveryShape::without_mail(message.seen_at.is_some()));
         MessageShape {
             id: message.id,
             conversation_id: message.conversation_id,
@@ -272,21 +256,7 @@ impl MessageShape {
             created_at: message.created_at.rfc3339(),
             seen_at: message.seen_at.map(|at| at.rfc3339()),
             email: message.email.map(EmailShape::from),
-            delivery: waits.then(|| DeliveryShape::of(if message.seen_at.is_some() { "seen" } else { "waiting" })),
-        }
-    }
-}
-
-impl DeliveryShape {
-    fn of(state: &'static str) -> DeliveryShape {
-        DeliveryShape {
-            state,
-            due_at: None,
-            attempts: 0,
-            remote: None,
-            remote_reply: None,
-            tls: None,
-            last_attempt_at: None,
+            delivery: message.delivery.map(DeliveryShape::from).or(waits),
         }
     }
 }

@@ -38,10 +38,7 @@ pub fn conversation(writing: &Writing<'_>, new: &NewConversation) -> Result<Id, 
 }
 
 /// The form by which a contact or participant is found by email.
-pub fn email_key(email: &str) -> String {
-    crate::mail::address::Address::parse(email.trim())
-        .map_or_else(|_| email.trim().to_lowercase(), |address| address.key())
-}
+pub use crate::mail::address::email_key;
 
 /// The identifier is the host site's own word for a person, so it wins over an email that somebody typed.
 fn contact(writing: &Writing<'_>, new: &NewConversation) -> Result<Id, StoreError> {

@@ -3,7 +3,7 @@
 
 use super::super::StoreError;
 use crate::clock::Clock;
-use crate::conversation::id::Id;
+use crate::conversation::id::{Id, RANDOM_BITS};
 use crate::conversation::reply_token::ReplyToken;
 use rusqlite::Connection;
 use std::sync::{Mutex, PoisonError};
@@ -70,6 +70,5 @@ fn fill(octets: &mut [u8]) -> Result<(), StoreError> {
     aws_lc_rs::rand::fill(octets).map_err(|_| StoreError::Unhealthy("the system gives no random numbers".into()))
 }
 
-const RANDOM_BITS: u32 = 22;
 const STRIDE_MASK: i64 = 0xff;
 const POOL_OCTETS: usize = 1024;

@@ -1,0 +1,164 @@
+//! `replyd queue list|show|retry|cancel|hold|release`: where is the answer I sent? On the running daemon.
+
+use super::client::{Client, escaped, with_query};
+use super::conversation::more;
+use super::failure::Done;
+use super::print::{field, items, json, one_line, say, table, text};
+use clap::{Args, Subcommand};
+use hyper::Method;
+use serde_json::Value;
+use std::path::Path;
+
+#[derive(Debug, Subcommand)]
+pub enum QueueCommand {
+    /// List outgoing mails, newest first
+    List(List),
+    /// Show one mail, with what was said in its last attempt
+    Show(One),
+    /// Try now, whatever was planned; a failed or cancelled mail is tried again
+    Retry(One),
+    /// Make no attempt any more
+    Cancel(One),
+    /// Make no attempt until it is released
+    Hold(One),
+    /// Let attempts go on
+    Release(One),
+}
+
+#[derive(Debug, Args)]
+pub struct One {
+    id: String,
+    #[arg(long)]
+    json: bool,
+}
+
+#[derive(Debug, Args)]
+pub struct List {
+    #[arg(long)]
+    account: Option<String>,
+    #[arg(long, value_parser = ["waiting", "queued", "deferred", "delivered", "failed", "cancelled", "seen"])]
+    state: Option<String>,
+    /// The id of a conversation
+    #[arg(long)]
+    conversation: Option<String>,
+    /// Part of the recipient's address
+    #[arg(long)]
+    recipient: Option<String>,
+    #[arg(long)]
+    limit: Option<u32>,
+    /// The page after: `next` of the page before
+    #[arg(long)]
+    cursor: Option<String>,
+    #[arg(long)]
+    json: bool,
+}
+
+pub fn run(config_file: &Path, command: QueueCommand) -> Done {
+    let client = Client::of(config_file)?;
+    match command {
+        QueueCommand::List(query) => list(&client, query),
+        QueueCommand::Show(One { id, json: as_json }) => {
+            let entry = client.get(&path(&id, ""))?;
+            if as_json {
+                json(&entry)
+            } else {
+                show(&entry)
+            }
+            Ok(())
+        }
+        QueueCommand::Retry(one) => change(&client, &one, "/retry"),
+        QueueCommand::Cancel(one) => change(&client, &one, "/cancel"),
+        QueueCommand::Hold(one) => change(&client, &one, "/hold"),
+        QueueCommand::Release(one) => change(&client, &one, "/release"),
+    }
+}
+
+fn path(id: &str, what: &str) -> String {
+    format!("/api/v1/queue/{}{what}", escaped(id))
+}
+
+fn change(client: &Client, one: &One, what: &str) -> Done {
+    let entry = client.call(Method::POST, &path(&one.id, what), None)?;
+    if one.json {
+        json(&entry);
+    } else {
+        say!("{} {}", one_line(&one.id), state(&entry));
+    }
+    Ok(())
+}
+
+/// `held` says more than the state it is held in.
+fn state(entry: &Value) -> String {
+    let state = field(entry, "/state");
+    if field(entry, "/held") == "true" { format!("{state}, held") } else { state }
+}
+
+fn list(client: &Client, query: List) -> Done {
+    let path = with_query(
+        "/api/v1/queue",
+        &[
+            ("account", query.account),
+            ("state", query.state),
+            ("conversation", query.conversation),
+            ("recipient", query.recipient),
+            ("limit", query.limit.map(|limit| limit.to_string())),
+            ("cursor", query.cursor),
+        ],
+    );
+    let page = client.get(&path)?;
+    if query.json {
+        json(&page);
+        return Ok(());
+    }
+    let row = |item: &Value| {
+        let said = [field(item, "/reason"), field(item, "/remote_reply")];
+        let said = said.into_iter().find(|words| !words.is_empty()).unwrap_or_default();
+        let columns = ["/created_at", "/due_at", "/attempts", "/recipient"].iter().map(|column| field(item, column));
+        let mut row = vec![field(item, "/id"), state(item)];
+        row.extend(columns);
+        row.push(said.chars().take(WORDS_SHOWN).collect());
+        row
+    };
+    let rows: Vec<Vec<String>> = items(&page, "/items").iter().map(row).collect();
+    table(&["ID", "STATE", "CREATED", "DUE", "TRIES", "RECIPIENT", "REASON"], &rows);
+    more(&page);
+    Ok(())
+}
+
+fn show(entry: &Value) {
+    for name in SHOWN {
+        let value = field(entry, &format!("/{name}"));
+        if !value.is_empty() {
+            say!("{:<18} {}", name.replace('_', " "), one_line(&value));
+        }
+    }
+    let transcript = field(entry, "/transcript");
+    if !transcript.is_empty() {
+        say!("\nlast attempt:\n{}", text(transcript.trim_end()));
+    }
+}
+
+/// A host may say up to 2 KiB; `queue show` has all of it.
+const WORDS_SHOWN: usize = 120;
+
+/// What an operator asks first stands first.
+const SHOWN: [&str; 18] = [
+    "id",
+    "state",
+    "held",
+    "reason",
+    "remote_reply",
+    "remote",
+    "tls",
+    "recipient",
+    "kind",
+    "account",
+    "conversation_id",
+    "message_id",
+    "attempts",
+    "last_attempt_at",
+    "due_at",
+    "give_up_at",
+    "created_at",
+    "uncertain",
+];

@@ -1,0 +1,229 @@
+//! `/api/v1/events`: what happens, as server-sent events, resumable by the id of the last one seen.
+//!
+//! A feed holds one page at a time and a few frames; a reader that takes none is cut off by its connection
+//! (`unread.rs`) and goes on where it was. What is sent was committed before; a commit wakes every feed.
+
+use crate::conversation::id::Id;
+use crate::http::caller::Caller;
+use crate::http::error::ApiError;
+use crate::http::input::Query;
+use crate::http::surface::Surface;
+use crate::store::outgoing::{Event, EventKind};
+use axum::body::{Body, Bytes};
+use axum::extract::State;
+use axum::http::{HeaderMap, HeaderName, StatusCode, header};
+use axum::response::{IntoResponse, Response};
+use hyper::body::Frame;
+use serde::{Deserialize, Serialize};
+use std::convert::Infallible;
+use std::pin::Pin;
+use std::task::{Context, Poll};
+use std::time::Duration;
+use tokio::sync::{OwnedSemaphorePermit, mpsc};
+use tokio::time::{sleep, timeout};
+use utoipa::IntoParams;
+
+#[derive(Debug, Deserialize, IntoParams)]
+#[into_params(parameter_in = Query)]
+#[serde(deny_unknown_fields)]
+pub struct Where {
+    account: Option<String>,
+    /// As `Last-Event-ID`, which goes before it. With neither, the feed begins with what happens from now on.
+    after: Option<String>,
+}
+
+#[derive(Debug, Serialize, utoipa::ToSchema)]
+pub struct EventShape {
+    #[schema(value_type = String)]
+    id: Id,
+    at: String,
+    #[schema(value_type = String)]
+    kind: EventKind,
+    account: String,
+    #[schema(value_type = String)]
+    conversation_id: Id,
+    #[schema(value_type = Option<String>)]
+    message_id: Option<Id>,
+    #[schema(value_type = Option<String>)]
+    queue_id: Option<Id>,
+    #[schema(value_type = Object)]
+    detail: serde_json::Value,
+}
+
+#[utoipa::path(get, path = "/api/v1/events",
+    params(Where, ("Last-Event-ID" = Option<String>, Header, description = "the id of the last event seen")),
+    responses((status = 200, description = "server-sent events: `data` is one of these", body = EventShape,
+        content_type = "text/event-stream")))]
+pub async fn feed(
+    State(surface): State<Surface>,
+    caller: Caller,
+    headers: HeaderMap,
+    Query(from): Query<Where>,
+) -> Result<Response, ApiError> {
+    let account = caller.scope(from.account)?;
+    let after = after(&headers, from.after.as_deref())?;
+    let place = surface.event_feeds.clone().try_acquire_owned().map_err(|_| crowded())?;
+    let (frames, receiver) = mpsc::channel(FRAMES_WAITING_MAX);
+    // Before the first look: a commit in between is not missed.
+    let committed = surface.store.committed();
+    let position = match after {
+        Some(after) => after,
+        None => latest(&surface, account.clone()).await?,
+    };
+    let feed = Feed { surface, account, position, committed, frames };
+    drop(tokio::spawn(feed.run()));
+    Ok((HEADERS, Body::new(Frames { receiver, _place: place })).into_response())
+}
+
+/// The header goes before the query: a browser that reconnects repeats the query it began with.
+fn after(headers: &HeaderMap, asked: Option<&str>) -> Result<Option<Id>, ApiError> {
+    let header = headers.get("last-event-id").map(|id| id.to_str().unwrap_or("?"));
+    let (field, text) = match (header, asked) {
+        (Some(id), _) => ("Last-Event-ID", id),
+        (None, Some(id)) => ("after", id),
+        (None, None) => return Ok(None),
+    };
+    text.parse().map(Some).map_err(|_| ApiError::invalid(field, "the id of an event is expected"))
+}
+
+async fn latest(surface: &Surface, account: Option<String>) -> Result<Id, ApiError> {
+    let latest = surface.store.events(account, None, 1).await?;
+    Ok(latest.last().map_or(Id(0), |event| event.id))
+}
+
+fn crowded() -> ApiError {
+    let message = "too many listen to events already; close some, or try again";
+    ApiError::new(StatusCode::SERVICE_UNAVAILABLE, "too_many_feeds", message)
+}
+
+/// One reader's way through the events.
+struct Feed {
+    surface: Surface,
+    account: Option<String>,
+    /// The last event sent.
+    position: Id,
+    committed: tokio::sync::watch::Receiver<u64>,
+    frames: mpsc::Sender<Bytes>,
+}
+
+impl Feed {
+    /// Until the reader goes, the daemon stops, or the store cannot be read: whoever reconnects loses nothing.
+    async fn run(mut self) {
+        let stop = self.surface.stop.clone();
+        let gone = self.frames.clone();
+        tokio::select! {
+            () = stop.cancelled() => {}
+            () = gone.closed() => {}
+            _ended = self.send() => {}
+        }
+    }
+
+    async fn send(&mut self) -> Option<Infallible> {
+        self.say(RETRY).await?;
+        loop {
+            self.committed.borrow_and_update();
+            while self.send_page().await? == PAGE {}
+            // Many commits make one look.
+            sleep(PAUSE).await;
+            match timeout(HEARTBEAT, self.committed.changed()).await {
+                Ok(changed) => changed.ok()?,
+                // A comment keeps proxies from taking a quiet feed for a dead one.
+                Err(_elapsed) => self.say(":\n\n").await?,
+            }
+        }
+    }
+
+    /// What came after the position; answers how many.
+    async fn send_page(&mut self) -> Option<usize> {
+        let read = self.surface.store.events(self.account.clone(), Some(self.position), PAGE).await;
+        let events =
+            read.inspect_err(|error| tracing::warn!(%error, "a feed of events ends: it cannot be read")).ok()?;
+        let count = events.len();
+        for event in events {
+            self.position = event.id;
+            self.say(&frame(event)).await?;
+        }
+        Some(count)
+    }
+
+    async fn say(&self, words: &str) -> Option<()> {
+        self.frames.send(Bytes::copy_from_slice(words.as_bytes())).await.ok()
+    }
+}
+
+/// JSON holds no line break, so `data` is one line.
+fn frame(event: Event) -> String {
+    let shape = EventShape::from(event);
+    let kind = serde_json::to_value(shape.kind).unwrap_or_default();
+    let data = serde_json::to_string(&shape).unwrap_or_default();
+    format!("id: {}\nevent: {}\ndata: {data}\n\n", shape.id, kind.as_str().unwrap_or_default())
+}
+
+impl From<Event> for EventShape {
+    fn from(event: Event) -> EventShape {
+        let Event { id, at, account, kind, conversation_id, message_id, queue_id, detail } = event;
+        EventShape { id, at: at.rfc3339(), kind, account, conversation_id, message_id, queue_id, detail }
+    }
+}
+
+/// The frames as a body; the reader's place is free again when it is dropped.
+struct Frames {
+    receiver: mpsc::Receiver<Bytes>,
+    _place: OwnedSemaphorePermit,
+}
+
+impl hyper::body::Body for Frames {
+    type Data = Bytes;
+    type Error = Infallible;
+
+    fn poll_frame(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, Infallible>>> {
+        self.receiver.poll_recv(cx).map(|octets| octets.map(|octets| Ok(Frame::data(octets))))
+    }
+}
+
+const HEADERS: [(HeaderName, &str); 2] =
+    [(header::CONTENT_TYPE, "text/event-stream"), (HeaderName::from_static("x-accel-buffering"), "no")];
+/// The first octets: the reader knows that it listens, and how soon to come back.
+const RETRY: &str = "retry: 2000\n\n";
+const HEARTBEAT: Duration = Duration::from_secs(15);
+const PAUSE: Duration = Duration::from_millis(20);
+const PAGE: usize = 100;
+const FRAMES_WAITING_MAX: usize = 16;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::clock::UnixMs;
+
+    #[test]
+    fn an_event_is_one_frame_whatever_its_detail_holds() {
+        let event = Event {
+            id: Id(5),
+            at: UnixMs(0),
+            account: "acme".into(),
+            kind: EventKind::MessageCreated,
+            conversation_id: Id(1),
+            message_id: Some(Id(2)),
+            queue_id: None,
+            detail: serde_json::json!({ "text": "a\n\nevent: forged\r\n" }),
+        };
+        let frame = frame(event);
+        let lines: Vec<&str> = frame.lines().collect();
+        assert_eq!(lines.len(), 4, "{frame}");
+        assert_eq!((lines[0], lines[1], lines[3]), ("id: aaaaaaaaaaaak", "event: message.created", ""));
+        let data: serde_json::Value = serde_json::from_str(&lines[2]["data: ".len()..]).expect("JSON");
+        assert_eq!((&data["id"], &data["queue_id"]), (&"aaaaaaaaaaaak".into(), &serde_json::Value::Null));
+    }
+
+    #[test]
+    fn the_header_goes_before_the_query_and_both_hold_ids() {
+        let mut headers = HeaderMap::new();
+        assert_eq!(after(&headers, None), Ok(None));
+        assert_eq!(after(&headers, Some("aaaaaaaaaaaak")), Ok(Some(Id(5))));
+        assert!(after(&headers, Some("5")).is_err_and(|error| error.message.starts_with("after: ")));
+        headers.insert("last-event-id", "aaaaaaaaaaaae".parse().expect("a header value"));
+        assert_eq!(after(&headers, Some("aaaaaaaaaaaak")), Ok(Some(Id(2))));
+        headers.insert("last-event-id", "é".parse().expect("a header value"));
+        assert!(after(&headers, None).is_err_and(|error| error.message.starts_with("Last-Event-ID: ")));
+    }
+}
