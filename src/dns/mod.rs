@@ -5,10 +5,13 @@
 
 mod questions;
 mod resolver;
+mod secure;
 mod zone;
 mod zone_server;
 
+pub use hickory_resolver::proto::dnssec::TrustAnchors;
 pub use questions::Questions;
-pub use resolver::{DnsFailure, Exchange, Resolver, ResolverError, Texts};
+pub use resolver::{Answer, DnsFailure, Exchange, Resolver, ResolverError, Texts, Tlsa};
+pub use secure::SecureResolver;
 pub use zone::{Zone, ZoneError};
 pub use zone_server::ZoneServer;

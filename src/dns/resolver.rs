@@ -10,13 +10,17 @@ use hickory_resolver::config::{
 use hickory_resolver::lookup::Lookup;
 use hickory_resolver::net::runtime::TokioRuntimeProvider;
 use hickory_resolver::net::{DnsError, NetError};
+use hickory_resolver::proto::dnssec::{Proof, TrustAnchors};
 use hickory_resolver::proto::op::ResponseCode;
 use hickory_resolver::proto::rr::{Name, RData, RecordType};
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
+use std::sync::Arc;
 use std::time::Duration;
 
 /// Names and types held at once; a name costs about 1 KiB.
 const CACHE_ENTRIES: u64 = 16_384;
+/// Of the resolver that validates: MX, host and TLSA questions of outgoing mail only.
+const VALIDATED_CACHE_ENTRIES: u64 = 4096;
 /// A zone may ask for more, but a withdrawn key must stop counting within a day.
 const POSITIVE_TTL_MAX: Duration = Duration::from_secs(24 * 3600);
 /// RFC 2308 §5 advises one to three hours; a name that was just published should not stay unknown that long.
@@ -68,6 +72,25 @@ pub struct Exchange {
     pub host: String,
 }
 
+/// A TLSA record (RFC 6698 §2.1).
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Tlsa {
+    pub usage: u8,
+    pub selector: u8,
+    pub matching: u8,
+    pub data: Vec<u8>,
+}
+
+/// Records and how far they can be believed.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Answer<T> {
+    pub found: Vec<T>,
+    /// DNSSEC proves these records and every alias that led to them.
+    pub secure: bool,
+    /// Whose records they are: another name than the one asked for, where that is an alias.
+    pub name: String,
+}
+
 /// A handle on the process's resolver; clones share connections and cache.
 #[derive(Clone)]
 pub struct Resolver {
@@ -92,6 +115,26 @@ impl Resolver {
         timeout: Duration,
         attempts: usize,
     ) -> Result<Resolver, ResolverError> {
+        Resolver::build(servers, options(timeout, attempts), None)
+    }
+
+    /// A resolver that believes only what these anchors prove: what fails the proof is trouble.
+    pub(super) fn validating(
+        servers: &[SocketAddr],
+        timeout: Duration,
+        attempts: usize,
+        anchors: Arc<TrustAnchors>,
+    ) -> Result<Resolver, ResolverError> {
+        let mut options = options(timeout, attempts);
+        options.cache_size = VALIDATED_CACHE_ENTRIES;
+        Resolver::build(servers, options, Some(anchors))
+    }
+
+    fn build(
+        servers: &[SocketAddr],
+        options: ResolverOpts,
+        anchors: Option<Arc<TrustAnchors>>,
+    ) -> Result<Resolver, ResolverError> {
         let name_servers = if servers.is_empty() {
             let (system, _) =
                 hickory_resolver::system_conf::read_system_conf().map_err(|e| ResolverError::System(e.to_string()))?;
@@ -99,59 +142,81 @@ impl Resolver {
         } else {
             servers.iter().map(name_server).collect()
         };
-        let inner = TokioResolver::builder_with_config(
-            ResolverConfig::from_name_servers(name_servers),
-            TokioRuntimeProvider::default(),
-        )
-        .with_options(options(timeout, attempts))
-        .build()
-        .map_err(|e| ResolverError::Build(e.to_string()))?;
+        let config = ResolverConfig::from_name_servers(name_servers);
+        let mut builder =
+            TokioResolver::builder_with_config(config, TokioRuntimeProvider::default()).with_options(options);
+        if let Some(anchors) = anchors {
+            builder = builder.with_trust_anchor(anchors);
+        }
+        let inner = builder.build().map_err(|e| ResolverError::Build(e.to_string()))?;
         Ok(Resolver { inner })
     }
 
     pub async fn txt(&self, name: &str) -> Result<Texts, DnsFailure> {
-        self.ask(name, RecordType::TXT, |data| match data {
+        let read = |data: &RData| match data {
             RData::TXT(txt) => Some(txt.txt_data.concat()),
             _ => None,
-        })
-        .await
+        };
+        Ok(self.ask(name, RecordType::TXT, read).await?.found)
     }
 
     pub async fn ipv4(&self, name: &str) -> Result<Vec<Ipv4Addr>, DnsFailure> {
-        self.ask(name, RecordType::A, |data| match data {
-            RData::A(address) => Some(address.0),
-            _ => None,
-        })
-        .await
+        Ok(self.ask(name, RecordType::A, v4_of).await?.found)
     }
 
     pub async fn ipv6(&self, name: &str) -> Result<Vec<Ipv6Addr>, DnsFailure> {
-        self.ask(name, RecordType::AAAA, |data| match data {
-            RData::AAAA(address) => Some(address.0),
-            _ => None,
-        })
-        .await
+        Ok(self.ask(name, RecordType::AAAA, v6_of).await?.found)
     }
 
     /// Most preferred first.
     pub async fn mx(&self, name: &str) -> Result<Vec<Exchange>, DnsFailure> {
-        let mut exchanges = self
-            .ask(name, RecordType::MX, |data| match data {
-                RData::MX(mx) => Some(Exchange { preference: mx.preference, host: text_of(&mx.exchange) }),
-                _ => None,
-            })
-            .await?;
-        exchanges.sort_by_key(|exchange| exchange.preference);
-        Ok(exchanges)
+        Ok(self.ask_mx(name).await?.found)
     }
 
     /// The names that an address claims.
     pub async fn ptr(&self, ip: IpAddr) -> Result<Vec<String>, DnsFailure> {
-        self.ask(&Name::from(ip).to_ascii(), RecordType::PTR, |data| match data {
+        let read = |data: &RData| match data {
             RData::PTR(name) => Some(text_of(name)),
             _ => None,
-        })
-        .await
+        };
+        Ok(self.ask(&Name::from(ip).to_ascii(), RecordType::PTR, read).await?.found)
+    }
+
+    pub(super) async fn ask_mx(&self, name: &str) -> Result<Answer<Exchange>, DnsFailure> {
+        let read = |data: &RData| match data {
+            RData::MX(mx) => Some(Exchange { preference: mx.preference, host: text_of(&mx.exchange) }),
+            _ => None,
+        };
+        let mut answer = self.ask(name, RecordType::MX, read).await?;
+        answer.found.sort_by_key(|exchange| exchange.preference);
+        Ok(answer)
+    }
+
+    pub(super) async fn ask_ipv4(&self, name: &str) -> Result<Answer<IpAddr>, DnsFailure> {
+        self.ask(name, RecordType::A, |data| v4_of(data).map(IpAddr::V4)).await
+    }
+
+    pub(super) async fn ask_ipv6(&self, name: &str) -> Result<Answer<IpAddr>, DnsFailure> {
+        self.ask(name, RecordType::AAAA, |data| v6_of(data).map(IpAddr::V6)).await
+    }
+
+    pub(super) async fn ask_tlsa(&self, name: &str) -> Result<Answer<Tlsa>, DnsFailure> {
+        let read = |data: &RData| match data {
+            RData::TLSA(tlsa) => Some(Tlsa {
+                usage: tlsa.cert_usage.into(),
+                selector: tlsa.selector.into(),
+                matching: tlsa.matching.into(),
+                data: tlsa.cert_data.clone(),
+            }),
+            _ => None,
+        };
+        self.ask(name, RecordType::TLSA, read).await
+    }
+
+    /// Whether the root's own records are proven: without that nothing below it is.
+    pub(super) async fn proves_the_root(&self) -> bool {
+        let lookup = self.inner.lookup(Name::root(), RecordType::NS).await;
+        lookup.is_ok_and(|lookup| proven(&lookup))
     }
 
     async fn ask<T>(
@@ -159,11 +224,34 @@ impl Resolver {
         name: &str,
         kind: RecordType,
         read: impl Fn(&RData) -> Option<T>,
-    ) -> Result<Vec<T>, DnsFailure> {
+    ) -> Result<Answer<T>, DnsFailure> {
         let name = absolute(name).ok_or(DnsFailure::NoName)?;
         let lookup: Lookup = self.inner.lookup(name, kind).await.map_err(failure)?;
+        let last = lookup.answers().iter().rfind(|record| record.record_type() == kind);
+        let name = last.map_or_else(String::new, |record| text_of(&record.name));
         let found: Vec<T> = lookup.answers().iter().filter_map(|record| read(&record.data)).take(ANSWERS_MAX).collect();
-        if found.is_empty() { Err(DnsFailure::NoRecord) } else { Ok(found) }
+        let secure = proven(&lookup);
+        if found.is_empty() { Err(DnsFailure::NoRecord) } else { Ok(Answer { found, secure, name }) }
+    }
+}
+
+/// Aliases on the way count too: who can forge one forges the end (RFC 7672 §2.1.3). Signatures themselves carry no proof.
+fn proven(lookup: &Lookup) -> bool {
+    let mut records = lookup.answers().iter().filter(|record| record.record_type() != RecordType::RRSIG).peekable();
+    records.peek().is_some() && records.all(|record| record.proof == Proof::Secure)
+}
+
+fn v4_of(data: &RData) -> Option<Ipv4Addr> {
+    match data {
+        RData::A(address) => Some(address.0),
+        _ => None,
+    }
+}
+
+fn v6_of(data: &RData) -> Option<Ipv6Addr> {
+    match data {
+        RData::AAAA(address) => Some(address.0),
+        _ => None,
     }
 }
 
@@ -219,6 +307,14 @@ fn failure(error: NetError) -> DnsFailure {
             code => DnsFailure::Trouble(format!("the server answers {code}")),
         },
         NetError::Dns(DnsError::ResponseCode(ResponseCode::NXDomain)) => DnsFailure::NoName,
+        // RFC 9276 §3.2: too many NSEC3 iterations leave a denial unproven, but not false.
+        NetError::Dns(DnsError::Nsec { response, proof: Proof::Insecure, .. }) => match response.response_code {
+            ResponseCode::NXDomain => DnsFailure::NoName,
+            _ => DnsFailure::NoRecord,
+        },
+        NetError::Dns(DnsError::DnssecBogus | DnsError::Nsec { .. }) => {
+            DnsFailure::Trouble("the answer fails DNSSEC validation".to_owned())
+        }
         NetError::Timeout => DnsFailure::Trouble("no answer in time".to_owned()),
         other => DnsFailure::Trouble(other.to_string()),
     }

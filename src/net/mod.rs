@@ -3,9 +3,11 @@
 
 pub mod client;
 pub mod counters;
+pub mod dialable;
 pub mod listen;
 pub mod permits;
 pub mod proxy;
+pub mod roots;
 pub mod stream;
 pub mod throttle;
 pub mod tls;

@@ -55,8 +55,18 @@ pub enum Verification {
     Nothing,
     /// A chain to a root of the system, and the host's own name.
     HostName,
-    /// TLSA records (RFC 7672) from a validated answer; any one that matches suffices.
-    Dane(Vec<TlsaRecord>),
+    /// TLSA records (RFC 7672) from a validated answer.
+    Dane(Dane),
+}
+
+/// What a certificate has to match: any one of the records suffices.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub struct Dane {
+    /// Usable ones only, at least one.
+    pub records: Vec<TlsaRecord>,
+    /// RFC 7672 §3.2.2: beside the host's own name, the name that DANE-TA(2) certificates may be for; `None` without such a
+    /// record, so that domains at one host can share a connection.
+    pub next_hop: Option<String>,
 }
 
 /// RFC 6698 §2.1.

@@ -1,6 +1,7 @@
 //! The stage that sends: due mail of the queue is composed, signed, routed and delivered, and what became of it goes back to
 //! the store.
 
+pub mod dane;
 pub mod hop;
 pub mod route;
 
