@@ -2,11 +2,11 @@
 //! becomes of the mail.
 
 use super::attempt::Attempt;
-use super::hop::{Hop, Route, TlsMode};
+use super::hop::{Hop, Route, Security, TlsMode};
 use super::in_hand::Told;
 use super::letter::{Letter, Reached};
 use super::outcome::{Blame, Fate, Judgement, Otherwise};
-use super::pool::{Kept, Key};
+use super::pool::Key;
 use super::schedule::Verdict;
 use super::services::{Sending, Services};
 use super::session::Connection;
@@ -53,7 +53,7 @@ fn goes_on<'a>(judgement: &Judgement, ways: &mut Ways<'a>, way: Way<'a>) -> bool
 
 /// One address: over a kept connection, else over a new one, else, where TLS that nobody demanded is broken, without.
 async fn try_way(services: &Services, sending: &Sending, way: Way<'_>, letter: &mut Letter<'_>) -> Result<Attempt, Told> {
-    let mut tls = sending.tls_mode(way.hop);
+    let mut tls = way.hop.security.tls;
     let mut broken = None;
     loop {
         let mut attempt = try_over(services, sending, way, tls, letter).await?;
@@ -77,39 +77,34 @@ async fn try_over(
     letter: &mut Letter<'_>,
 ) -> Result<Attempt, Told> {
     let key = Key::new(way.hop, way.address, tls);
-    while let Some(kept) = services.connections.take(&key, services.clock.monotonic()) {
-        let attempt = send(services, kept, key.clone(), letter).await?;
+    while let Some(connection) = services.connections.take(&key, services.clock.monotonic()) {
+        let attempt = send(services, connection, key.clone(), letter).await?;
         // The host closed it while it was idle: that says nothing of this mail.
         if !attempt.stale {
             return Ok(attempt);
         }
     }
-    let hop = Hop { security: way.hop.security.with_tls(tls), ..way.hop.clone() };
-    match Connection::open(&hop, way.address, &sending.client()).await {
-        Ok(connection) => send(services, Kept { connection, mails: 0 }, key, letter).await,
-        Err(attempt) => Ok(attempt),
+    let hop = Hop { security: Security { tls, ..way.hop.security.clone() }, ..way.hop.clone() };
+    let own_name = &sending.config.server.hostname;
+    match Connection::open(&hop, way.address, own_name, &sending.tls, &services.timeouts).await {
+        Ok(connection) => send(services, connection, key, letter).await,
+        Err(attempt) => Ok(*attempt),
     }
 }
 
 async fn send(
     services: &Services,
-    mut kept: Kept<Connection>,
+    mut connection: Connection,
     key: Key,
     letter: &mut Letter<'_>,
 ) -> Result<Attempt, Told> {
-    let (envelope, content) = match letter.content().await {
-        Ok(composed) => composed,
-        Err(told) => {
-            services.connections.give(key, kept, services.clock.monotonic());
-            return Err(told);
-        }
+    let made = letter.content().await;
+    let attempt = match &made {
+        Ok((envelope, content)) => Ok(connection.send(envelope, content, letter.data_sent()).await),
+        Err(told) => Err(told.clone()),
     };
-    let attempt = kept.connection.send(&envelope, &content, || letter.data_sent()).await;
-    if kept.connection.is_usable() {
-        kept.mails += 1;
-        services.connections.give(key, kept, services.clock.monotonic());
-    }
-    Ok(attempt)
+    services.connections.give(key, connection, services.clock.monotonic());
+    attempt
 }
 
 /// What it all came to.
@@ -156,7 +151,7 @@ pub fn tls_mode(words: Option<&str>) -> &'static str {
     match words {
         None => "none",
         Some(words) if words.starts_with("none") => "none",
-        Some(words) if words.contains("not verified") => "unverified",
+        Some(words) if words.contains("not checked") => "unverified",
         Some(_) => "verified",
     }
 }

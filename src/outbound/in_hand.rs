@@ -97,8 +97,10 @@ fn broken(services: &Services, error: &JoinError, reached: &Reached) -> Told {
 /// The end of an attempt that never had a host.
 pub fn unroutable(services: &Services, entry: &QueueEntry, why: Unroutable) -> AttemptEnd {
     let told = match why {
-        Unroutable::Permanent { enhanced: NO_SUCH_DOMAIN, reason } => Told::unsaid(Verdict::AskedAgainOnce, reason),
-        Unroutable::Permanent { enhanced: _, reason } => Told::unsaid(Verdict::Never { suppress: None }, reason),
+        Unroutable::NoSuchDomain { reason } => Told::unsaid(Verdict::AskedAgainOnce, reason),
+        Unroutable::Permanent { enhanced, reason } | Unroutable::PolicyUnmet { enhanced, reason } => {
+            Told::unsaid(Verdict::Never { suppress: None }, format!("{reason} ({enhanced})"))
+        }
         Unroutable::Temporary { reason } => Told::unsaid(Verdict::Later { after: None }, reason),
     };
     end(services, entry, told)
@@ -174,8 +176,6 @@ pub async fn record(
     Ended { entry: entry.id, domain: entry.domain, site, news }
 }
 
-/// RFC 3463: the domain of the address does not exist.
-const NO_SUCH_DOMAIN: &str = "5.1.2";
 /// Each wait on a host has its own deadline; this one is for a host that uses up all of them.
 const TOTAL: Duration = Duration::from_secs(30 * 60);
 /// Mails of a site that rested do not come before the rest is over.

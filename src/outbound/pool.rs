@@ -32,13 +32,6 @@ impl Key {
     }
 }
 
-/// An open connection and how many mails it has carried.
-#[derive(Debug)]
-pub struct Kept<C> {
-    pub connection: C,
-    pub mails: usize,
-}
-
 #[derive(Debug)]
 pub struct Pool<C> {
     idle: Mutex<HashMap<Key, Vec<Idle<C>>>>,
@@ -46,7 +39,7 @@ pub struct Pool<C> {
 
 #[derive(Debug)]
 struct Idle<C> {
-    kept: Kept<C>,
+    connection: C,
     since: Instant,
 }
 
@@ -58,24 +51,24 @@ impl<C> Default for Pool<C> {
 
 impl<C> Pool<C> {
     /// The one that was used last: it is the likeliest to be alive still.
-    pub fn take(&self, key: &Key, now: Instant) -> Option<Kept<C>> {
+    pub fn take(&self, key: &Key, now: Instant) -> Option<C> {
         let mut idle = self.idle.lock().unwrap_or_else(PoisonError::into_inner);
         let connections = idle.get_mut(key)?;
         let last = connections.pop();
         if connections.is_empty() {
             idle.remove(key);
         }
-        last.filter(|idle| now.saturating_duration_since(idle.since) < IDLE_MAX).map(|idle| idle.kept)
+        last.filter(|idle| now.saturating_duration_since(idle.since) < IDLE_MAX).map(|idle| idle.connection)
     }
 
-    /// Keeps it, or gives it back to be closed.
-    pub fn give(&self, key: Key, kept: Kept<C>, now: Instant) -> Option<C> {
+    /// Keeps one that has carried so many mails, or gives it back to be closed.
+    pub fn give(&self, key: Key, connection: C, mails: u32, now: Instant) -> Option<C> {
         let mut idle = self.idle.lock().unwrap_or_else(PoisonError::into_inner);
         let held: usize = idle.values().map(Vec::len).sum();
-        if kept.mails >= MAILS_MAX || held >= CONNECTIONS_MAX {
-            return Some(kept.connection);
+        if mails >= MAILS_MAX || held >= CONNECTIONS_MAX {
+            return Some(connection);
         }
-        idle.entry(key).or_default().push(Idle { kept, since: now });
+        idle.entry(key).or_default().push(Idle { connection, since: now });
         None
     }
 
@@ -85,7 +78,7 @@ impl<C> Pool<C> {
         let mut expired = Vec::new();
         for connections in idle.values_mut() {
             let old = |idle: &mut Idle<C>| now.saturating_duration_since(idle.since) >= IDLE_MAX;
-            expired.extend(connections.extract_if(.., old).map(|idle| idle.kept.connection));
+            expired.extend(connections.extract_if(.., old).map(|idle| idle.connection));
         }
         idle.retain(|_, connections| !connections.is_empty());
         expired
@@ -94,12 +87,12 @@ impl<C> Pool<C> {
     /// All of them, to be closed.
     pub fn drain(&self) -> Vec<C> {
         let mut idle = self.idle.lock().unwrap_or_else(PoisonError::into_inner);
-        idle.drain().flat_map(|(_, connections)| connections).map(|idle| idle.kept.connection).collect()
+        idle.drain().flat_map(|(_, connections)| connections).map(|idle| idle.connection).collect()
     }
 }
 
 /// Mails of one connection: hosts count, and dislike more.
-pub const MAILS_MAX: usize = 100;
+pub const MAILS_MAX: u32 = 100;
 /// How long one is kept without a mail.
 pub const IDLE_MAX: Duration = Duration::from_secs(30);
 const CONNECTIONS_MAX: usize = 256;
@@ -109,7 +102,7 @@ mod tests {
     use super::*;
     use crate::clock::Clock;
     use crate::config::secret::Secret;
-    use crate::outbound::hop::{Credentials, Security, TlsaRecord};
+    use crate::outbound::hop::{Credentials, Dane, Security, TlsaRecord};
 
     fn hop() -> Hop {
         Hop {
@@ -131,7 +124,7 @@ mod tests {
     #[test]
     fn a_connection_is_shared_only_by_mails_with_the_same_demands() {
         let (pool, now, plain) = (Pool::default(), Clock::System.monotonic(), hop());
-        assert!(pool.give(key(&plain), Kept { connection: 1, mails: 1 }, now).is_none());
+        assert!(pool.give(key(&plain), 1, 1, now).is_none());
         let mut others = vec![Key::new(&plain, "192.0.2.2:25".parse().unwrap(), plain.security.tls)];
         let mut other = |change: &dyn Fn(&mut Hop)| {
             let mut hop = hop();
@@ -144,7 +137,7 @@ mod tests {
         other(&|hop| hop.security.verification = Verification::HostName);
         other(&|hop| {
             let record = TlsaRecord { usage: 3, selector: 1, matching: 1, data: vec![0; 32] };
-            hop.security.verification = Verification::Dane(vec![record]);
+            hop.security.verification = Verification::Dane(Dane { records: vec![record], next_hop: None });
         });
         other(&|hop| {
             let password = Secret::from("x".to_owned());
@@ -160,11 +153,11 @@ mod tests {
     #[test]
     fn a_connection_ends_after_a_hundred_mails_or_thirty_seconds() {
         let (pool, now, key) = (Pool::default(), Clock::System.monotonic(), key(&hop()));
-        assert!(pool.give(key.clone(), Kept { connection: 1, mails: MAILS_MAX - 1 }, now).is_none());
-        assert_eq!(pool.give(key.clone(), Kept { connection: 2, mails: MAILS_MAX }, now), Some(2));
+        assert!(pool.give(key.clone(), 1, MAILS_MAX - 1, now).is_none());
+        assert_eq!(pool.give(key.clone(), 2, MAILS_MAX, now), Some(2));
         assert!(pool.expired(now + IDLE_MAX - Duration::from_millis(1)).is_empty());
         assert_eq!(pool.expired(now + IDLE_MAX), [1]);
-        assert!(pool.give(key.clone(), Kept { connection: 3, mails: 1 }, now).is_none());
+        assert!(pool.give(key.clone(), 3, 1, now).is_none());
         assert!(pool.take(&key, now + IDLE_MAX).is_none(), "too old, though nobody looked");
     }
 
@@ -172,7 +165,7 @@ mod tests {
     fn what_is_kept_is_bounded() {
         let (pool, now, key) = (Pool::default(), Clock::System.monotonic(), key(&hop()));
         let refused = (0..CONNECTIONS_MAX + 5)
-            .filter(|n| pool.give(key.clone(), Kept { connection: *n, mails: 0 }, now).is_some());
+            .filter(|n| pool.give(key.clone(), *n, 0, now).is_some());
         assert_eq!(refused.count(), 5);
         assert_eq!(pool.drain().len(), CONNECTIONS_MAX);
     }

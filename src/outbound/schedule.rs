@@ -1,5 +1,6 @@
 //! When a mail that did not get through is tried again, and when that ends. Pure: the time and the draw are arguments.
 
+use super::hop::NO_SUCH_DOMAIN_ASKED_AGAIN;
 use crate::clock::UnixMs;
 use crate::conversation::delivery::SuppressionReason;
 use crate::retry;
@@ -40,7 +41,7 @@ pub fn outcome(verdict: Verdict, entry: &QueueEntry, reason: &str, now: UnixMs, 
         Verdict::LaterOnTheFirstDay if age(entry, now) >= FIRST_DAY => return never,
         Verdict::LaterOnTheFirstDay => (usual(), false),
         Verdict::AskedAgainOnce if entry.reason.as_deref() == Some(reason) => return never,
-        Verdict::AskedAgainOnce => (ASKED_AGAIN, false),
+        Verdict::AskedAgainOnce => (NO_SUCH_DOMAIN_ASKED_AGAIN, false),
         Verdict::Defect if entry.attempts >= DEFECTS_MAX => return never,
         Verdict::Defect => (usual(), false),
     };
@@ -61,7 +62,6 @@ fn age(entry: &QueueEntry, now: UnixMs) -> Duration {
 }
 
 const FIRST_DAY: Duration = Duration::from_secs(86_400);
-const ASKED_AGAIN: Duration = Duration::from_secs(15 * 60);
 const DEFECTS_MAX: u32 = 4;
 /// Five days of the table are about 35; a mail that ends the process at each attempt ends here.
 const ATTEMPTS_MAX: u32 = 60;

@@ -1,7 +1,8 @@
 //! What sending works with: the store, the open connections, and everything that the config in force says, loaded once and
 //! swapped whole when it is reloaded.
 
-use super::hop::{Route, Unroutable};
+use super::connections::Connections;
+use super::hop::{Hop, Route, TlsMode, Unroutable};
 use super::route::{Demand, Router, RouterError};
 use crate::clock::Clock;
 use crate::config::checked::{Config, OutboundTls};
@@ -27,6 +28,7 @@ pub struct Services {
     pub store: Store,
     pub clock: Clock,
     pub counters: Arc<Counters>,
+    pub connections: Connections,
     resolver: Resolver,
     sending: ArcSwap<Sending>,
 }
@@ -49,7 +51,8 @@ impl Services {
     pub fn new(parts: ServicesParts) -> Result<Services, SendingError> {
         let ServicesParts { store, config, clock, counters, resolver } = parts;
         let sending = Sending::load(config, &resolver, &clock)?;
-        Ok(Services { store, clock, counters, resolver, sending: ArcSwap::from_pointee(sending) })
+        let connections = Connections::default();
+        Ok(Services { store, clock, counters, connections, resolver, sending: ArcSwap::from_pointee(sending) })
     }
 
     /// The one in force: attempts keep the one they began with.
@@ -84,6 +87,11 @@ impl Sending {
     /// Where this mail goes.
     pub async fn route(&self, entry: &QueueEntry) -> Result<Route, Unroutable> {
         self.router.route(&entry.domain, self.demand(entry)).await
+    }
+
+    pub fn inbound_domain(&self, account: &str) -> Option<&str> {
+        let account = self.config.accounts.iter().find(|known| known.name == account)?;
+        Some(&account.inbound_domain)
     }
 
     fn demand(&self, entry: &QueueEntry) -> Demand {

@@ -35,11 +35,11 @@ impl Handle {
 }
 
 /// Starts sending on the current runtime, until `shutdown`.
-pub fn start(services: Services, shutdown: CancellationToken) -> Handle {
+pub fn start(services: Arc<Services>, shutdown: CancellationToken) -> Handle {
     let wake_at = services.clock.monotonic();
     let worker = Worker {
         sites: Sites::new(budget(&services.sending())),
-        services: Arc::new(services),
+        services,
         drain: Drain::default(),
         routing: JoinSet::new(),
         attempts: JoinSet::new(),
