@@ -2,22 +2,30 @@
 //! the store.
 
 pub mod attempt;
+pub mod dane;
 pub mod hop;
 pub mod outcome;
 pub mod route;
 pub mod session;
 pub mod timeouts;
+pub mod verifier;
 
+mod authentication;
 mod connections;
 mod deliver;
 mod drain;
 mod in_hand;
+mod judge;
 mod letter;
 mod pool;
 mod schedule;
+mod scram;
 mod services;
 mod sites;
+mod transaction;
+mod transcript;
 mod ways;
+mod wire;
 mod worker;
 
 pub use services::{SendingError, Services, ServicesParts};
