@@ -63,7 +63,7 @@ async fn try_way(services: &Services, sending: &Sending, way: Way<'_>, letter: &
         if !attempt.judgement.try_plaintext || tls != TlsMode::Opportunistic {
             return Ok(attempt);
         }
-        sending.tls_is_broken(way.hop);
+        sending.remember_broken_tls(way.hop);
         tls = TlsMode::None;
         broken = Some(attempt.reply);
     }

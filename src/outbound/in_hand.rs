@@ -67,7 +67,7 @@ pub async fn run(services: Arc<Services>, entry: QueueEntry, route: Arc<Route>, 
         }
         () = drain.over() => {
             delivery.abort();
-            let _ = delivery.await;
+            let _ = (&mut delivery).await;
             if !reached.is_data_sent() {
                 return record(services, entry, Some(&route), stopping(), SiteNews::Unasked).await;
             }

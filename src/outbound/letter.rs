@@ -3,7 +3,8 @@
 
 use super::in_hand::Told;
 use super::schedule::Verdict;
-use super::services::{Sending, Services};
+use super::composing::ComposingError;
+use super::services::{MakingError, Sending, Services};
 use super::session::Envelope;
 use crate::mail::address::Address;
 use crate::store::StoreError;
@@ -86,13 +87,28 @@ impl<'a> Letter<'a> {
     }
 
     async fn composed(&self) -> Result<Content, Told> {
-        let store = &self.services.store;
-        let to_compose = store.to_compose(self.entry.id).await.map_err(|error| unread(&error))?;
-        let outgoing = self.sending.compose(store, to_compose).await.map_err(|error| {
-            self.services.counters.composing_failed(&error);
-            Told::unsaid(Verdict::Defect, format!("it cannot be composed: {error}"))
-        })?;
+        let outgoing = self.services.compose(self.sending, self.entry.id).await.map_err(|error| self.unmade(&error))?;
         Ok(Content { octets: Arc::new(outgoing.octets.clone()), envelope: self.envelope()?, outgoing: Some(outgoing) })
+    }
+
+    fn unmade(&self, error: &MakingError) -> Told {
+        let reason = format!("the mail could not be made: {error}");
+        let verdict = match error {
+            MakingError::Store(_) => Verdict::Later { after: None },
+            MakingError::Composing(ComposingError::Compose(error)) if error.enhanced().is_some() => {
+                Verdict::Never { suppress: None }
+            }
+            // An operator can mend it.
+            MakingError::Composing(ComposingError::Compose(_) | ComposingError::NoThread(_)) => {
+                Verdict::Later { after: None }
+            }
+            MakingError::Composing(ComposingError::Panicked | ComposingError::TooLong(_)) => {
+                self.services.counters.panics.inc();
+                Verdict::Defect
+            }
+        };
+        tracing::warn!(entry = %self.entry.id, reason, "see replyd queue show");
+        Told::unsaid(verdict, reason)
     }
 
     fn envelope(&self) -> Result<Envelope, Told> {

@@ -2,6 +2,7 @@
 //! the store.
 
 pub mod attempt;
+pub mod compose;
 pub mod dane;
 pub mod hop;
 pub mod outcome;
@@ -11,9 +12,11 @@ pub mod timeouts;
 pub mod verifier;
 
 mod authentication;
+mod composing;
 mod connections;
 mod deliver;
 mod drain;
+mod files;
 mod in_hand;
 mod judge;
 mod letter;
