@@ -3,7 +3,8 @@
 //! TLS 1.2 and later, no early data (RFC 8446 §8: it can be replayed), no session resumption: connections are kept instead,
 //! and no session made under a laxer rule can serve a stricter one.
 
-use super::hop::{Dane, Verification};
+use super::dane;
+use super::hop::Verification;
 use rustls::client::danger::{HandshakeSignatureValid, ServerCertVerified, ServerCertVerifier};
 use rustls::client::{Resumption, WebPkiServerVerifier};
 use rustls::crypto::CryptoProvider;
@@ -12,9 +13,6 @@ use rustls::{ClientConfig, DigitallySignedStruct, Error, RootCertStore, Signatur
 use std::fmt;
 use std::sync::Arc;
 
-/// Makes the verifier for a host's TLSA records.
-pub type DaneVerifier = fn(&Dane, Arc<CryptoProvider>) -> Arc<dyn ServerCertVerifier>;
-
 /// The TLS that sessions use; clones share it.
 #[derive(Clone)]
 pub struct ClientTls {
@@ -22,7 +20,6 @@ pub struct ClientTls {
     unverified: Arc<ClientConfig>,
     /// `None`: there is no root to trust.
     by_host_name: Option<Arc<ClientConfig>>,
-    dane: DaneVerifier,
 }
 
 impl fmt::Debug for ClientTls {
@@ -33,7 +30,7 @@ impl fmt::Debug for ClientTls {
 
 impl ClientTls {
     /// With the roots of the system: reads files, once per process.
-    pub fn with_system_roots(dane: DaneVerifier) -> ClientTls {
+    pub fn with_system_roots() -> ClientTls {
         let found = rustls_native_certs::load_native_certs();
         for error in &found.errors {
             tracing::warn!(%error, "a CA certificate of the system cannot be read");
@@ -43,15 +40,15 @@ impl ClientTls {
         if taken == 0 {
             tracing::warn!("the system has no CA certificates: hosts that must be verified get no mail");
         }
-        ClientTls::with_roots(roots, dane)
+        ClientTls::with_roots(roots)
     }
 
-    pub fn with_roots(roots: RootCertStore, dane: DaneVerifier) -> ClientTls {
+    pub fn with_roots(roots: RootCertStore) -> ClientTls {
         let provider = Arc::new(rustls::crypto::aws_lc_rs::default_provider());
         let unverified = client_config(&provider, Arc::new(AnyCertificate(Arc::clone(&provider))));
         let by_host_name = WebPkiServerVerifier::builder_with_provider(Arc::new(roots), Arc::clone(&provider)).build();
         let by_host_name = by_host_name.ok().map(|verifier| client_config(&provider, verifier));
-        ClientTls { provider, unverified, by_host_name, dane }
+        ClientTls { provider, unverified, by_host_name }
     }
 
     /// `None`: nothing here can verify that.
@@ -60,7 +57,7 @@ impl ClientTls {
             Verification::Nothing => Some(Arc::clone(&self.unverified)),
             Verification::HostName => self.by_host_name.clone(),
             Verification::Dane(dane) => {
-                Some(client_config(&self.provider, (self.dane)(dane, Arc::clone(&self.provider))))
+                Some(client_config(&self.provider, dane::verifier(dane, Arc::clone(&self.provider))))
             }
         }
     }
