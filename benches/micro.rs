@@ -74,6 +74,7 @@ async fn commits() -> (f64, f64) {
         let results = entries.iter().map(|entry| FilingResult {
             bounce: None,
             orders: Vec::new(),
+            agent: None,
             ledger_id: entry.id,
             account: "acme".into(),
             destination: Destination::Existing(conversation),

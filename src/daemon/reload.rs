@@ -5,6 +5,7 @@ use crate::config::checked::Config;
 use crate::config::{self, ConfigError};
 use crate::net::tls::TlsError;
 use crate::outbound::SendingError;
+use crate::store::outgoing::OutgoingSettings;
 use std::path::Path;
 use std::sync::Arc;
 
@@ -42,6 +43,8 @@ fn take(path: &Path, running: &Running) -> Result<Vec<&'static str>, Refused> {
     let sending = running.sending.load(Arc::clone(&kept))?;
     running.services.tls.reload(&kept.tls)?;
     running.sending.take(sending);
+    let (hostname, give_up) = (kept.server.hostname.clone(), kept.outbound.give_up);
+    running.services.store.set_outgoing(OutgoingSettings { hostname, give_up });
     running.services.config.store(kept);
     Ok(ignored)
 }

@@ -114,6 +114,7 @@ impl Letter {
         FilingResult {
             bounce: None,
             orders: Vec::new(),
+            agent: None,
             ledger_id: entry.id,
             account: entry.account.clone().unwrap_or_default(),
             destination: route.destination,

@@ -128,6 +128,8 @@ pub struct FilingResult {
     pub bounce: Option<BounceFact>,
     /// What the commands of an agent's mail ask, in their order.
     pub orders: Vec<AgentOrder>,
+    /// The agent who wrote (canonical key): whom an order that cannot be done is explained to.
+    pub agent: Option<String>,
 }
 
 /// What routing may go by, loaded in one read.

@@ -16,6 +16,7 @@ mod listener;
 mod peer;
 mod policy;
 mod product;
+mod queue_store;
 mod sender_auth;
 mod shapes;
 mod site;

@@ -402,6 +402,7 @@ async fn a_mail_counts_from_when_it_was_received_however_late_it_is_filed() {
         let result = FilingResult {
             bounce: None,
             orders: Vec::new(),
+            agent: None,
             ledger_id,
             account: "acme".into(),
             destination: Destination::Existing(begun.id),
