@@ -4,7 +4,6 @@
 use super::compose::{self, Sender, SenderError};
 use super::composing::{Compose, Composing, ComposingError};
 use super::connections::Connections;
-use super::dane;
 use super::files;
 use super::hop::{Hop, Route, Unroutable};
 use super::route::{Demand, Router, RouterError};
@@ -134,7 +133,7 @@ impl Sending {
     ) -> Result<Sending, SendingError> {
         let roots = roots::load(config.outbound.ca_file.as_deref())?;
         Ok(Sending {
-            tls: ClientTls::with_roots((*roots).clone(), dane::verifier),
+            tls: ClientTls::with_roots((*roots).clone()),
             router: Router::new(&config, resolver.clone(), clock.clone())?,
             sender: Arc::new(Sender::new(&config, store.keys().clone())?),
             config,

@@ -8,7 +8,6 @@
 use super::schedule::later;
 use crate::clock::UnixMs;
 use crate::retry;
-use quick_cache::unsync::Cache;
 use std::collections::HashMap;
 use std::time::Duration;
 
@@ -48,8 +47,6 @@ pub enum Admission {
 pub struct Sites {
     budget: Budget,
     sites: HashMap<String, Site>,
-    /// Where a domain's mail went last.
-    domains: Cache<String, String>,
     /// Running attempts in all, and those at sites that have not taken a mail yet.
     running: usize,
     running_unproven: usize,
@@ -103,7 +100,6 @@ impl Sites {
         Sites {
             budget,
             sites: HashMap::new(),
-            domains: Cache::new(DOMAINS_MAX),
             running: 0,
             running_unproven: 0,
         }
@@ -119,7 +115,6 @@ impl Sites {
 
     /// Notes where the mail of a domain goes.
     pub fn learn(&mut self, domain: &str, site: &str, now: UnixMs) {
-        self.domains.insert(domain.to_owned(), site.to_owned());
         let site = self.site(site, now);
         if !site.domains.iter().any(|known| known == domain) {
             if site.domains.len() == DOMAINS_PER_SITE_MAX {
@@ -127,11 +122,6 @@ impl Sites {
             }
             site.domains.push(domain.to_owned());
         }
-    }
-
-    /// Where a domain's mail went last.
-    pub fn of(&mut self, domain: &str) -> Option<&str> {
-        self.domains.get(domain).map(String::as_str)
     }
 
     /// Takes one of the site's places if there is one.
@@ -200,10 +190,6 @@ impl Sites {
         self.sites.values().filter_map(|site| site.rests(now)).min()
     }
 
-    pub fn running(&self) -> usize {
-        self.running
-    }
-
     fn is_proven(&self, name: &str) -> bool {
         self.sites.get(name).is_some_and(|site| site.proven)
     }
@@ -249,7 +235,6 @@ impl Site {
 
 const REST_MAX: Duration = Duration::from_secs(3600);
 const SITES_MAX: usize = 4096;
-const DOMAINS_MAX: usize = 16_384;
 const DOMAINS_PER_SITE_MAX: usize = 32;
 
 #[cfg(test)]
@@ -306,7 +291,7 @@ mod tests {
         let hanging = (0..100).filter(|n| sites.admit(&format!("hang{n}"), now) == Admission::Now).count();
         assert_eq!(hanging, 6);
         assert_eq!(places(&mut sites, "honest", now), 2);
-        assert_eq!(sites.running(), 8);
+        assert_eq!(sites.running, 8);
         assert_eq!(sites.admit("hang0", now), Admission::Full);
     }
 
@@ -327,7 +312,6 @@ mod tests {
         sites.ended("mx", SiteNews::Unreachable, now, 0);
         assert_eq!(busy(&sites, now).len(), 2);
         assert!(busy(&sites, later(now, Duration::from_secs(60))).is_empty());
-        assert_eq!(sites.of("two.example"), Some("mx"));
     }
 
     #[test]

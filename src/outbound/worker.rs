@@ -74,7 +74,8 @@ struct Worker {
     tend_at: Instant,
 }
 
-type Routed = (QueueEntry, Result<Route, Unroutable>);
+/// `None`: it was stopped before it had a route.
+type Routed = (QueueEntry, Option<Result<Route, Unroutable>>);
 
 /// Whether there may be due mail to take.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -179,16 +180,11 @@ impl Worker {
             return;
         }
         *self.in_hand.entry(entry.domain.clone()).or_default() += 1;
-        let services = Arc::clone(&self.services);
-        self.routing.spawn(async move {
-            let route = services.sending().route(&entry).await;
-            (entry, route)
-        });
+        self.routing.spawn(route(Arc::clone(&self.services), entry, self.drain.clone()));
     }
 
     fn on_routed(&mut self, routed: Option<Routed>) {
-        // A panic in the router is counted where panics are; its mail stays claimed until the next start.
-        let Some((entry, route)) = routed else { return };
+        let Some((entry, Some(route))) = routed else { return };
         match route {
             Ok(route) => {
                 let now = self.services.clock.now();
@@ -288,7 +284,6 @@ impl Worker {
     /// Nothing new is begun. Running attempts may end within the drain time; what has not begun goes back at once.
     async fn stop(mut self) {
         self.drain.begin();
-        self.routing.abort_all();
         let mut unbegun: Vec<QueueEntry> = self.waiting.drain(..).map(|(entry, _)| entry).collect();
         while let Some(routed) = self.routing.join_next().await {
             unbegun.extend(routed.ok().map(|(entry, _)| entry));
@@ -308,6 +303,23 @@ impl Worker {
         }
         self.services.connections.close_all();
     }
+}
+
+/// A task of its own: what panics in there is one mail's route.
+async fn route(services: Arc<Services>, entry: QueueEntry, drain: Drain) -> Routed {
+    let (sending, mail, counters) = (services.sending(), entry.clone(), Arc::clone(&services.counters));
+    let mut routing = tokio::spawn(async move { sending.route(&mail).await });
+    let route = tokio::select! {
+        route = &mut routing => Some(route),
+        () = drain.begun() => None,
+    };
+    routing.abort();
+    let broken = |error| {
+        counters.panics.inc();
+        tracing::error!(%error, "finding a route ended in a panic; this is a defect of replyd: please report it");
+        Err(Unroutable::Temporary { reason: "an internal error while its route was sought; the log has it".to_owned() })
+    };
+    (entry, route.map(|route| route.unwrap_or_else(broken)))
 }
 
 fn budget(sending: &Sending) -> Budget {
