@@ -93,6 +93,16 @@ pub struct ToCompose {
     pub agent: Option<Agent>,
     /// Whom the conversation is assigned to.
     pub assignee: Option<Agent>,
+    /// Who else gets the entry's messages by mail of their own: contact and participants, never agents. Everyone sees
+    /// them in `To` and `Cc`, because the agent chose them; nobody else is ever named there.
+    pub others: Vec<OtherRecipient>,
+}
+
+/// Another recipient of the same messages.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct OtherRecipient {
+    pub address: String,
+    pub kind: RecipientKind,
 }
 
 pub const HISTORY_MAX: usize = 100;

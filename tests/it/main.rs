@@ -5,6 +5,7 @@ mod certificates;
 mod check_command;
 mod cli;
 mod commands;
+mod compose;
 mod daemon;
 mod demo;
 mod dialog;
