@@ -1,9 +1,9 @@
 //! Everything that a mail is composed of, in one read: its messages, what was said before, the mails that it continues.
 
 use super::super::StoreError;
-use super::super::outgoing::{HISTORY_MAX, QueueEntry, THREAD_MAX, ThreadMail, ToCompose};
+use super::super::outgoing::{HISTORY_MAX, OtherRecipient, QueueEntry, THREAD_MAX, ThreadMail, ToCompose};
 use super::begin::email_key;
-use super::words::Json;
+use super::words::{Json, Stored};
 use super::{agents, conversations, messages, queue};
 use crate::conversation::delivery::RecipientKind;
 use crate::conversation::id::Id;
@@ -24,7 +24,22 @@ pub fn read(connection: &Connection, id: Id) -> Result<ToCompose, StoreError> {
     let thread = thread(connection, &entry)?;
     let agent = entry.agent_id.map(|agent| agents::by_id(connection, agent)).transpose()?;
     let assignee = assignee(connection, &conversation)?;
-    Ok(ToCompose { entry, conversation, messages: own, history, thread, agent, assignee })
+    let others = others(connection, &entry)?;
+    Ok(ToCompose { entry, conversation, messages: own, history, thread, agent, assignee, others })
+}
+
+/// Who else gets these messages, agents apart: they are nobody's to see.
+fn others(connection: &Connection, entry: &QueueEntry) -> Result<Vec<OtherRecipient>, StoreError> {
+    let mut find = connection.prepare_cached(
+        "SELECT DISTINCT recipient, recipient_kind FROM queue WHERE id <> ?1 AND recipient_kind <> ?2
+           AND id IN (SELECT queue_id FROM queue_messages
+             WHERE message_id IN (SELECT message_id FROM queue_messages WHERE queue_id = ?1))
+         ORDER BY id",
+    )?;
+    let rows = find.query_map(params![entry.id, Stored(RecipientKind::Agent)], |row| {
+        Ok(OtherRecipient { address: row.get(0)?, kind: row.get::<_, Stored<RecipientKind>>(1)?.0 })
+    })?;
+    rows.collect::<Result<_, _>>().map_err(StoreError::from)
 }
 
 fn assignee(
