@@ -20,6 +20,7 @@ mod product;
 mod queue_store;
 mod sender_auth;
 mod shapes;
+mod signing;
 mod site;
 mod smtp_session;
 mod store;
