@@ -2,6 +2,7 @@
 //! the store.
 
 pub mod attempt;
+pub mod broken_tls;
 pub mod compose;
 pub mod dane;
 pub mod hop;
@@ -25,6 +26,14 @@ mod schedule;
 mod scram;
 mod services;
 mod sites;
+mod hop_security;
+mod mta_sts;
+mod mx;
+mod own;
+mod policies;
+mod policy_fetch;
+mod site;
+mod smarthost;
 mod transaction;
 mod transcript;
 mod ways;

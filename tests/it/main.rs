@@ -18,6 +18,7 @@ mod peer;
 mod policy;
 mod product;
 mod queue_store;
+mod routing;
 mod sender_auth;
 mod shapes;
 mod signing;
