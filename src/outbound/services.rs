@@ -147,7 +147,7 @@ impl Sending {
 
     /// TLS that nobody demanded did not work there: for a while it is not tried.
     pub fn remember_broken_tls(&self, hop: &Hop) {
-        let _ = (hop, &self.router);
+        self.router.remember_broken_tls(&hop.host);
     }
 
     pub fn inbound_domain(&self, account: &str) -> Option<&str> {
