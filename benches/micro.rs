@@ -72,9 +72,9 @@ async fn commits() -> (f64, f64) {
         let entries = store.unfiled(None, TOGETHER).await.expect("entries");
         mails += entries.len() as u64;
         let results = entries.iter().map(|entry| FilingResult {
+            agent: None,
             bounce: None,
             orders: Vec::new(),
-            agent: None,
             ledger_id: entry.id,
             account: "acme".into(),
             destination: Destination::Existing(conversation),
