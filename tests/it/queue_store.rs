@@ -11,8 +11,8 @@ use replyd::mail::automatic::Class;
 use replyd::retry;
 use replyd::store::mail_file::MailOctets;
 use replyd::store::outgoing::{
-    AgentOrder, AttemptEnd, AttemptOutcome, BounceFact, BounceFactKind, Claim, EventKind, Outgoing, OutgoingSettings,
-    QueueEntry, QueueQuery,
+    AgentOrder, AttemptEnd, AttemptOutcome, BounceFact, BounceFactKind, Claim, EventKind, OtherRecipient, Outgoing,
+    OutgoingSettings, QueueEntry, QueueQuery,
 };
 use replyd::store::unit::{Acceptance, Destination, FilingResult, NewConversation, NewMessage, TokenState, Upload};
 use replyd::store::{Fault, NewAgent, Store, StoreError};
@@ -306,6 +306,8 @@ async fn participants_get_the_mail_they_are_copied_with_their_own_token() {
     bench.store.revoke_tokens(conversation.id).await.unwrap();
     bench.store.append_message(conversation.id, copied("three")).await.unwrap();
     let last = bench.queue().await.pop().unwrap();
+    let others = bench.store.to_compose(last.id).await.unwrap().others;
+    assert_eq!(others, [OtherRecipient { address: "ann@example.org".into(), kind: RecipientKind::Contact }]);
     let state = bench.store.token_state(last.reply_token).await.unwrap();
     assert_eq!(state, TokenState::Revoked { account: "acme".into() }, "no new life after a revocation");
 }

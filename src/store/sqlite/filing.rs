@@ -110,4 +110,4 @@ fn index(writing: &Writing<'_>, result: &FilingResult, filed: Filed) -> Result<(
 }
 
 /// Whoever knows a token can write under ever new names; beyond this they are authors only, not participants.
-const PARTICIPANTS_MAX: usize = 100;
+pub const PARTICIPANTS_MAX: usize = 100;

@@ -3,9 +3,10 @@
 use super::super::StoreError;
 use super::super::outgoing::{HISTORY_MAX, OtherRecipient, QueueEntry, THREAD_MAX, ThreadMail, ToCompose};
 use super::begin::email_key;
+use super::filing::PARTICIPANTS_MAX;
 use super::words::{Json, Stored};
 use super::{agents, conversations, messages, queue};
-use crate::conversation::delivery::RecipientKind;
+use crate::conversation::delivery::{MailKind, RecipientKind};
 use crate::conversation::id::Id;
 use crate::conversation::model::{Conversation, Email};
 use rusqlite::{Connection, params};
@@ -28,18 +29,21 @@ pub fn read(connection: &Connection, id: Id) -> Result<ToCompose, StoreError> {
     Ok(ToCompose { entry, conversation, messages: own, history, thread, agent, assignee, others })
 }
 
-/// Who else gets these messages, agents apart: they are nobody's to see.
+/// Answers alone are sent to several who may know of each other.
 fn others(connection: &Connection, entry: &QueueEntry) -> Result<Vec<OtherRecipient>, StoreError> {
+    if entry.kind != MailKind::Answer {
+        return Ok(Vec::new());
+    }
     let mut find = connection.prepare_cached(
-        "SELECT DISTINCT recipient, recipient_kind FROM queue WHERE id <> ?1 AND recipient_kind <> ?2
-           AND id IN (SELECT queue_id FROM queue_messages
-             WHERE message_id IN (SELECT message_id FROM queue_messages WHERE queue_id = ?1))
-         ORDER BY id",
+        "SELECT DISTINCT q.recipient, q.recipient_kind FROM queue_messages own
+         JOIN queue_messages m ON m.message_id = own.message_id JOIN queue q ON q.id = m.queue_id
+         WHERE own.queue_id = ? AND q.kind = 'answer' AND q.recipient <> ?
+         ORDER BY q.recipient_kind <> 'contact', q.recipient LIMIT ?",
     )?;
-    let rows = find.query_map(params![entry.id, Stored(RecipientKind::Agent)], |row| {
-        Ok(OtherRecipient { address: row.get(0)?, kind: row.get::<_, Stored<RecipientKind>>(1)?.0 })
+    let rows = find.query_map(params![entry.id, entry.recipient, PARTICIPANTS_MAX], |row| {
+        Ok(OtherRecipient { address: row.get(0)?, kind: row.get::<_, Stored<_>>(1)?.0 })
     })?;
-    rows.collect::<Result<_, _>>().map_err(StoreError::from)
+    Ok(rows.collect::<Result<_, _>>()?)
 }
 
 fn assignee(
