@@ -153,7 +153,7 @@ impl Connection {
 
     /// Up to here the host cannot have taken the mail; from here on it may have, until it says that it has not.
     async fn final_dot(&mut self) -> Result<RemoteReply, Trouble> {
-        if !self.wire.glance() {
+        if !self.wire.has_unread() && !self.wire.glance() {
             return Err(Trouble::Closed);
         }
         self.nothing_unasked().await?;
