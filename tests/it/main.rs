@@ -19,6 +19,7 @@ mod mail_out_peer;
 mod peer;
 mod policy;
 mod product;
+mod queue_store;
 mod routing;
 mod sender_auth;
 mod shapes;
