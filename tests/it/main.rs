@@ -28,3 +28,4 @@ mod site;
 mod smtp_session;
 mod store;
 mod tls;
+mod upgrade;
