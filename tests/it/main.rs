@@ -31,3 +31,4 @@ mod site;
 mod smtp_session;
 mod store;
 mod tls;
+mod upgrade;
