@@ -1,7 +1,9 @@
 //! Integration tests, one binary: each module is one behaviour, over real sockets and a real store.
 
+mod agents_by_mail;
 mod api;
 mod api_out;
+mod bounces;
 mod certificates;
 mod check_command;
 mod cli;
@@ -12,6 +14,7 @@ mod demo;
 mod dialog;
 mod events;
 mod evil_mx;
+mod exchange;
 mod filing;
 mod hostile_mail;
 mod http_client;
@@ -30,3 +33,4 @@ mod site;
 mod smtp_session;
 mod store;
 mod tls;
+mod upgrade;
