@@ -55,6 +55,7 @@
       live.classList.add("lost");
     }
   }
+  addEventListener("resize", () => mails.querySelectorAll("iframe").forEach(fit));
   [...mails.children].forEach(dress);
   setInterval(look, 2000);
 })();
