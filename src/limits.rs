@@ -19,6 +19,19 @@ pub const COMMAND_LINE_OCTETS_MAX: usize = 2048;
 /// read LIMITS sends its whole list at once and the rest of it later (RFC 5321 §4.5.3.1.10), so this is generous.
 pub const RECIPIENTS_BEYOND_MAX: usize = 1000;
 
+/// Mails of one conversation to one recipient within an hour, answers and notifications each for themselves; what comes
+/// beyond is held for an operator: two desks that answer each other end here.
+pub const MAILS_PER_HOUR_MAX: usize = 30;
+
+/// replyd's own words to an agent about one conversation within an hour; more are not written.
+pub const NOTICES_PER_HOUR_MAX: usize = 5;
+
+/// Messages that go out as one mail; a further one begins the next.
+pub const MESSAGES_PER_MAIL_MAX: usize = 100;
+
+/// Events kept for whoever listens again; the oldest go first.
+pub const EVENTS_KEPT_MAX: usize = 1_000_000;
+
 /// A line of a remote host's reply, line end included (RFC 5321 §4.5.3.1.5 asks for 512).
 pub const REPLY_LINE_OCTETS_MAX: usize = 2048;
 

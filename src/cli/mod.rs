@@ -15,6 +15,7 @@ pub mod inbound;
 pub mod init;
 pub mod inspect;
 mod inspect_auth;
+pub mod preview;
 mod print;
 pub mod queue;
 mod reply;
@@ -52,6 +53,8 @@ enum Command {
     Init(init::InitArgs),
     /// Check the config and what it needs; one line per finding
     Check(check::CheckArgs),
+    /// Show the mails that replyd would send, with the config's templates, sending nothing
+    Preview(preview::PreviewArgs),
     /// Show what replyd makes of one raw mail, changing nothing
     Inspect(inspect::InspectArgs),
     /// Conversations of the running daemon
@@ -88,6 +91,7 @@ pub fn main() -> ExitCode {
         Command::Demo(args) => demo::run(&args),
         Command::Init(args) => init::run(&config, &args),
         Command::Check(args) => check::run(&config, &args),
+        Command::Preview(args) => preview::run(&config, &args),
         Command::Inspect(args) => return inspect::run(&config, &args),
         Command::Conversation(command) => conversation::run(&config, command),
         Command::Inbound(command) => inbound::run(&config, command),

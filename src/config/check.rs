@@ -201,12 +201,26 @@ impl Checker<'_> {
 
     fn dkim(&self, dkim: &file::Dkim) -> Checked<DkimKey> {
         let key = self.secret(&dkim.key)?;
+        self.private(&dkim.key)?;
         if !key.expose().contains("-----BEGIN PRIVATE KEY-----") {
             return Err(
                 self.refuse(&dkim.key, "a private key in PKCS#8 PEM form is expected, as replyd init writes it")
             );
         }
         Ok(DkimKey { domain: dkim.domain.0.clone(), selector: dkim.selector.0.clone(), key })
+    }
+
+    /// Whoever has the key writes mail in the domain's name. A group may read it: that is how a service gets at it.
+    fn private(&self, source: &Spanned<SecretSource>) -> Checked<()> {
+        let SecretSource::File(file) = source.get_ref() else { return Ok(()) };
+        match (self.surroundings.file_mode)(&self.base.join(file)) {
+            Some(mode) if mode & 0o027 != 0 => {
+                let message =
+                    format!("others than its owner and group may use this key (mode {mode:o}); chmod g-w,o-rwx it");
+                Err(self.refuse(source, &message))
+            }
+            Some(_) | None => Ok(()),
+        }
     }
 
     fn ingress(&self, ingress: &file::Ingress) -> Checked<IngressSecrets> {

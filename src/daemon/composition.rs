@@ -16,6 +16,7 @@ use crate::net::permits::LargeMails;
 use crate::net::tls::Tls;
 use crate::sender_auth::Verifier;
 use crate::store::Store;
+use crate::store::outgoing::OutgoingSettings;
 use arc_swap::ArcSwap;
 use std::net::SocketAddr;
 use std::sync::Arc;
@@ -57,6 +58,10 @@ impl Running {
         let tls = Tls::load(&config.tls)?;
         let counters = Arc::new(Counters::default());
         let metrics = Arc::new(Metrics::new(&counters, tls.clone(), &store));
+        store.set_outgoing(OutgoingSettings {
+            hostname: config.server.hostname.clone(),
+            give_up: config.outbound.give_up,
+        });
         let verifier = Verifier::new(resolver, clock.clone());
         let config = Arc::new(ArcSwap::from_pointee(config));
         let large_mails = Arc::new(LargeMails::default());

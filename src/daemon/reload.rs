@@ -4,6 +4,7 @@ use super::composition::Running;
 use crate::config::checked::Config;
 use crate::config::{self, ConfigError};
 use crate::net::tls::TlsError;
+use crate::store::outgoing::OutgoingSettings;
 use std::path::Path;
 use std::sync::Arc;
 
@@ -34,6 +35,8 @@ fn take(path: &Path, running: &Running) -> Result<Vec<&'static str>, Refused> {
     running.services.tls.reload(&new.tls)?;
     let old = running.services.config.load_full();
     let ignored = needs_restart(&old, &new);
+    let (hostname, give_up) = (old.server.hostname.clone(), new.outbound.give_up);
+    running.services.store.set_outgoing(OutgoingSettings { hostname, give_up });
     // What is bound and opened stays what it is, and every reader must see that.
     let kept = Config { server: old.server.clone(), smtp: kept_listeners(&old, &new), http: old.http.clone(), ..new };
     running.services.config.store(Arc::new(kept));

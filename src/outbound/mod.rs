@@ -2,6 +2,7 @@
 //! the store.
 
 pub mod attempt;
+pub mod broken_tls;
 pub mod compose;
 pub mod dane;
 pub mod hop;
@@ -12,8 +13,16 @@ pub mod timeouts;
 pub mod verifier;
 
 mod authentication;
+mod hop_security;
 mod judge;
+mod mta_sts;
+mod mx;
+mod own;
+mod policies;
+mod policy_fetch;
 mod scram;
+mod site;
+mod smarthost;
 mod transaction;
 mod transcript;
 mod wire;

@@ -6,7 +6,24 @@ use crate::conversation::delivery::{DeliveryState, MailKind, Phase, RecipientKin
 use crate::conversation::id::Id;
 use crate::conversation::model::{Conversation, Email, Message};
 use crate::conversation::reply_token::ReplyToken;
+use crate::retry;
 use serde::Serialize;
+use std::time::Duration;
+
+/// What the config says of mail that is queued.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct OutgoingSettings {
+    /// Right of the `@` of our Message-IDs.
+    pub hostname: String,
+    /// How long a mail is tried.
+    pub give_up: Duration,
+}
+
+impl Default for OutgoingSettings {
+    fn default() -> Self {
+        OutgoingSettings { hostname: "localhost".to_owned(), give_up: retry::GIVE_UP }
+    }
+}
 
 /// One mail to one recipient.
 #[derive(Debug, Clone, PartialEq, Eq)]

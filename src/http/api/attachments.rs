@@ -1,4 +1,4 @@
-//! `/api/v1/attachments/{id}`: an attachment's content, read from the raw mail it came in. Whatever a stranger sent
+//! `/api/v1/attachments/{id}`: an attachment's content, as it was uploaded or from the raw mail it came in. Whatever a stranger sent
 //! is handed out as a download that no browser runs.
 
 use crate::conversation::id::Id;
@@ -22,6 +22,11 @@ pub async fn download(
 ) -> Result<Response, ApiError> {
     let message = surface.store.attachment_message(id).await?;
     visible(&surface, &caller, message.conversation_id).await.map_err(|_| ApiError::not_found("attachment"))?;
+    if let Some(content) = surface.store.attachment_octets(id).await? {
+        let attachment = message.attachments.iter().find(|attachment| attachment.id == id);
+        let attachment = attachment.ok_or_else(|| ApiError::not_found("attachment"))?;
+        return Ok((headers(attachment), content).into_response());
+    }
     let (attachment, raw_id) = found(message, id).ok_or_else(|| ApiError::not_found("attachment"))?;
     let permit = surface.mail_readers.acquire().await.map_err(|error| ApiError::internal(&error))?;
     let raw = surface.store.raw_mail(raw_id).await?;
