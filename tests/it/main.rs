@@ -1,6 +1,8 @@
 //! Integration tests, one binary: each module is one behaviour, over real sockets and a real store.
 
+mod agents_by_mail;
 mod api;
+mod bounces;
 mod certificates;
 mod check_command;
 mod cli;
@@ -10,6 +12,7 @@ mod daemon;
 mod demo;
 mod dialog;
 mod evil_mx;
+mod exchange;
 mod filing;
 mod hostile_mail;
 mod http_client;
@@ -28,3 +31,4 @@ mod site;
 mod smtp_session;
 mod store;
 mod tls;
+mod upgrade;
