@@ -2,6 +2,7 @@
 
 mod agents_by_mail;
 mod api;
+mod api_out;
 mod bounces;
 mod certificates;
 mod check_command;
@@ -11,6 +12,7 @@ mod compose;
 mod daemon;
 mod demo;
 mod dialog;
+mod events;
 mod evil_mx;
 mod exchange;
 mod filing;
