@@ -278,7 +278,7 @@ fn an_answer_reaches_the_customers_mailbox_and_comes_back_and_so_for_the_agent()
     assert_eq!(raw.matches("DKIM-Signature:").count(), 2, "{raw}");
     assert!(raw.contains("@mx.demo.example>") && raw.contains("List-Unsubscribe-Post:"), "{raw}");
     let body = demo.page().get(&format!("/mailbox/{first}/body"), "");
-    assert!(body.head.contains("sandbox allow-same-origin;") && body.body.contains("sorry about that"), "{body:?}");
+    assert!(body.head.contains("sandbox allow-same-origin ") && body.body.contains("sorry about that"), "{body:?}");
 
     let answer = serde_json::json!({ "text": "It stays cold." });
     let sent = post(&demo, &format!("/mailbox/{first}/answer"), "OWN", &answer).json();
