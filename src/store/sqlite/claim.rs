@@ -7,8 +7,10 @@
 use super::super::StoreError;
 use super::super::outgoing::{Claim, EventKind, QueueEntry};
 use super::units::Writing;
+use super::words::Stored;
 use super::{events, queue, suppressions};
 use crate::clock::UnixMs;
+use crate::conversation::delivery::{DeliveryState, Phase};
 use crate::conversation::id::Id;
 use rusqlite::{Connection, OptionalExtension, params};
 use std::collections::HashMap;
@@ -39,7 +41,7 @@ pub fn next_due(connection: &Connection) -> Result<Option<UnixMs>, StoreError> {
 /// Counts the attempt before anything is dialled, so that a crash in it is remembered. A recipient who was suppressed since
 /// the mail was queued gets none.
 fn take(writing: &Writing<'_>, id: Id) -> Result<Option<QueueEntry>, StoreError> {
-    let entry = queue::entry(writing.connection, id)?;
+    let mut entry = queue::entry(writing.connection, id)?;
     if let Some(words) = suppressions::standing(writing.connection, &entry.account, &entry.recipient, writing.now)? {
         let end = "UPDATE queue SET state = 'failed', due_at = NULL, reason = ? WHERE id = ?";
         writing.execute(end, params![words, id])?;
@@ -47,12 +49,17 @@ fn take(writing: &Writing<'_>, id: Id) -> Result<Option<QueueEntry>, StoreError>
         events::of_mail(writing, &entry, EventKind::DeliveryChanged, &detail)?;
         return Ok(None);
     }
+    if entry.state == DeliveryState::Waiting {
+        entry.state = DeliveryState::Queued;
+    }
+    entry.phase = Some(Phase::Connecting);
+    entry.attempts += 1;
+    entry.last_attempt_at = Some(writing.now);
     writing.execute(
-        "UPDATE queue SET phase = 'connecting', attempts = attempts + 1, last_attempt_at = ?,
-           state = CASE state WHEN 'waiting' THEN 'queued' ELSE state END WHERE id = ?",
-        params![writing.now.0, id],
+        "UPDATE queue SET phase = 'connecting', attempts = ?, last_attempt_at = ?, state = ? WHERE id = ?",
+        params![entry.attempts, writing.now.0, Stored(entry.state), id],
     )?;
-    queue::entry(writing.connection, id).map(Some)
+    Ok(Some(entry))
 }
 
 /// What is chosen so far.
