@@ -2,12 +2,21 @@
 
 use super::signed_zone::SignedRoot;
 use super::{TAIL, config, told};
+use crate::certificates;
 use replyd::clock::{Clock, UnixMs};
 use replyd::dns::{Resolver, SecureResolver, Zone, ZoneServer};
+use replyd::net::tls::Tls;
+use replyd::outbound::hop::{Dane, TlsaRecord, Verification};
 use replyd::outbound::route::{Demand, Router, RouterParts};
+use replyd::outbound::verifier::ClientTls;
 use rustls::RootCertStore;
+use rustls::pki_types::ServerName;
+use rustls::server::ParsedCertificate;
 use std::sync::Arc;
 use std::time::Duration;
+use tokio::net::{TcpListener, TcpStream};
+use tokio::task::JoinSet;
+use tokio_rustls::TlsConnector;
 
 const ZONE: &str = r#"{
 "good.example":[{"MX":[10,"mx.good.example"]}], "mx.good.example":[{"A":"192.0.2.1"},{"AAAA":"2001:db8::1"}],
@@ -98,4 +107,37 @@ async fn without_a_proven_root_dane_is_off_and_mail_goes_on() {
     let expected = format!("good.example > mx.good.example [192.0.2.1:25 [2001:db8::1]:25] {TAIL}");
     assert_eq!(told(router.route("good.example", Demand::Usual).await), expected);
     assert_eq!(told(router.route("forged.example", Demand::Usual).await), expected);
+}
+
+/// What comes of a handshake with a host whose key these records publish, or not.
+async fn handshake(records: [&str; 2]) -> [bool; 2] {
+    let dir = tempfile::tempdir().expect("a directory");
+    let written = certificates::write(dir.path(), "host", &["elsewhere.example"]);
+    let tls = Tls::load(&[written.files]).expect("a certificate");
+    let parsed = ParsedCertificate::try_from(&written.der).expect("a certificate");
+    let key = aws_lc_rs::digest::digest(&aws_lc_rs::digest::SHA256, &parsed.subject_public_key_info());
+    let listener = TcpListener::bind("127.0.0.1:0").await.expect("a port");
+    let address = listener.local_addr().expect("an address");
+    let mut host = JoinSet::new();
+    host.spawn(async move {
+        while let Ok((stream, _)) = listener.accept().await {
+            let _ = tls.acceptor().accept(stream).await;
+        }
+    });
+    let mut taken = [false; 2];
+    for (taken, record) in taken.iter_mut().zip(records) {
+        let data = if record == "its key" { key.as_ref().to_vec() } else { vec![7; 32] };
+        let record = TlsaRecord { usage: 3, selector: 1, matching: 1, data };
+        let verification = Verification::Dane(Dane { records: vec![record], next_hop: None });
+        let config = ClientTls::with_roots(RootCertStore::empty()).config(&verification).expect("a config");
+        let name = ServerName::try_from("mx.good.example").expect("a name");
+        let stream = TcpStream::connect(address).await.expect("a connection");
+        *taken = TlsConnector::from(config).connect(name, stream).await.is_ok();
+    }
+    taken
+}
+
+#[tokio::test]
+async fn a_handshake_succeeds_with_the_published_key_and_no_other() {
+    assert_eq!(handshake(["its key", "another key"]).await, [true, false]);
 }
