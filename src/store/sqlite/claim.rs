@@ -19,10 +19,10 @@ use std::sync::{Mutex, PoisonError};
 /// Takes due mail in hand; `last_domain` is where the last walk over the domains ended.
 pub fn due(writing: &Writing<'_>, claim: &Claim, last_domain: &Mutex<String>) -> Result<Vec<QueueEntry>, StoreError> {
     let mut choice = Choice::new(claim);
-    let filled = choice.from_window(writing.connection, writing.now)?;
+    let filled = choice.take_window(writing.connection, writing.now)?;
     if filled && choice.has_room() {
         let mut last = last_domain.lock().unwrap_or_else(PoisonError::into_inner);
-        choice.from_domains(writing.connection, writing.now, &mut last)?;
+        choice.take_of_domains(writing.connection, writing.now, &mut last)?;
     }
     let mut taken = Vec::with_capacity(choice.taken.len());
     for id in choice.taken {
@@ -91,7 +91,7 @@ impl<'a> Choice<'a> {
     }
 
     /// What became due first; answers whether more is due than was looked at.
-    fn from_window(&mut self, connection: &Connection, now: UnixMs) -> Result<bool, StoreError> {
+    fn take_window(&mut self, connection: &Connection, now: UnixMs) -> Result<bool, StoreError> {
         let window = self.claim.limit.saturating_mul(WINDOW_SHARE).min(WINDOW_MAX);
         let mut find = connection.prepare_cached(&window_sql())?;
         let mut rows = find.query(params![now.0, window])?;
@@ -107,7 +107,7 @@ impl<'a> Choice<'a> {
     }
 
     /// Domain after domain, from the one after `last` and around.
-    fn from_domains(&mut self, connection: &Connection, now: UnixMs, last: &mut String) -> Result<(), StoreError> {
+    fn take_of_domains(&mut self, connection: &Connection, now: UnixMs, last: &mut String) -> Result<(), StoreError> {
         let mut next_domain = connection.prepare_cached(&next_domain_sql())?;
         let mut find = connection.prepare_cached(&of_domain_sql())?;
         let begun_after = last.clone();
