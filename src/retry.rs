@@ -23,20 +23,12 @@ pub const DELIVERY: &[Duration] = &[
 ];
 
 /// A mail site that said "too much" or did not answer: how long no connection is made to it.
-pub const SITE: &[Duration] = &[
-    Duration::from_secs(15),
-    Duration::from_secs(60),
-    Duration::from_secs(5 * 60),
-    Duration::from_secs(15 * 60),
-];
+pub const SITE: &[Duration] =
+    &[Duration::from_secs(15), Duration::from_secs(60), Duration::from_secs(5 * 60), Duration::from_secs(15 * 60)];
 
 /// What must be written down and could not be: the peer has answered, so nothing is done again but the writing.
-pub const RECORDING: &[Duration] = &[
-    Duration::from_millis(100),
-    Duration::from_millis(500),
-    Duration::from_secs(2),
-    Duration::from_secs(10),
-];
+pub const RECORDING: &[Duration] =
+    &[Duration::from_millis(100), Duration::from_millis(500), Duration::from_secs(2), Duration::from_secs(10)];
 
 /// How long a mail of ours is tried (RFC 5321 §4.5.4.1: 4 to 5 days at least).
 pub const GIVE_UP: Duration = Duration::from_secs(5 * 86_400);

@@ -9,6 +9,7 @@ use crate::conversation::keys::Keys;
 use crate::net::listen;
 use crate::net::tls::Tls;
 use crate::outbound::compose::Sender;
+use crate::sender_auth::own_key;
 use crate::sender_auth::{Alignment, Signer};
 use rustls::client::verify_server_name;
 use rustls::pki_types::pem::PemObject;
@@ -137,7 +138,7 @@ fn accounts(config: &Config) -> Vec<Finding> {
 fn dkim_keys(account: &Account) -> Vec<Finding> {
     let check = |key: &crate::config::checked::DkimKey| {
         let name = format!("account {}: DKIM key {}._domainkey.{}", account.name, key.selector, key.domain);
-        match super::dkim_key::public_half(key.key.expose()) {
+        match own_key::public_half(key.key.expose()) {
             Some(_) => Finding::ok(name),
             None => Finding::error(format!(
                 "{name}: it is no RSA or Ed25519 private key in PKCS#8 PEM form; make one with replyd init"

@@ -4,10 +4,7 @@
 use super::failure::{Done, Exit, Failure};
 use super::print::{json, one_line, say};
 use crate::mail::address::{canonical_domain, is_host_name};
-use aws_lc_rs::encoding::{AsDer, Pkcs8V1Der, PublicKeyX509Der};
-use aws_lc_rs::rsa::{self, KeySize};
-use aws_lc_rs::signature::{Ed25519KeyPair, KeyPair};
-use data_encoding::BASE64;
+use crate::sender_auth::own_key::{KeyKind, new_key, record};
 use serde_json::json;
 use std::fs::OpenOptions;
 use std::io::Write;
@@ -65,7 +62,7 @@ pub fn run(config_file: &Path, args: &InitArgs) -> Done {
     make_folder(config_file)?;
     // The group may read them, so that a folder with the daemon's group (chmod g+s) is all the service needs.
     for (key, file) in keys.iter().zip(&key_files) {
-        create(file, &pem(&key.private), 0o640)?;
+        create(file, &key.pem, 0o640)?;
     }
     create(config_file, &plan.config(&keys), 0o640)?;
     let records = plan.records(&keys);
@@ -93,40 +90,29 @@ fn account_name(domain: &str) -> String {
     domain.split('.').next().unwrap_or("main").to_ascii_lowercase()
 }
 
-/// A key pair that is new.
+/// A key that is new.
 struct Key {
     selector: &'static str,
-    /// `k=` of the record.
-    kind: &'static str,
-    private: Vec<u8>,
-    /// As `p=` has it.
-    public: Vec<u8>,
+    pem: String,
+    /// The TXT record that publishes its public half.
+    record: String,
 }
 
 impl Key {
     /// What every receiver can verify.
     fn rsa() -> Result<Key, Failure> {
-        let failed = |_| Failure::new(Exit::Software, "cannot make an RSA key: the cryptography library failed");
-        let pair = rsa::KeyPair::generate(KeySize::Rsa2048).map_err(failed)?;
-        let private: Pkcs8V1Der<'_> = pair.as_der().map_err(failed)?;
-        let public: PublicKeyX509Der<'_> = pair.public_key().as_der().map_err(failed)?;
-        Ok(Key { selector: "r1", kind: "rsa", private: private.as_ref().to_vec(), public: public.as_ref().to_vec() })
+        Key::new("r1", KeyKind::Rsa)
     }
 
     /// RFC 8463: short and quick, and not known to every receiver yet, so the mail has both signatures.
     fn ed25519() -> Result<Key, Failure> {
-        let failed = |_| Failure::new(Exit::Software, "cannot make an Ed25519 key: the cryptography library failed");
-        let pair = Ed25519KeyPair::generate().map_err(failed)?;
-        let private = pair.to_pkcs8v1().map_err(failed)?;
-        let public = pair.public_key().as_ref().to_vec();
-        Ok(Key { selector: "e1", kind: "ed25519", private: private.as_ref().to_vec(), public })
+        Key::new("e1", KeyKind::Ed25519)
     }
-}
 
-/// RFC 7468 §10.
-fn pem(der: &[u8]) -> String {
-    let lines = wrapped(&BASE64.encode(der), 64).join("\n");
-    format!("-----BEGIN PRIVATE KEY-----\n{lines}\n-----END PRIVATE KEY-----\n")
+    fn new(selector: &'static str, kind: KeyKind) -> Result<Key, Failure> {
+        let made = new_key(kind).ok().and_then(|pem| record(&pem).map(|record| Key { selector, pem, record }));
+        made.ok_or_else(|| Failure::new(Exit::Software, "cannot make a key: the cryptography library failed"))
+    }
 }
 
 fn wrapped(text: &str, width: usize) -> Vec<String> {
@@ -195,9 +181,8 @@ impl Plan {
         let quoted =
             |text: &str| wrapped(text, TXT_STRING_MAX).iter().map(|s| format!("\"{s}\"")).collect::<Vec<_>>().join(" ");
         let dkim = keys.iter().map(|key| {
-            let data = format!("v=DKIM1; k={}; p={}", key.kind, BASE64.encode(&key.public));
             let name = format!("{}._domainkey.{domain}", key.selector);
-            record(name, "TXT", quoted(&data), "DKIM: the public half of the key")
+            record(name, "TXT", quoted(&key.record), "DKIM: the public half of the key")
         });
         let mut records = vec![
             record(
@@ -248,7 +233,7 @@ mod tests {
             environment: &|_| None,
             read_file: &|path| {
                 assert!(path.starts_with("/etc/replyd") && path.to_string_lossy().contains("/shop.test."), "{path:?}");
-                Ok(pem(b"x"))
+                Ok("-----BEGIN PRIVATE KEY-----\neA==\n-----END PRIVATE KEY-----\n".to_owned())
             },
             file_mode: &|_| Some(0o640),
         };
@@ -264,7 +249,7 @@ mod tests {
     fn long_txt_records_are_cut_into_strings_of_255() {
         let plan =
             Plan { domain: "a.test".into(), hostname: "b".into(), inbound_domain: "c".into(), account: "d".into() };
-        let key = Key { selector: "r1", kind: "rsa", private: Vec::new(), public: vec![7; 294] };
+        let key = Key { selector: "r1", pem: String::new(), record: "x".repeat(400) };
         let dkim = plan.records(&[key]).into_iter().find(|record| record.name.contains("_domainkey"));
         let data = dkim.map(|record| record.data).unwrap_or_default();
         assert!(data.split('"').all(|part| part.len() <= 255), "{data}");

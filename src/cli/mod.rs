@@ -9,7 +9,6 @@ mod check_reach;
 mod client;
 pub mod conversation;
 pub mod demo;
-mod dkim_key;
 mod failure;
 pub mod inbound;
 pub mod init;

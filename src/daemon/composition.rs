@@ -4,10 +4,10 @@ use super::error::StartError;
 use super::sockets::{OWNER_SOCKET, Sockets};
 use crate::clock::Clock;
 use crate::config::checked::{Config, Endpoint};
-use crate::conversation::id::Id;
 use crate::dns::Resolver;
 use crate::filing;
 use crate::http::metrics::Metrics;
+use crate::http::page::mailboxes::DemoPages;
 use crate::http::{self, Doors, Surface};
 use crate::inbound::{self, Door, Services, ServicesParts};
 use crate::net::counters::Counters;
@@ -33,8 +33,8 @@ pub struct Ingredients {
     pub sockets: Sockets,
     pub store: Store,
     pub resolver: Resolver,
-    /// The conversation that the demo's page shows.
-    pub demo: Option<Id>,
+    /// What the demo's pages show; `None` outside the demo.
+    pub demo: Option<DemoPages>,
 }
 
 /// A running replyd.

@@ -167,7 +167,7 @@ impl Filer<'_> {
         let is_nowhere = matches!(route.destination, Destination::Nowhere);
         let fact = letter.bounce.as_ref().filter(|_| is_nowhere).map(bounce::sentence);
         let why = fact.or(composed.refused);
-        let told = bounced.zip(letter.bounce.as_ref()).filter(|_| !letter.own);
+        let told = bounced.zip(letter.bounce.as_ref());
         Ok(FilingResult {
             ledger_id: self.entry.id,
             account: self.account.name.clone(),

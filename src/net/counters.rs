@@ -135,7 +135,11 @@ impl Counters {
         let help = "Attempts to deliver a mail, by what came of them";
         registry.register("delivery_attempts", help, self.delivery_attempts.clone());
         registry.register("delivery_tls", "Mails delivered, by how the way was secured", self.delivery_tls.clone());
-        registry.register("delivery_seconds", "One attempt, from its claim to its record", self.delivery_seconds.clone());
+        registry.register(
+            "delivery_seconds",
+            "One attempt, from its claim to its record",
+            self.delivery_seconds.clone(),
+        );
         registry.register("accept_errors", "Errors of accept, such as EMFILE", self.accept_errors.clone());
         registry.register("panics", "Tasks that panicked", self.panics.clone());
     }

@@ -3,12 +3,13 @@
 //!
 //! Nothing secret reaches the transcript, an error or a log, not even if the host repeats it.
 
-use super::outcome::Trouble;
+use super::hop::Credentials;
+use super::outcome::{Demand, Trouble};
 use super::scram::Scram;
 use super::session::Connection;
 use crate::config::secret::Secret;
-use crate::outbound::hop::Credentials;
 use crate::smtp::client::capabilities::Mechanisms;
+use crate::smtp::client::remote_reply::RemoteReply;
 use data_encoding::BASE64;
 
 /// A password that begins so is an OAuth access token.
@@ -24,10 +25,10 @@ enum Mechanism {
 
 pub(super) async fn authenticate(connection: &mut Connection, credentials: &Credentials) -> Result<(), Trouble> {
     if !connection.is_encrypted() {
-        return Err(unmet("5.7.11", "the smarthost wants a password, which goes over TLS only"));
+        return Err(unmet("the smarthost wants a password, which goes over TLS only"));
     }
     let mechanism = choose(connection.capabilities.auth, &credentials.password)
-        .ok_or_else(|| unmet("4.7.0", "the smarthost offers no AUTH mechanism that replyd knows"))?;
+        .ok_or_else(|| unmet("the smarthost offers no AUTH mechanism that replyd knows"))?;
     connection.wire.keeps_secret(credentials.password.expose().to_owned());
     match mechanism {
         Mechanism::Scram => scram(connection, credentials).await,
@@ -37,8 +38,8 @@ pub(super) async fn authenticate(connection: &mut Connection, credentials: &Cred
     }
 }
 
-fn unmet(enhanced: &'static str, words: &str) -> Trouble {
-    Trouble::PolicyUnmet { enhanced, words: words.to_owned() }
+fn unmet(words: &str) -> Trouble {
+    Trouble::PolicyUnmet { demand: Demand::Authentication, words: words.to_owned() }
 }
 
 fn choose(offered: Mechanisms, password: &Secret) -> Option<Mechanism> {
@@ -98,12 +99,7 @@ fn decoded(words: &str) -> Result<String, Trouble> {
 }
 
 /// A command's words, then a message in base64 that the transcript does not show.
-async fn say(
-    connection: &mut Connection,
-    command: &str,
-    message: &[u8],
-    class: u16,
-) -> Result<crate::smtp::client::remote_reply::RemoteReply, Trouble> {
+async fn say(connection: &mut Connection, command: &str, message: &[u8], class: u16) -> Result<RemoteReply, Trouble> {
     let encoded = BASE64.encode(message);
     let (line, shown) = (format!("{command}{encoded}\r\n"), format!("{command}(secret)"));
     connection.wire.keeps_secret(encoded);

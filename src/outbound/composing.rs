@@ -37,7 +37,12 @@ impl Composing {
         Composing { compose, room: Semaphore::new(cores + 1), timeout }
     }
 
-    pub async fn compose(&self, to: ToCompose, files: Vec<File>, sender: Arc<Sender>) -> Result<Composed, ComposingError> {
+    pub async fn compose(
+        &self,
+        to: ToCompose,
+        files: Vec<File>,
+        sender: Arc<Sender>,
+    ) -> Result<Composed, ComposingError> {
         // Held by who waits, not by the thread: one that never ends takes no place.
         let _place = self.room.acquire().await;
         let (tell, told) = oneshot::channel();

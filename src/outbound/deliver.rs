@@ -52,7 +52,12 @@ fn goes_on<'a>(judgement: &Judgement, ways: &mut Ways<'a>, way: Way<'a>) -> bool
 }
 
 /// One address: over a kept connection, else over a new one, else, where TLS that nobody demanded is broken, without.
-async fn try_way(services: &Services, sending: &Sending, way: Way<'_>, letter: &mut Letter<'_>) -> Result<Attempt, Told> {
+async fn try_way(
+    services: &Services,
+    sending: &Sending,
+    way: Way<'_>,
+    letter: &mut Letter<'_>,
+) -> Result<Attempt, Told> {
     let mut tls = way.hop.security.tls;
     let mut broken = None;
     loop {
@@ -124,7 +129,9 @@ fn told(attempt: Attempt) -> Told {
 fn verdict(judgement: &Judgement) -> Verdict {
     match judgement.result {
         Fate::Delivered => Verdict::Delivered,
-        Fate::Deferred | Fate::TryNextHop { otherwise: Otherwise::Deferred } if judgement.uncertain => Verdict::Uncertain,
+        Fate::Deferred | Fate::TryNextHop { otherwise: Otherwise::Deferred } if judgement.uncertain => {
+            Verdict::Uncertain
+        }
         Fate::Deferred | Fate::TryNextHop { otherwise: Otherwise::Deferred } => {
             Verdict::Later { after: judgement.retry_after }
         }

@@ -2,9 +2,9 @@
 //! before the mail can be tried again.
 
 use super::deliver;
-use super::letter::Reached;
 use super::drain::Drain;
 use super::hop::{Route, Unroutable};
+use super::letter::Reached;
 use super::schedule::{self, Verdict};
 use super::services::Services;
 use super::sites::SiteNews;

@@ -5,7 +5,7 @@
 //! read, or that does not come, leaves the mail uncertain: it is sent again with the same octets and Message-ID.
 
 use super::hop::TlsMode;
-use super::outcome::{Blame, Fate, Judgement, Otherwise, Stage, Trouble};
+use super::outcome::{Blame, Demand, Fate, Judgement, Otherwise, Stage, Trouble};
 use crate::conversation::delivery::SuppressionReason;
 use crate::mail::dsn::{Told, told};
 use crate::smtp::client::remote_reply::RemoteReply;
@@ -41,10 +41,8 @@ pub(super) fn judge(stage: Stage, trouble: &Trouble, setting: Setting) -> Judgem
         Trouble::Closed | Trouble::Io(_) if stage == Stage::Connect => next_hop("the mail host cannot be reached"),
         Trouble::Closed | Trouble::Io(_) => next_hop(&format!("the connection broke at {stage}")),
         Trouble::TlsFailed(words) => next_hop(&format!("no TLS with the mail host: {words}")),
-        Trouble::PolicyUnmet { enhanced, words } => unmet(enhanced, words),
-        Trouble::Unsendable { enhanced, words } => {
-            judgement(Fate::Failed, Blame::Message, &format!("{words} ({enhanced})"))
-        }
+        Trouble::PolicyUnmet { demand, words } => unmet(*demand, words),
+        Trouble::Unsendable(words) => judgement(Fate::Failed, Blame::Message, words),
         Trouble::Interrupted(words) => judgement(Fate::Deferred, Blame::Ourselves, words),
     };
     Judgement { try_plaintext: plaintext_may_do(stage, trouble, setting), ..judged }
@@ -56,23 +54,22 @@ fn plaintext_may_do(stage: Stage, trouble: &Trouble, setting: Setting) -> bool {
     let broken = match trouble {
         Trouble::Refused(_) => stage == Stage::StartTls,
         Trouble::TlsFailed(_) | Trouble::Timeout | Trouble::Closed | Trouble::Io(_) => stage == Stage::TlsHandshake,
-        Trouble::BadReply(_) | Trouble::PolicyUnmet { .. } | Trouble::Unsendable { .. } | Trouble::Interrupted(_) => {
-            false
-        }
+        Trouble::BadReply(_) | Trouble::PolicyUnmet { .. } | Trouble::Unsendable(_) | Trouble::Interrupted(_) => false,
     };
     broken && setting.tls == TlsMode::Opportunistic
 }
 
-fn unmet(enhanced: &str, words: &str) -> Judgement {
-    // 5.7.30 is REQUIRETLS (RFC 8689 §5), 5.6.7 is SMTPUTF8: a property of the host that no waiting changes.
-    let otherwise = if matches!(enhanced, "5.7.30" | "5.6.7" | "5.6.3" | "5.3.4") {
-        Otherwise::Failed
-    } else {
-        Otherwise::Deferred
+/// Another host may offer it; waiting changes nothing about what a host can take, but much about TLS and logins.
+fn unmet(demand: Demand, words: &str) -> Judgement {
+    let (otherwise, blame) = match demand {
+        Demand::Tls => (Otherwise::Deferred, Blame::Site),
+        Demand::Roots | Demand::Authentication => (Otherwise::Deferred, Blame::Ourselves),
+        Demand::Size | Demand::EightBitMime => (Otherwise::Failed, Blame::Message),
+        Demand::SmtpUtf8 => (Otherwise::Failed, Blame::Recipient),
+        // RFC 8689 §4.2.1: such a mail goes back rather than on.
+        Demand::RequireTls => (Otherwise::Failed, Blame::Site),
     };
-    let blame =
-        if enhanced.starts_with("5.7") || enhanced.starts_with("4.7") { Blame::Ourselves } else { Blame::Message };
-    judgement(Fate::TryNextHop { otherwise }, blame, &format!("{words} ({enhanced})"))
+    judgement(Fate::TryNextHop { otherwise }, blame, words)
 }
 
 fn refused(stage: Stage, reply: &RemoteReply, setting: Setting) -> Judgement {
@@ -412,11 +409,11 @@ mod tests {
         check(Stage::TlsHandshake, Trouble::TlsFailed("x".into()), NEXT, false, true);
         check(Stage::StartTls, Trouble::BadReply("injected".into()), NEXT, false, false);
         check(Stage::Content, Trouble::Interrupted("the store is busy".into()), Fate::Deferred, false, false);
-        let unsendable = Trouble::Unsendable { enhanced: "5.6.0", words: "NUL".into() };
-        check(Stage::Mail, unsendable, Fate::Failed, false, false);
-        let unmet = |enhanced| Trouble::PolicyUnmet { enhanced, words: String::new() };
-        check(Stage::Mail, unmet("5.7.30"), Fate::TryNextHop { otherwise: Otherwise::Failed }, false, false);
-        check(Stage::Ehlo, unmet("4.7.10"), NEXT, false, false);
+        check(Stage::Mail, Trouble::Unsendable("NUL".into()), Fate::Failed, false, false);
+        let unmet = |demand| Trouble::PolicyUnmet { demand, words: String::new() };
+        let failed = Fate::TryNextHop { otherwise: Otherwise::Failed };
+        check(Stage::Mail, unmet(Demand::RequireTls), failed, false, false);
+        check(Stage::Ehlo, unmet(Demand::Tls), NEXT, false, false);
     }
 
     #[test]

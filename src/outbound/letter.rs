@@ -1,9 +1,9 @@
 //! The mail of one attempt: composed when the first host wants it, or read back as it went out before; and the note,
 //! before the final dot, that from then on a host may have it.
 
+use super::composing::ComposingError;
 use super::in_hand::Told;
 use super::schedule::Verdict;
-use super::composing::ComposingError;
 use super::services::{MakingError, Sending, Services};
 use super::session::Envelope;
 use crate::mail::address::Address;

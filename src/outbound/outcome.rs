@@ -35,16 +35,26 @@ pub enum Trouble {
     TlsFailed(String),
     /// The host does not offer what this mail or its route must have.
     PolicyUnmet {
-        enhanced: &'static str,
+        demand: Demand,
         words: String,
     },
     /// No host could take it as it is; nothing was sent.
-    Unsendable {
-        enhanced: &'static str,
-        words: String,
-    },
+    Unsendable(String),
     /// Ourselves: the store did not take what has to be known before the dot.
     Interrupted(String),
+}
+
+/// What a mail or its route must have of a host.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Demand {
+    Tls,
+    /// CA certificates on our side, to verify a host with.
+    Roots,
+    Authentication,
+    Size,
+    SmtpUtf8,
+    EightBitMime,
+    RequireTls,
 }
 
 /// What becomes of the mail.
@@ -138,10 +148,12 @@ impl fmt::Display for Trouble {
             Trouble::Refused(reply) => write!(f, "{reply}"),
             Trouble::Timeout => f.write_str("no answer in time"),
             Trouble::Closed => f.write_str("the connection was closed"),
-            Trouble::BadReply(words) | Trouble::Io(words) | Trouble::TlsFailed(words) | Trouble::Interrupted(words) => {
-                f.write_str(words)
-            }
-            Trouble::PolicyUnmet { words, .. } | Trouble::Unsendable { words, .. } => f.write_str(words),
+            Trouble::BadReply(words)
+            | Trouble::Io(words)
+            | Trouble::TlsFailed(words)
+            | Trouble::PolicyUnmet { words, .. }
+            | Trouble::Unsendable(words)
+            | Trouble::Interrupted(words) => f.write_str(words),
         }
     }
 }

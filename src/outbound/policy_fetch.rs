@@ -14,6 +14,7 @@ use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::net::TcpStream;
+use tokio::task::JoinSet;
 use tokio::time::timeout;
 use tokio_rustls::TlsConnector;
 use tokio_rustls::client::TlsStream;
@@ -81,7 +82,8 @@ impl PolicyFetcher {
     async fn fetch_unhurried(&self, domain: &str) -> Result<Policy, FetchError> {
         let host = format!("mta-sts.{domain}");
         let stream = self.connect(&host).await?;
-        let response = ask(stream, &host).await?;
+        let mut connection = JoinSet::new();
+        let response = ask(stream, &host, &mut connection).await?;
         // RFC 8461 §3.3: redirects are not followed, so 3xx is as good as 404.
         match response.status().as_u16() {
             200 => {}
@@ -140,12 +142,16 @@ impl PolicyFetcher {
     }
 }
 
-async fn ask(stream: TlsStream<TcpStream>, host: &str) -> Result<Response<Incoming>, FetchError> {
+/// The connection runs in the set, and ends with it.
+async fn ask(
+    stream: TlsStream<TcpStream>,
+    host: &str,
+    running: &mut JoinSet<hyper::Result<()>>,
+) -> Result<Response<Incoming>, FetchError> {
     let unreachable = |error: hyper::Error| FetchError::Unreachable(error.to_string());
     let (mut sender, connection) =
         hyper::client::conn::http1::handshake(TokioIo::new(stream)).await.map_err(unreachable)?;
-    // Ends when the response has been read, or dropped with its deadline.
-    tokio::spawn(connection);
+    running.spawn(connection);
     let request = Request::get("/.well-known/mta-sts.txt").header(HOST, host).body(Empty::<Bytes>::new());
     let request = request.map_err(|error| FetchError::Unreachable(error.to_string()))?;
     sender.send_request(request).await.map_err(unreachable)

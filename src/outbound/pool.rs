@@ -164,8 +164,7 @@ mod tests {
     #[test]
     fn what_is_kept_is_bounded() {
         let (pool, now, key) = (Pool::default(), Clock::System.monotonic(), key(&hop()));
-        let refused = (0..CONNECTIONS_MAX + 5)
-            .filter(|n| pool.give(key.clone(), *n, 0, now).is_some());
+        let refused = (0..CONNECTIONS_MAX + 5).filter(|n| pool.give(key.clone(), *n, 0, now).is_some());
         assert_eq!(refused.count(), 5);
         assert_eq!(pool.drain().len(), CONNECTIONS_MAX);
     }

@@ -170,7 +170,8 @@ pub mod tests {
         let late = UnixMs(9 * DAY);
         assert_eq!(outcome(Verdict::Delivered, &entry(1), "", late, 0), AttemptOutcome::Delivered);
         assert_eq!(outcome(Verdict::Never { suppress }, &entry(1), "", late, 0), AttemptOutcome::Failed { suppress });
-        let AttemptOutcome::Deferred { uncertain, .. } = outcome(Verdict::Uncertain, &entry(1), "", UnixMs(0), 0) else {
+        let AttemptOutcome::Deferred { uncertain, .. } = outcome(Verdict::Uncertain, &entry(1), "", UnixMs(0), 0)
+        else {
             panic!("it is sent again")
         };
         assert!(uncertain);

@@ -10,8 +10,8 @@ use super::route::{Demand, Router, RouterError};
 use super::timeouts::Timeouts;
 use super::verifier::ClientTls;
 use crate::clock::Clock;
-use crate::conversation::id::Id;
 use crate::config::checked::{Config, OutboundTls};
+use crate::conversation::id::Id;
 use crate::dns::Resolver;
 use crate::net::counters::Counters;
 use crate::net::roots::{self, RootsError};
@@ -125,12 +125,7 @@ impl Services {
 }
 
 impl Sending {
-    fn load(
-        config: Arc<Config>,
-        store: &Store,
-        resolver: &Resolver,
-        clock: &Clock,
-    ) -> Result<Sending, SendingError> {
+    fn load(config: Arc<Config>, store: &Store, resolver: &Resolver, clock: &Clock) -> Result<Sending, SendingError> {
         let roots = roots::load(config.outbound.ca_file.as_deref())?;
         Ok(Sending {
             tls: ClientTls::with_roots((*roots).clone()),

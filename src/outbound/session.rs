@@ -9,7 +9,7 @@ use super::attempt::Attempt;
 use super::authentication::authenticate;
 use super::hop::{Hop, TlsMode, Verification};
 use super::judge::{Setting, delivered, judge};
-use super::outcome::{Judgement, Stage, Trouble};
+use super::outcome::{Demand, Judgement, Stage, Trouble};
 use super::timeouts::Timeouts;
 use super::verifier::ClientTls;
 use super::wire::Wire;
@@ -144,7 +144,7 @@ impl Connection {
             TlsMode::Required if self.capabilities.starttls => Ok(true),
             TlsMode::Required => {
                 let words = format!("the mail host offers no TLS, which is demanded ({})", hop.security.because);
-                Err(Trouble::PolicyUnmet { enhanced: "4.7.10", words })
+                Err(Trouble::PolicyUnmet { demand: Demand::Tls, words })
             }
         }
     }
@@ -163,7 +163,7 @@ impl Connection {
         self.stage = Stage::TlsHandshake;
         let verification = &hop.security.verification;
         let config = tls.config(verification).ok_or_else(|| Trouble::PolicyUnmet {
-            enhanced: "4.7.5",
+            demand: Demand::Roots,
             words: "this system has no CA certificates to verify the mail host with".to_owned(),
         })?;
         let name = server_name(hop, address)?;

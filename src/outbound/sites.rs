@@ -68,15 +68,7 @@ struct Site {
 
 impl Site {
     fn new() -> Site {
-        Site {
-            allowed: 1,
-            running: 0,
-            waiting: 0,
-            rests: 0,
-            rests_until: None,
-            proven: false,
-            domains: Vec::new(),
-        }
+        Site { allowed: 1, running: 0, waiting: 0, rests: 0, rests_until: None, proven: false, domains: Vec::new() }
     }
 
     /// A clock that was set back does not make a rest longer than any is.
@@ -97,12 +89,7 @@ impl Site {
 
 impl Sites {
     pub fn new(budget: Budget) -> Sites {
-        Sites {
-            budget,
-            sites: HashMap::new(),
-            running: 0,
-            running_unproven: 0,
-        }
+        Sites { budget, sites: HashMap::new(), running: 0, running_unproven: 0 }
     }
 
     /// A reload changes it; what runs is left alone.
@@ -267,7 +254,10 @@ mod tests {
         for _ in 0..3 {
             sites.ended("a", SiteNews::Answered, now, 0);
         }
-        assert!(matches!(sites.admit("a", now), Admission::Rests(_)), "what ran before says nothing of what is too much");
+        assert!(
+            matches!(sites.admit("a", now), Admission::Rests(_)),
+            "what ran before says nothing of what is too much"
+        );
         assert_eq!(places(&mut sites, "a", later(now, Duration::from_secs(20))), 2);
     }
 

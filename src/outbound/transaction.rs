@@ -5,7 +5,7 @@
 //! up midway can never lend its answers to the next one.
 
 use super::attempt::Attempt;
-use super::outcome::{Stage, Trouble};
+use super::outcome::{Demand, Stage, Trouble};
 use super::session::{Connection, Envelope, State};
 use crate::smtp::client::command::{self, Unfit};
 use crate::smtp::client::outgoing;
@@ -64,8 +64,7 @@ impl Connection {
 
     /// Everything that can be known to be refused before anything is said.
     fn mail_command(&self, envelope: &Envelope, content: &[u8]) -> Result<String, Trouble> {
-        let checked = outgoing::check(content)
-            .map_err(|fault| Trouble::Unsendable { enhanced: "5.6.0", words: fault.to_string() })?;
+        let checked = outgoing::check(content).map_err(|fault| Trouble::Unsendable(fault.to_string()))?;
         if envelope.require_tls && !self.is_encrypted() {
             return Err(unmet(Unfit::NoRequireTls));
         }
@@ -185,13 +184,13 @@ fn is_lost(trouble: &Trouble) -> bool {
 }
 
 fn unmet(unfit: Unfit) -> Trouble {
-    let enhanced = match unfit {
-        Unfit::TooLarge { .. } => "5.3.4",
-        Unfit::NoSmtpUtf8 => "5.6.7",
-        Unfit::NoEightBitMime => "5.6.3",
-        Unfit::NoRequireTls => "5.7.30",
+    let demand = match unfit {
+        Unfit::TooLarge { .. } => Demand::Size,
+        Unfit::NoSmtpUtf8 => Demand::SmtpUtf8,
+        Unfit::NoEightBitMime => Demand::EightBitMime,
+        Unfit::NoRequireTls => Demand::RequireTls,
     };
-    Trouble::PolicyUnmet { enhanced, words: unfit.to_string() }
+    Trouble::PolicyUnmet { demand, words: unfit.to_string() }
 }
 
 /// Each gets the time of a block, however large the mail.

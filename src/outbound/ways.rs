@@ -94,8 +94,7 @@ mod tests {
 
     #[test]
     fn five_addresses_are_tried_and_families_take_turns() {
-        let expected =
-            ["192.0.2.1:25", "[2001:db8::1]:25", "192.0.2.2:25", "[2001:db8::2]:25", "[2001:db8::3]:25"];
+        let expected = ["192.0.2.1:25", "[2001:db8::1]:25", "192.0.2.2:25", "[2001:db8::2]:25", "[2001:db8::3]:25"];
         check(|ways, way| ways.unreachable(way), &expected);
     }
 

@@ -4,9 +4,9 @@
 //! site rests goes back to the store, uncounted. Due times are wall clock and waits are monotonic, at most [`POLL`] long, so
 //! that a clock that jumps or a machine that slept delays mail and does no more.
 
-use super::in_hand::{self, Ended};
 use super::drain::Drain;
 use super::hop::{Route, Unroutable};
+use super::in_hand::{self, Ended};
 use super::services::{Sending, Services};
 use super::sites::{Admission, Budget, SiteNews, Sites};
 use crate::clock::UnixMs;
@@ -110,7 +110,11 @@ impl Worker {
             match self.services.store.recover_queue().await {
                 Ok((0, 0)) => return,
                 Ok((due, uncertain)) => {
-                    tracing::warn!(due, uncertain, "an earlier run ended while it sent: due mail is sent again, uncertain mail later");
+                    tracing::warn!(
+                        due,
+                        uncertain,
+                        "an earlier run ended while it sent: due mail is sent again, uncertain mail later"
+                    );
                     return;
                 }
                 Err(error) => self.on_store_error(&error),

@@ -11,6 +11,7 @@ mod dmarc;
 mod fields;
 mod iprev;
 mod key_record;
+pub mod own_key;
 mod results;
 mod signature;
 mod signer;

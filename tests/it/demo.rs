@@ -55,7 +55,7 @@ impl Demo {
     }
 
     fn page(&self) -> Server {
-        let address = self.printed("page").replace("http://", "").replace('/', "");
+        let address = self.printed("conversation").replace("http://", "").replace('/', "");
         Server::Tcp(address.parse().expect("an address"))
     }
 

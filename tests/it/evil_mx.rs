@@ -503,6 +503,17 @@ mod auth {
     }
 
     #[tokio::test]
+    async fn with_scram_the_password_stays_here_and_the_host_proves_that_it_knows_it() {
+        let offers = || Script::default().offers(&["STARTTLS", "AUTH PLAIN SCRAM-SHA-256"]);
+        let knowing = offers().at(Moment::Auth, Act::Scram(PASSWORD));
+        let attempt = check(knowing, &dial(TlsMode::Required), Stage::FinalDot, Fate::Delivered, "250").await;
+        assert!(attempt.transcript.contains("C: AUTH SCRAM-SHA-256 (secret)\n"), "{}", attempt.transcript);
+        keeps_the_secret(&attempt);
+        let guessing = offers().at(Moment::Auth, Act::Scram("password"));
+        check(guessing, &dial(TlsMode::Required), Stage::Auth, NEXT, "does not prove that it knows").await;
+    }
+
+    #[tokio::test]
     async fn a_host_that_does_not_prove_itself_gets_no_mail() {
         let script = Script::default()
             .offers(&["STARTTLS", "AUTH SCRAM-SHA-256 PLAIN"])

@@ -1,6 +1,8 @@
 //! A remote mail host that does what its script says: polite by default, as evil as a test needs. It keeps what it was told.
 
 use super::certificates;
+use aws_lc_rs::{hmac, pbkdf2};
+use data_encoding::BASE64;
 use replyd::net::tls::Tls;
 use rustls::RootCertStore;
 use std::collections::{HashMap, VecDeque};
@@ -47,6 +49,8 @@ pub enum Act {
     Close,
     /// No answer for as long as the client stays.
     Never,
+    /// The host's side of SCRAM-SHA-256 with this password, whoever the user is; welcomed whatever the proof is.
+    Scram(&'static str),
     /// A piece, so many times.
     Flood(&'static [u8], usize),
     /// One octet after the other, without end.
@@ -341,10 +345,12 @@ impl Talk {
 
     /// CRLF.CRLF and nothing else ends it.
     async fn content(&mut self) -> Result<(), Over> {
-        let mut raw = std::mem::take(&mut self.unread);
+        let (mut raw, mut seen) = (std::mem::take(&mut self.unread), 0_usize);
         loop {
-            let end = if raw.starts_with(b".\r\n") { Some(3) } else { find(&raw, b"\r\n.\r\n").map(|at| at + 5) };
-            let grown = raw.len();
+            let from = seen.saturating_sub(4);
+            let found = find(&raw[from..], b"\r\n.\r\n").map(|at| from + at + 5);
+            let end = if raw.starts_with(b".\r\n") { Some(3) } else { found };
+            seen = raw.len();
             if let Some(end) = end {
                 self.unread = raw.split_off(end);
                 self.mail.content = unstuffed(&raw);
@@ -354,7 +360,7 @@ impl Talk {
             if self.wire.read_buf(&mut raw).await.map_err(|_| Over)? == 0 {
                 return Err(Over);
             }
-            let more = raw.len() - grown.min(raw.len());
+            let more = raw.len() - seen;
             self.shared.remember(|memory| memory.content_octets += more);
         }
     }
@@ -375,6 +381,7 @@ impl Talk {
             }
             Act::Close => Err(Over),
             Act::Never => self.outlast().await,
+            Act::Scram(password) => self.scram(password).await,
             Act::Flood(piece, count) => {
                 let block = piece.repeat(count.min(1000));
                 for _ in 0..count.div_ceil(1000) {
@@ -394,6 +401,29 @@ impl Talk {
                 }
             }
         }
+    }
+
+    /// RFC 5802 §3: proves that the host knows the password, by the client's first message and its own challenge.
+    async fn scram(&mut self, password: &str) -> Result<(), Over> {
+        let said = self.shared.memory.lock().expect("no panic").commands.last().cloned().unwrap_or_default();
+        let first = decoded(said.rsplit(' ').next().unwrap_or_default());
+        let first_bare = first.strip_prefix("n,,").expect("no channel binding");
+        let nonce = first_bare.split("r=").nth(1).expect("a nonce");
+        let challenge = format!("r={nonce}host,s=c2FsdA==,i=4096");
+        self.write(format!("334 {}\r\n", BASE64.encode(challenge.as_bytes())).as_bytes()).await?;
+        let last = decoded(&self.line().await.ok_or(Over)?);
+        let without_proof = last.split(",p=").next().unwrap_or_default();
+        let mut salted = [0; 32];
+        let rounds = std::num::NonZeroU32::new(4096).expect("a number");
+        pbkdf2::derive(pbkdf2::PBKDF2_HMAC_SHA256, rounds, b"salt", password.as_bytes(), &mut salted);
+        let server_key = hmac::sign(&hmac::Key::new(hmac::HMAC_SHA256, &salted), b"Server Key");
+        let signed = format!("{first_bare},{challenge},{without_proof}");
+        let signature = hmac::sign(&hmac::Key::new(hmac::HMAC_SHA256, server_key.as_ref()), signed.as_bytes());
+        let proof = format!("v={}", BASE64.encode(signature.as_ref()));
+        self.write(format!("334 {}\r\n", BASE64.encode(proof.as_bytes())).as_bytes()).await?;
+        let empty = self.line().await.ok_or(Over)?;
+        assert_eq!(empty, "");
+        self.write(b"235 2.7.0 welcome\r\n").await
     }
 
     async fn outlast(&mut self) -> Result<(), Over> {
@@ -418,6 +448,10 @@ impl Talk {
             }
         }
     }
+}
+
+fn decoded(text: &str) -> String {
+    String::from_utf8(BASE64.decode(text.as_bytes()).expect("base64")).expect("text")
 }
 
 fn find(octets: &[u8], what: &[u8]) -> Option<usize> {

@@ -1,6 +1,9 @@
 //! Integration tests, one binary: each module is one behaviour, over real sockets and a real store.
 
+mod agents_by_mail;
 mod api;
+mod api_out;
+mod bounces;
 mod certificates;
 mod check_command;
 mod cli;
@@ -9,7 +12,9 @@ mod compose;
 mod daemon;
 mod demo;
 mod dialog;
+mod events;
 mod evil_mx;
+mod exchange;
 mod filing;
 mod hostile_mail;
 mod http_client;
@@ -29,3 +34,4 @@ mod site;
 mod smtp_session;
 mod store;
 mod tls;
+mod upgrade;

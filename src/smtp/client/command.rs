@@ -25,13 +25,15 @@ pub struct Content {
 /// Why a mail cannot be offered to a host. Nothing was sent.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub enum Unfit {
-    #[error("the mail has {octets} octets and this host takes {max}")]
+    #[error("the mail has {octets} octets and this host takes {max} (5.3.4)")]
     TooLarge { octets: u64, max: u64 },
-    #[error("the address has letters that this host's mail software does not take (no SMTPUTF8)")]
+    #[error("the address has letters that this host's mail software does not take (no SMTPUTF8, 5.6.7)")]
     NoSmtpUtf8,
-    #[error("the mail has 8-bit content, which this host does not take (no 8BITMIME)")]
+    #[error("the mail has 8-bit content, which this host does not take (no 8BITMIME, 5.6.3)")]
     NoEightBitMime,
-    #[error("the mail may only go to hosts that keep it encrypted (REQUIRETLS), which this one does not promise")]
+    #[error(
+        "the mail may only go to hosts that keep it encrypted (REQUIRETLS), which this one does not promise (5.7.30)"
+    )]
     NoRequireTls,
 }
 

@@ -1,5 +1,5 @@
 //! The tables, as ordered forward-only migrations counted by `user_version`. A released migration is never edited:
-//! `tests/it/store.rs` opens a database of every released version.
+//! `tests/it/upgrade.rs` opens a database of every released version.
 
 use super::super::StoreError;
 use rusqlite::Connection;
