@@ -4,6 +4,8 @@ use super::exchange::{ANN, BEN, Exchange, SARA, mail};
 use replyd::conversation::delivery::{DeliveryState, MailKind};
 use replyd::conversation::model::{AuthorKind, Direction, Outcome, Status, Via};
 use replyd::inbound::Door;
+use replyd::mail::content;
+use replyd::mail::parsed::ParsedMail;
 
 /// As clients write it below an answer.
 const QUOTE: &str = "\n\n-- \nSara, Acme, sara@acme.example\n\nOn Fri, 20 Nov 2026 at 10:12, Acme <support@acme.example> wrote:\n\
@@ -23,6 +25,39 @@ async fn an_agents_answer_goes_to_the_customer_without_quotes_signature_and_addr
     assert!(message.quoted.contains("Where is my teapot?") && message.signature.contains("Sara, Acme"));
     assert_eq!(message.delivery.map(|delivery| delivery.state), Some(DeliveryState::Queued));
     assert_eq!(exchange.queued().await[1..], [(MailKind::Answer, ANN.to_owned())]);
+}
+
+fn text_of(octets: &[u8]) -> String {
+    content::read(&ParsedMail::parse(octets), &[]).text
+}
+
+#[tokio::test]
+async fn a_customer_sees_neither_an_agents_address_nor_what_agents_are_told() {
+    let exchange = Exchange::begun().await;
+    let told = text_of(&exchange.composed(exchange.notification().await.id).await);
+    assert!(told.contains("Where is my teapot?") && told.contains("Author not proven"), "{told}");
+    let quote: String = told.lines().map(|line| format!("> {line}\n")).collect();
+    let plain = |line: &str| format!("It ships today.\n\n{line}\n\n{quote}");
+    let outlook = format!(
+        "It ships today.\n\nFrom: Acme <support@acme.example>\nSent: Friday, November 20, 2026 10:12 AM\nTo: Sara <{SARA}>\n\
+         Subject: Order 7\n\n{told}"
+    );
+    for body in [
+        plain("On Fri, 20 Nov 2026 at 10:12, Acme <support@acme.example> wrote:"),
+        plain("Am 20.11.2026 um 10:12 schrieb Acme <support@acme.example>:"),
+        outlook,
+    ] {
+        exchange.offers(SARA, &[&exchange.agent_address().await], &exchange.of_sara(&body), "250").await;
+        assert_eq!(exchange.last().await.text, "It ships today.", "{body}");
+        let answer = exchange.queue().await.pop().expect("an answer");
+        assert_eq!(answer.recipient, ANN);
+        let octets = exchange.composed(answer.id).await;
+        for words in [String::from_utf8_lossy(&octets).into_owned(), text_of(&octets)] {
+            let is_told = words.to_lowercase().contains(SARA) || words.contains("Author not proven");
+            assert!(!is_told, "{words}");
+        }
+        assert!(text_of(&octets).contains("It ships today."));
+    }
 }
 
 #[tokio::test]

@@ -14,6 +14,7 @@ use replyd::conversation::id::Id;
 use replyd::conversation::model::{Conversation, Message, Outcome};
 use replyd::filing;
 use replyd::inbound::Door;
+use replyd::outbound::compose::{Sender, compose};
 use replyd::sender_auth::Signer;
 use replyd::store::NewAgent;
 use replyd::store::ledger::LedgerEntry;
@@ -177,6 +178,14 @@ impl Exchange {
 
     pub async fn entry(&self, id: Id) -> QueueEntry {
         self.site.store.queue_entry(id).await.expect("the entry")
+    }
+
+    /// The octets that go out for a queue entry.
+    pub async fn composed(&self, id: Id) -> Vec<u8> {
+        let config = self.site.services.config.load_full();
+        let sender = Sender::new(&config, self.site.store.keys().clone()).expect("a sender");
+        let to = self.site.store.to_compose(id).await.expect("all of it");
+        compose(&to, &[], &sender).expect("a mail").octets
     }
 
     pub async fn events(&self) -> Vec<Event> {
