@@ -25,6 +25,8 @@ pub struct Ended {
     /// Whose place is free again.
     pub site: Option<String>,
     pub news: SiteNews,
+    /// When the host had its say; the record may take longer.
+    pub at: UnixMs,
 }
 
 /// What an attempt came to, in words.
@@ -157,7 +159,7 @@ pub async fn record(
     end: AttemptEnd,
     news: SiteNews,
 ) -> Ended {
-    let mut failures = 0;
+    let (mut failures, at) = (0, services.clock.now());
     let site = route.map(|route| route.site.clone());
     loop {
         match services.store.attempt_ended(entry.id, end.clone()).await {
@@ -173,7 +175,7 @@ pub async fn record(
         }
         tokio::time::sleep(retry::jittered(retry::wait(retry::RECORDING, failures), services.draw())).await;
     }
-    Ended { entry: entry.id, domain: entry.domain, site, news }
+    Ended { entry: entry.id, domain: entry.domain, site, news, at }
 }
 
 /// Each wait on a host has its own deadline; this one is for a host that uses up all of them.

@@ -231,7 +231,7 @@ impl Worker {
     }
 
     fn on_ended(&mut self, ended: Option<Ended>) {
-        let Some(Ended { entry, domain, site, news }) = ended else { return };
+        let Some(Ended { entry, domain, site, news, at }) = ended else { return };
         self.mails.remove(&entry);
         if let Some(count) = self.in_hand.get_mut(&domain) {
             *count -= 1;
@@ -240,7 +240,7 @@ impl Worker {
             }
         }
         if let Some(site) = site {
-            self.sites.ended(&site, news, self.services.clock.now(), self.services.draw());
+            self.sites.ended(&site, news, at, self.services.draw());
         }
         self.look_again();
     }

@@ -20,6 +20,7 @@ mod hostile_mail;
 mod http_client;
 mod inspect_command;
 mod listener;
+mod mail_out;
 mod mail_out_peer;
 mod peer;
 mod policy;
