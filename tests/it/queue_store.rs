@@ -217,6 +217,7 @@ fn acceptance(octets: &str) -> Acceptance {
         sha256,
         message_id: None,
         auth: serde_json::Value::Null,
+        require_tls: false,
         reply: "250".into(),
     }
 }
