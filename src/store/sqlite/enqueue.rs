@@ -10,7 +10,8 @@ use super::begin::email_key;
 use super::reply_tokens::Holder;
 use super::units::Writing;
 use super::words::Stored;
-use super::{agents, events, queue, reply_tokens, suppressions};
+use super::notices::Trouble;
+use super::{agents, events, notices, queue, reply_tokens, suppressions};
 use crate::clock::UnixMs;
 use crate::conversation::delivery::{DeliveryState, MailKind, RecipientKind, too_many_words};
 use crate::conversation::id::Id;
@@ -246,7 +247,8 @@ fn announce(writing: &Writing<'_>, id: Id, beginning: &Beginning) -> Result<(), 
     };
     let entry = queue::entry(writing.connection, id)?;
     let detail = serde_json::json!({"state": beginning.state, "held": beginning.held, "reason": reason});
-    events::of_mail(writing, &entry, EventKind::DeliveryChanged, &detail)
+    events::of_mail(writing, &entry, EventKind::DeliveryChanged, &detail)?;
+    if beginning.state.is_open() { Ok(()) } else { notices::of_trouble(writing, &entry, Trouble::Failed, reason) }
 }
 
 fn beginning(writing: &Writing<'_>, account: &str, mail: &Mail<'_>) -> Result<Beginning, StoreError> {
