@@ -10,9 +10,9 @@ use replyd::conversation::model::{Author, AuthorKind, Channel, Direction, Messag
 use replyd::daemon::sockets::Sockets;
 use replyd::daemon::{Ingredients, Running};
 use replyd::dns::{Zone, ZoneServer};
+use replyd::store::Store;
 use replyd::store::outgoing::{QueueEntry, QueueQuery};
 use replyd::store::unit::{NewConversation, NewMessage};
-use replyd::store::Store;
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::net::TcpListener;
@@ -98,8 +98,7 @@ impl Post {
         let store = Store::open(&config.server.data_dir, clock.clone()).expect("the store opens");
         let sockets = Sockets::bind(&config, Vec::new()).expect("free ports");
         let resolver = zone.resolver().expect("a resolver");
-        let parts =
-            Ingredients { config, clock: clock.clone(), sockets, store: store.clone(), resolver, demo: None };
+        let parts = Ingredients { config, clock: clock.clone(), sockets, store: store.clone(), resolver, demo: None };
         let running = Running::start(parts).expect("it starts");
         Post { running, store, clock, port, dir, _zone: zone }
     }
