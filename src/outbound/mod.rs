@@ -19,6 +19,7 @@ mod connections;
 mod deliver;
 mod drain;
 mod files;
+mod greylist;
 mod hop_security;
 mod in_hand;
 mod judge;

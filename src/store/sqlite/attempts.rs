@@ -70,8 +70,9 @@ pub fn ended(writing: &Writing<'_>, id: Id, end: &AttemptEnd) -> Result<(), Stor
     }
     match &end.outcome {
         AttemptOutcome::PutBack { due_at } => {
-            let back = "UPDATE queue SET phase = NULL, due_at = ?, attempts = max(attempts - 1, 0) WHERE id = ?";
-            writing.execute(back, params![due_at.0, id])?;
+            let back = "UPDATE queue SET phase = NULL, due_at = ?, attempts = max(attempts - 1, 0),
+                reason = ifnull(reason, ?) WHERE id = ?";
+            writing.execute(back, params![due_at.0, end.reason, id])?;
             Ok(())
         }
         AttemptOutcome::Delivered => {

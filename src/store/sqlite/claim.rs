@@ -7,8 +7,10 @@
 use super::super::StoreError;
 use super::super::outgoing::{Claim, EventKind, QueueEntry};
 use super::units::Writing;
+use super::words::Stored;
 use super::{events, queue, suppressions};
 use crate::clock::UnixMs;
+use crate::conversation::delivery::{DeliveryState, Phase};
 use crate::conversation::id::Id;
 use rusqlite::{Connection, OptionalExtension, params};
 use std::collections::HashMap;
@@ -17,10 +19,10 @@ use std::sync::{Mutex, PoisonError};
 /// Takes due mail in hand; `last_domain` is where the last walk over the domains ended.
 pub fn due(writing: &Writing<'_>, claim: &Claim, last_domain: &Mutex<String>) -> Result<Vec<QueueEntry>, StoreError> {
     let mut choice = Choice::new(claim);
-    let filled = choice.from_window(writing.connection, writing.now)?;
+    let filled = choice.take_window(writing.connection, writing.now)?;
     if filled && choice.has_room() {
         let mut last = last_domain.lock().unwrap_or_else(PoisonError::into_inner);
-        choice.from_domains(writing.connection, writing.now, &mut last)?;
+        choice.take_of_domains(writing.connection, writing.now, &mut last)?;
     }
     let mut taken = Vec::with_capacity(choice.taken.len());
     for id in choice.taken {
@@ -39,7 +41,7 @@ pub fn next_due(connection: &Connection) -> Result<Option<UnixMs>, StoreError> {
 /// Counts the attempt before anything is dialled, so that a crash in it is remembered. A recipient who was suppressed since
 /// the mail was queued gets none.
 fn take(writing: &Writing<'_>, id: Id) -> Result<Option<QueueEntry>, StoreError> {
-    let entry = queue::entry(writing.connection, id)?;
+    let mut entry = queue::entry(writing.connection, id)?;
     if let Some(words) = suppressions::standing(writing.connection, &entry.account, &entry.recipient, writing.now)? {
         let end = "UPDATE queue SET state = 'failed', due_at = NULL, reason = ? WHERE id = ?";
         writing.execute(end, params![words, id])?;
@@ -47,12 +49,17 @@ fn take(writing: &Writing<'_>, id: Id) -> Result<Option<QueueEntry>, StoreError>
         events::of_mail(writing, &entry, EventKind::DeliveryChanged, &detail)?;
         return Ok(None);
     }
+    if entry.state == DeliveryState::Waiting {
+        entry.state = DeliveryState::Queued;
+    }
+    entry.phase = Some(Phase::Connecting);
+    entry.attempts += 1;
+    entry.last_attempt_at = Some(writing.now);
     writing.execute(
-        "UPDATE queue SET phase = 'connecting', attempts = attempts + 1, last_attempt_at = ?,
-           state = CASE state WHEN 'waiting' THEN 'queued' ELSE state END WHERE id = ?",
-        params![writing.now.0, id],
+        "UPDATE queue SET phase = 'connecting', attempts = ?, last_attempt_at = ?, state = ? WHERE id = ?",
+        params![entry.attempts, writing.now.0, Stored(entry.state), id],
     )?;
-    queue::entry(writing.connection, id).map(Some)
+    Ok(Some(entry))
 }
 
 /// What is chosen so far.
@@ -84,7 +91,7 @@ impl<'a> Choice<'a> {
     }
 
     /// What became due first; answers whether more is due than was looked at.
-    fn from_window(&mut self, connection: &Connection, now: UnixMs) -> Result<bool, StoreError> {
+    fn take_window(&mut self, connection: &Connection, now: UnixMs) -> Result<bool, StoreError> {
         let window = self.claim.limit.saturating_mul(WINDOW_SHARE).min(WINDOW_MAX);
         let mut find = connection.prepare_cached(&window_sql())?;
         let mut rows = find.query(params![now.0, window])?;
@@ -100,7 +107,7 @@ impl<'a> Choice<'a> {
     }
 
     /// Domain after domain, from the one after `last` and around.
-    fn from_domains(&mut self, connection: &Connection, now: UnixMs, last: &mut String) -> Result<(), StoreError> {
+    fn take_of_domains(&mut self, connection: &Connection, now: UnixMs, last: &mut String) -> Result<(), StoreError> {
         let mut next_domain = connection.prepare_cached(&next_domain_sql())?;
         let mut find = connection.prepare_cached(&of_domain_sql())?;
         let begun_after = last.clone();
