@@ -7,7 +7,9 @@ use super::outgoing::{
 };
 use super::sqlite::accept::Octets;
 use super::sqlite::attempts::Composed;
-use super::sqlite::{agents, attempts, backlog, claim, events, operate, queue, suppressions, tend, to_compose, uploads};
+use super::sqlite::{
+    agents, attempts, backlog, claim, events, operate, queue, suppressions, tend, to_compose, uploads,
+};
 use crate::clock::UnixMs;
 use crate::conversation::agent::Agent;
 use crate::conversation::id::Id;

@@ -12,9 +12,9 @@ use replyd::daemon::{Ingredients, Running};
 use replyd::dns::{Zone, ZoneServer};
 use replyd::outbound::compose::compose;
 use replyd::outbound::{self, Compose, ServicesParts};
+use replyd::store::Store;
 use replyd::store::outgoing::{Backlog, QueueEntry, QueueQuery};
 use replyd::store::unit::{NewConversation, NewMessage};
-use replyd::store::Store;
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::net::TcpListener;
@@ -108,8 +108,7 @@ impl Post {
         let store = Store::open(&config.server.data_dir, clock.clone()).expect("the store opens");
         let sockets = Sockets::bind(&config, Vec::new()).expect("free ports");
         let resolver = zone.resolver().expect("a resolver");
-        let parts =
-            Ingredients { config, clock: clock.clone(), sockets, store: store.clone(), resolver, demo: None };
+        let parts = Ingredients { config, clock: clock.clone(), sockets, store: store.clone(), resolver, demo: None };
         let running = Running::start(parts).expect("it starts");
         Post { stage: Stage::Everything(running), store, clock, port, dir, _zone: zone }
     }
@@ -118,8 +117,7 @@ impl Post {
     async fn composing(port: u16, compose: Arc<Compose>) -> Post {
         let (dir, clock) = (tempfile::tempdir().expect("a temporary directory"), Clock::fixed(NOW));
         crate::certificates::write(dir.path(), "tls", &["mx.reply.example"]);
-        let config =
-            replyd::config::parse(&dir.path().join("replyd.toml"), &config_text(port), Surroundings::SYSTEM);
+        let config = replyd::config::parse(&dir.path().join("replyd.toml"), &config_text(port), Surroundings::SYSTEM);
         let config = Arc::new(config.expect("a good config"));
         let zone = ZoneServer::start(Zone::parse(ZONE).expect("a zone")).await.expect("a zone server");
         let store = Store::open(&config.server.data_dir, clock.clone()).expect("the store opens");
