@@ -5,6 +5,7 @@ pub mod agent;
 pub mod backup;
 pub mod check;
 mod check_dns;
+mod check_outbound;
 mod check_reach;
 mod client;
 pub mod conversation;

@@ -33,6 +33,7 @@ impl Place {
         let smtp = self.smtp;
         let text = format!(
             "[server]\nhostname = \"mx.shop.test\"\ndata_dir = \"{data_dir}\"\n[smtp]\nlisten = [\"{smtp}\"]\n[http]\nlisten = []\n\
+             public_url = \"https://chat.shop.test\"\n\
              [tls]\ncertificate = \"tls.crt\"\nkey = \"tls.key\"\n{more}\n[[account]]\nname = \"shop\"\ninbound_domain = \"reply.shop.test\"\n\
              dkim = [{{ domain = \"shop.test\", selector = \"r1\", key = {{ file = \"shop.test.r1.pem\" }} }},\n\
              {{ domain = \"shop.test\", selector = \"e1\", key = {{ file = \"shop.test.e1.pem\" }} }}]\n\
@@ -116,6 +117,22 @@ fn templates_with_a_mistake_and_keys_of_another_domain_are_found() {
     let config = config.replace("templates = \"templates\"\n", "").replace("help@shop.test", "help@mall.test");
     std::fs::write(place.path("replyd.toml"), config).expect("a config");
     place.finds(&[], "warning", &["help@mall.test", "no DKIM key", "DMARC"]);
+}
+
+#[test]
+fn what_keeps_mail_from_going_out_well_is_found() {
+    let place = Place::new("data", "[outbound]\nport = 2526\nallow_private = true");
+    place.finds(&[], "warning", &["outbound.port 2526", "port 25"]);
+    place.finds(&[], "warning", &["outbound.allow_private", "set it to false"]);
+    place.configure("data", "[outbound]\nroute = \"smarthost\"\nhost = \"relay.shop.test\"\ntls = \"none\"");
+    place.finds(&[], "warning", &["relay.shop.test", "in the clear", "required"]);
+    let config = std::fs::read_to_string(place.path("replyd.toml")).expect("the config");
+    let (head, keys) = config.split_once("dkim = [").expect("keys");
+    let (_, inbox) = keys.split_once("[[account.inbox]]").expect("an inbox");
+    let config = format!("{head}[[account.inbox]]{inbox}").replace("public_url = \"https://chat.shop.test\"\n", "");
+    std::fs::write(place.path("replyd.toml"), config).expect("a config");
+    place.finds(&[], "warning", &["help@shop.test is not signed", "replyd init"]);
+    place.finds(&[], "warning", &["http.public_url", "lead nowhere"]);
 }
 
 #[test]
