@@ -87,7 +87,8 @@ impl<'a> Letter<'a> {
     }
 
     async fn composed(&self) -> Result<Content, Box<Told>> {
-        let outgoing = self.services.compose(self.sending, self.entry.id).await.map_err(|error| Box::new(self.unmade(&error)))?;
+        let outgoing =
+            self.services.compose(self.sending, self.entry.id).await.map_err(|error| Box::new(self.unmade(&error)))?;
         Ok(Content { octets: Arc::new(outgoing.octets.clone()), envelope: self.envelope()?, outgoing: Some(outgoing) })
     }
 
