@@ -49,6 +49,7 @@ pub fn start(services: Arc<Services>, shutdown: CancellationToken) -> Handle {
         again: HashMap::new(),
         look: Look::Now,
         failures: 0,
+        next_claim: wake_at,
         wake_at,
         tend_at: wake_at,
     };
@@ -69,6 +70,8 @@ struct Worker {
     /// Due again, and claimed, before the news of their last attempt's end came round.
     again: HashMap<Id, QueueEntry>,
     look: Look,
+    /// A claim that took all it could is not repeated before.
+    next_claim: Instant,
     /// Store errors in a row.
     failures: u32,
     /// When to look again by itself.
@@ -133,7 +136,7 @@ impl Worker {
         self.sites.set_budget(budget(&self.services.sending()));
         self.admit_waiting();
         while self.look == Look::Now {
-            let room = self.room();
+            let room = self.room().min(CLAIM_MAX);
             if room == 0 {
                 return;
             }
@@ -158,8 +161,15 @@ impl Worker {
             self.rest_until(monotonic + wait_between(now, due).min(POLL));
             return Ok(());
         }
+        if monotonic < self.next_claim {
+            self.rest_until(self.next_claim);
+            return Ok(());
+        }
         let entries = self.services.store.claim_due(self.claim(room, now)).await?;
         self.failures = 0;
+        if entries.len() < room {
+            self.next_claim = monotonic + CLAIM_PAUSE;
+        }
         if entries.is_empty() {
             // All that is due is of domains that take no more: an attempt's end, or a site that wakes up, makes room.
             let awake = self.sites.next_awake(now).map_or(POLL, |awake| wait_between(now, awake));
@@ -344,6 +354,11 @@ fn wait_between(now: UnixMs, due: UnixMs) -> Duration {
 
 /// A lost announcement, a clock that jumped or a suspended machine delays mail by this at most.
 const POLL: Duration = Duration::from_secs(30);
+/// While more is due than its sites take, each ended attempt makes room for one more mail: they are claimed together, since a
+/// claim is a commit and reads many rows to find few.
+const CLAIM_PAUSE: Duration = Duration::from_millis(10);
+/// Mails of one claim, which looks at several rows for each that it may take.
+const CLAIM_MAX: usize = 32;
 /// Between two looks that find nothing to take although mail is due.
 const FRUITLESS: Duration = Duration::from_millis(250);
 const TEND_MIN: Duration = Duration::from_secs(1);
