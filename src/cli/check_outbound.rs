@@ -52,7 +52,7 @@ fn links(config: &Config) -> Option<Finding> {
 }
 
 fn unsigned(account: &Account) -> Option<Finding> {
-    let from = account.inboxes.iter().find_map(|inbox| inbox.address.as_deref())?;
+    let from = account.inboxes.first()?.address.as_deref().unwrap_or(&account.inbound_domain);
     account.dkim.is_empty().then(|| {
         Finding::warning(format!(
             "account {}: mail from {from} is not signed, so many hosts refuse it; make keys with replyd init and name them in dkim",
