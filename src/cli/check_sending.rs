@@ -107,7 +107,8 @@ pub async fn way_out(config: &Config, resolver: &Resolver, domain: &str) -> Vec<
             let host = exchange.map_or_else(|| domain.to_owned(), |exchange| exchange.host);
             let address = resolver.ipv4(&host).await.ok().and_then(|found| found.into_iter().next());
             let place = address.map(|address| SocketAddr::new(address.into(), *port));
-            let advice = "if the network lets nobody out at port 25, have it opened, or use a smarthost (outbound.route)";
+            let advice =
+                "if the network lets nobody out at port 25, have it opened, or use a smarthost (outbound.route)";
             vec![reached(&format!("port {port} of {host}, a mail host of {domain}"), place, advice)]
         }
     }

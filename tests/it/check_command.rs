@@ -251,8 +251,18 @@ fn each_wrong_record_is_found_with_what_to_publish() {
     for (good, bad, level, says) in [
         (r#"[10, "mx.shop.test"]"#, r#"[10, "mx.other.test"]"#, "error", ["mx.other.test.", "MX 10 mx.shop.test."]),
         (r#"{"MX": [10, "mx.shop.test"]}, "#, "", "error", ["MX reply.shop.test: none found", "MX 10 mx.shop.test."]),
-        ("a:mx.shop.test -all", "ip4:192.0.2.1 -all", "warning", ["help@shop.test by 127.0.0.1: SPF", "publish reply.shop"]),
-        (r#"{"TXT": "RSA_KEY"}], "e1._domainkey.shop.test": [{"TXT": "ED25519_KEY"}"#, "", "error", ["no receiver", "init"]),
+        (
+            "a:mx.shop.test -all",
+            "ip4:192.0.2.1 -all",
+            "warning",
+            ["help@shop.test by 127.0.0.1: SPF", "publish reply.shop"],
+        ),
+        (
+            r#"{"TXT": "RSA_KEY"}], "e1._domainkey.shop.test": [{"TXT": "ED25519_KEY"}"#,
+            "",
+            "error",
+            ["no receiver", "init"],
+        ),
         ("v=DMARC1; p=none", "v=DMARC1; p=reject; adkim=s", "ok", ["help@shop.test by 127.0.0.1", "SPF and DKIM pass"]),
         (r#"{"TXT": "v=spf1 a:mx.shop.test ~all"}"#, "", "warning", ["SPF shop.test: none found", "publish one"]),
         (
@@ -279,8 +289,12 @@ fn each_wrong_record_is_found_with_what_to_publish() {
 
 #[test]
 fn whether_mail_gets_out_is_tried() {
-    let served = Served::new(&GOOD.replacen('{', r#"{"reach.test": [{"MX": [1, "mx.reach.test"]}],
-        "mx.reach.test": [{"A": "127.0.0.1"}],"#, 1));
+    let served = Served::new(&GOOD.replacen(
+        '{',
+        r#"{"reach.test": [{"MX": [1, "mx.reach.test"]}],
+        "mx.reach.test": [{"A": "127.0.0.1"}],"#,
+        1,
+    ));
     let other = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).expect("a free port");
     let port = other.local_addr().expect("an address").port();
     let dns = std::fs::read_to_string(served.place.path("replyd.toml")).expect("the config");
