@@ -133,6 +133,10 @@ fn what_keeps_mail_from_going_out_well_is_found() {
     std::fs::write(place.path("replyd.toml"), config).expect("a config");
     place.finds(&[], "warning", &["help@shop.test is not signed", "replyd init"]);
     place.finds(&[], "warning", &["http.public_url", "lead nowhere"]);
+    place.configure("data", "");
+    let plain = std::fs::read_to_string(place.path("replyd.toml")).expect("the config").replace("https://", "http://");
+    std::fs::write(place.path("replyd.toml"), plain).expect("a config");
+    place.finds(&[], "warning", &["http.public_url", "https only"]);
 }
 
 #[test]
