@@ -114,7 +114,7 @@ struct After {
 fn change(writing: &Writing<'_>, entry: &QueueEntry, end: &AttemptEnd, after: After) -> Result<(), StoreError> {
     let uncertain = entry.uncertain || after.uncertain;
     writing.execute(
-        "UPDATE queue SET state = ?, phase = NULL, due_at = ?, uncertain = ?, remote = ?, remote_reply = ?, tls = ?,
+        "UPDATE queue SET state = ?, phase = NULL, urgent = 0, due_at = ?, uncertain = ?, remote = ?, remote_reply = ?, tls = ?,
            reason = ?, transcript = ? WHERE id = ?",
         params![
             Stored(after.state),
