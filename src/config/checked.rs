@@ -128,6 +128,8 @@ pub struct Outbound {
     pub connections: usize,
     /// Of those to one site.
     pub connections_per_site: usize,
+    /// Mails to one site within a minute; `None`: as many as it takes.
+    pub mails_per_minute_per_site: Option<u32>,
 }
 
 impl Default for Outbound {
@@ -144,6 +146,7 @@ impl Default for Outbound {
             give_up: Duration::from_secs(5 * 86_400),
             connections: 64,
             connections_per_site: 4,
+            mails_per_minute_per_site: None,
         }
     }
 }

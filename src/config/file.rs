@@ -105,6 +105,7 @@ pub struct Outbound {
     pub give_up: Option<Spanned<Time>>,
     pub connections: Option<Count<1, 10_000>>,
     pub connections_per_site: Option<Count<1, 1000>>,
+    pub mails_per_minute_per_site: Option<Count<1, 1_000_000>>,
 }
 
 /// A smarthost that is tried when the ones before it cannot be reached.

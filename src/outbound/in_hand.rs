@@ -111,7 +111,10 @@ pub fn unroutable(services: &Services, entry: &QueueEntry, why: Unroutable) -> A
 /// The site rests: back, uncounted, until it may be asked again.
 pub fn site_rests(services: &Services, site: &str, until: UnixMs) -> AttemptEnd {
     let due_at = schedule::later(until, retry::jittered(AFTER_REST, services.draw()));
-    put_back(due_at, format!("{site} takes no mail for now and is left alone for a while"))
+    put_back(
+        due_at,
+        format!("{site} gets no mail for now: it asked for less, did not answer, or has had its share of the minute"),
+    )
 }
 
 /// Back, as if never taken.

@@ -16,6 +16,8 @@ use std::time::Duration;
 pub struct Budget {
     pub connections: usize,
     pub per_site: usize,
+    /// Mails to one site within a minute.
+    pub per_minute: Option<u32>,
 }
 
 /// What an attempt says of the site.
@@ -52,6 +54,29 @@ pub struct Sites {
     running_unproven: usize,
 }
 
+/// How many mails went there within the running minute.
+#[derive(Debug, Clone, Default)]
+struct Minute {
+    began: Option<UnixMs>,
+    mails: u32,
+    full_until: Option<UnixMs>,
+}
+
+impl Minute {
+    fn count(&mut self, now: UnixMs, most: Option<u32>) {
+        let Some(most) = most else { return };
+        // A clock that was set back begins a new one.
+        let runs = self.began.is_some_and(|began| began <= now && later(began, MINUTE) > now);
+        if !runs {
+            *self = Minute { began: Some(now), ..Minute::default() };
+        }
+        self.mails += 1;
+        if self.mails >= most {
+            self.full_until = self.began.map(|began| later(began, MINUTE));
+        }
+    }
+}
+
 #[derive(Debug, Clone)]
 struct Site {
     allowed: usize,
@@ -62,18 +87,33 @@ struct Site {
     rests: u32,
     rests_until: Option<UnixMs>,
     proven: bool,
+    minute: Minute,
     /// The latest of its domains, for whoever has to leave them out.
     domains: Vec<String>,
 }
 
 impl Site {
     fn new() -> Site {
-        Site { allowed: 1, running: 0, waiting: 0, rests: 0, rests_until: None, proven: false, domains: Vec::new() }
+        Site {
+            allowed: 1,
+            running: 0,
+            waiting: 0,
+            rests: 0,
+            rests_until: None,
+            proven: false,
+            minute: Minute::default(),
+            domains: Vec::new(),
+        }
     }
 
     /// A clock that was set back does not make a rest longer than any is.
     fn rests(&self, now: UnixMs) -> Option<UnixMs> {
         self.rests_until.filter(|until| *until > now && *until < later(now, REST_MAX))
+    }
+
+    /// It rests, or has had what a minute may have.
+    fn closed(&self, now: UnixMs) -> Option<UnixMs> {
+        self.rests(now).max(self.minute.full_until.filter(|until| *until > now && *until <= later(now, MINUTE)))
     }
 
     /// As many in hand as it may have, and as many again that wait.
@@ -83,7 +123,7 @@ impl Site {
 
     /// Nothing of it would be missed.
     fn is_forgettable(&self, now: UnixMs) -> bool {
-        self.running == 0 && self.waiting == 0 && self.rests(now).is_none()
+        self.running == 0 && self.waiting == 0 && self.closed(now).is_none()
     }
 }
 
@@ -113,17 +153,18 @@ impl Sites {
 
     /// Takes one of the site's places if there is one.
     pub fn admit(&mut self, name: &str, now: UnixMs) -> Admission {
-        let Budget { connections, per_site } = self.budget;
+        let Budget { connections, per_site, per_minute } = self.budget;
         let is_full = self.running >= connections;
         let is_full_for_unproven = self.running_unproven >= connections.div_ceil(4) * 3;
         let site = self.site(name, now);
-        if let Some(until) = site.rests(now) {
+        if let Some(until) = site.closed(now) {
             return Admission::Rests(until);
         }
         if is_full || (!site.proven && is_full_for_unproven) || site.running >= site.allowed.min(per_site) {
             return Admission::Full;
         }
         site.running += 1;
+        site.minute.count(now, per_minute);
         let proven = site.proven;
         self.running += 1;
         self.running_unproven += usize::from(!proven);
@@ -180,13 +221,13 @@ impl Sites {
     pub fn busy_domains(&self, now: UnixMs) -> impl Iterator<Item = &String> {
         self.sites
             .values()
-            .filter(move |site| site.is_laden() || site.rests(now).is_some())
+            .filter(move |site| site.is_laden() || site.closed(now).is_some())
             .flat_map(|site| &site.domains)
     }
 
     /// When the first of the resting sites may be tried again.
     pub fn next_awake(&self, now: UnixMs) -> Option<UnixMs> {
-        self.sites.values().filter_map(|site| site.rests(now)).min()
+        self.sites.values().filter_map(|site| site.closed(now)).min()
     }
 
     fn is_proven(&self, name: &str) -> bool {
@@ -232,6 +273,7 @@ impl Site {
     }
 }
 
+const MINUTE: Duration = Duration::from_secs(60);
 const REST_MAX: Duration = Duration::from_secs(3600);
 const SITES_MAX: usize = 4096;
 const DOMAINS_PER_SITE_MAX: usize = 32;
@@ -241,7 +283,7 @@ mod tests {
     use super::*;
 
     fn sites() -> (Sites, UnixMs) {
-        (Sites::new(Budget { connections: 8, per_site: 4 }), UnixMs(0))
+        (Sites::new(Budget { connections: 8, per_site: 4, per_minute: None }), UnixMs(0))
     }
 
     fn seconds(time: UnixMs) -> i64 {
@@ -297,6 +339,22 @@ mod tests {
         assert_eq!(sites.next_awake(now).map(seconds), Some(60));
         sites.wake_all();
         assert_eq!(sites.next_awake(now), None);
+    }
+
+    #[test]
+    fn a_minute_takes_as_many_mails_as_the_config_says() {
+        let now = UnixMs(1_000);
+        let mut sites = Sites::new(Budget { connections: 8, per_site: 4, per_minute: Some(3) });
+        sites.learn("one.example", "a", now);
+        for _ in 0..3 {
+            assert_eq!(sites.admit("a", now), Admission::Now);
+            sites.ended("a", SiteNews::Took, now, 0);
+        }
+        let next = later(now, MINUTE);
+        assert_eq!(sites.admit("a", now), Admission::Rests(next));
+        assert_eq!((sites.busy_domains(now).count(), sites.next_awake(now)), (1, Some(next)));
+        assert_eq!(sites.admit("b", now), Admission::Now, "each site for itself");
+        assert_eq!(sites.admit("a", next), Admission::Now);
     }
 
     #[test]

@@ -352,7 +352,11 @@ async fn route(services: Arc<Services>, entry: QueueEntry, drain: Drain) -> Rout
 
 fn budget(sending: &Sending) -> Budget {
     let outbound = &sending.config.outbound;
-    Budget { connections: outbound.connections.max(1), per_site: outbound.connections_per_site.max(1) }
+    Budget {
+        connections: outbound.connections.max(1),
+        per_site: outbound.connections_per_site.max(1),
+        per_minute: outbound.mails_per_minute_per_site,
+    }
 }
 
 fn wait_between(now: UnixMs, due: UnixMs) -> Duration {
