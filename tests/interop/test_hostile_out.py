@@ -4,6 +4,8 @@ forged reports and links; a daemon killed amid each step. An honest mail is deli
 import base64
 import email
 import email.policy
+import email.utils
+import html.parser
 import json
 import os
 import pathlib
@@ -314,6 +316,363 @@ class Records(Probing):
         for domain in ("ring.example", "self.example", "zero.example"):
             with self.probe(domain):
                 self.assertIn(self.desk.ended(self.desk.send(f"jane@{domain}"))["state"], ("failed", "deferred", "delivered"))
+
+
+CONTROLS = [chr(code) for code in [*range(0x20), 0x7f, *range(0x80, 0xa0)]]
+DECEIVING = [*"\u200b\u200e\u200f\u061c\u2028\u2029\u202a\u202b\u202c\u202d\u202e\u2060\u2066\u2067\u2068\u2069\ufeff"]
+INJECTION = "\r\nBcc: victim@honest.example\r\n\r\nbody"
+FILE = {"name": "a.txt", "type": "text/plain", "content": "aGk="}
+
+
+def begun(**fields):
+    return {"account": "acme", "inbox": "support", "contact": {"email": "jane@honest.example"}, "subject": "Kettle",
+            "messages": [{"author": "agent", "agent": "Sara", "text": "Hello"}], **fields}
+
+
+def said(**fields):
+    return {"author": "agent", "agent": "Sara", "text": "Hello", **fields}
+
+
+# Method, path, body with the evil word in one field, and the field's name as the answer says it.
+FIELDS = [
+    ("POST", "/api/v1/conversations", lambda evil: begun(account=evil), "account"),
+    ("POST", "/api/v1/conversations", lambda evil: begun(inbox=evil), "inbox"),
+    ("POST", "/api/v1/conversations", lambda evil: begun(subject=evil), "subject"),
+    ("POST", "/api/v1/conversations", lambda evil: begun(contact={"email": evil}), "contact.email"),
+    ("POST", "/api/v1/conversations", lambda evil: begun(contact={"email": f"{evil}@honest.example"}), "contact.email"),
+    ("POST", "/api/v1/conversations", lambda evil: begun(contact={"email": f"jane@{evil}honest.example"}), "contact.email"),
+    ("POST", "/api/v1/conversations", lambda evil: begun(contact={"email": f'"{evil}"@honest.example'}), "contact.email"),
+    ("POST", "/api/v1/conversations", lambda evil: begun(contact={"email": "jane@honest.example", "name": evil}), "contact.name"),
+    ("POST", "/api/v1/conversations", lambda evil: begun(contact={"email": "jane@honest.example", "identifier": evil}),
+     "contact.identifier"),
+    ("POST", "/api/v1/conversations", lambda evil: begun(messages=[said(agent=evil)]), "agent"),
+    ("POST", "/api/v1/conversations/{id}/messages", lambda evil: said(agent=evil), "agent"),
+    ("POST", "/api/v1/conversations/{id}/messages", lambda evil: said(agent=f"{evil}@agents.example"), "agent"),
+    ("POST", "/api/v1/conversations/{id}/messages", lambda evil: said(idempotency_key=evil), "idempotency_key"),
+    ("POST", "/api/v1/conversations/{id}/messages", lambda evil: said(cc=[evil]), "cc"),
+    ("POST", "/api/v1/conversations/{id}/messages", lambda evil: said(cc=[f"jane@honest.example{evil}"]), "cc"),
+    ("POST", "/api/v1/conversations/{id}/messages", lambda evil: said(attachments=[{**FILE, "name": evil}]), "attachments[0].name"),
+    ("POST", "/api/v1/conversations/{id}/messages", lambda evil: said(attachments=[{**FILE, "type": evil}]), "attachments[0].type"),
+    ("PATCH", "/api/v1/conversations/{id}", lambda evil: {"subject": evil}, "subject"),
+    ("PATCH", "/api/v1/conversations/{id}", lambda evil: {"assignee": evil}, "assignee"),
+    ("PATCH", "/api/v1/conversations/{id}", lambda evil: {"status": evil}, ""),
+    ("POST", "/api/v1/agents", lambda evil: {"account": "acme", "email": evil, "name": "Sara"}, "email"),
+    ("POST", "/api/v1/agents", lambda evil: {"account": "acme", "email": f"sara@agents.example{evil}", "name": "Sara"}, "email"),
+    ("POST", "/api/v1/agents", lambda evil: {"account": "acme", "email": "sara@agents.example", "name": evil}, "name"),
+    ("POST", "/api/v1/agents", lambda evil: {"account": "acme", "email": "x@agents.example", "name": "x", "inboxes": [evil]}, "inboxes"),
+    ("POST", "/api/v1/agents", lambda evil: {"account": evil, "email": "x@agents.example", "name": "x"}, "account"),
+]
+
+
+class Injection(Probing):
+    def test_no_control_character_passes_any_field(self):
+        conversation = self.desk.conversation("jane@honest.example")
+        for method, path, body, field in FIELDS:
+            with self.probe(f"{method} {path} {field}"):
+                for evil in [f"a{control}b" for control in CONTROLS] + [INJECTION, "x>\r\nRCPT TO:<c@honest.example", "a\nb", "a\rb"]:
+                    status, answer = self.desk.call(method, path.replace("{id}", conversation["id"]), body(evil))
+                    self.assertEqual(status, 422, (evil, answer))
+                    self.assertIn(field, answer["error"]["message"], repr(evil))
+                    self.assertIsNone(re.search(r"[\x00-\x1f\x7f-\x9f]", answer["error"]["message"]), answer)
+                # One at the edge is one too; a space may be trimmed.
+                for evil in ["a\r\n", "\r\na", "a\0", "\0", "\n", "\x7f", "\x85a"]:
+                    status, answer = self.desk.call(method, path.replace("{id}", conversation["id"]), body(evil))
+                    self.assertEqual(status, 422, (evil, answer))
+        self.assertEqual([name for name in self.all_commands() if b"c@honest" in name or b"victim" in name], [])
+
+    def all_commands(self):
+        return [command for taken in self.desk.mx.connections for command in taken.commands]
+
+    def test_what_deceives_the_eye_is_refused_or_goes_out_without(self):
+        for number, evil in enumerate(DECEIVING):
+            with self.probe(repr(evil)):
+                to = f"eye{number}@honest.example"
+                body = {"account": "acme", "inbox": "support", "contact": {"email": to, "name": f"Ja{evil}ne"}, "subject": f"Ket{evil}tle",
+                        "messages": []}
+                conversation = self.desk.good("POST", "/api/v1/conversations", body)
+                self.desk.answer(conversation, f"Hel{evil}lo", agent=f"Sa{evil}ra", attachments=[{**FILE, "name": f"a{evil}gpj.txt"}])
+                octets, = self.desk.mailed(to)
+                self.assertEqual(faults(octets), [])
+                mail = email.message_from_bytes(unstuffed(octets), policy=email.policy.default)
+                head = " ".join(str(mail[name]) for name in ("From", "To", "Subject", "Reply-To"))
+                names = " ".join(part.get_filename() or "" for part in mail.walk())
+                self.assertNotIn(evil, head + names)
+
+    def test_nul_in_texts_names_its_field(self):
+        conversation = self.desk.conversation("jane@honest.example")
+        path = f"/api/v1/conversations/{conversation['id']}/messages"
+        for body, field in ((said(text="a\0b"), "text"), (said(html="<p>\0</p>"), "html")):
+            with self.probe(field):
+                status, answer = self.desk.call("POST", path, body)
+                self.assertEqual(status, 422)
+                self.assertTrue(answer["error"]["message"].startswith(field), answer)
+
+    def test_odd_shapes_are_refused_and_never_a_failure_of_ours(self):
+        conversation = self.desk.conversation("jane@honest.example")
+        for method, path, body, _ in FIELDS:
+            with self.probe(f"{method} {path}"):
+                for evil in (None, 1, 1.5, True, [], {}, "x" * 100_000, ["x"], {"a": 1}, "\ud800", "\U0001f600" * 400, "é" * 600):
+                    sent = json.dumps(body(evil) if not isinstance(evil, str) else body(evil))
+                    del sent
+                    status, _ = self.desk.call(method, path.replace("{id}", conversation["id"]), body(evil))
+                    self.assertIn(status, (200, 201, 400, 413, 422), repr(evil)[:50])
+
+    def test_texts_that_try_to_end_the_mail(self):
+        texts = ["\n.\n", "\r.\r", "\r\n.\r\n", "\n.\r\n", ".\n", "..\n.\n...", ".", "a\n.\nQUIT\n", "\r\n.\r\nMAIL FROM:<a@b>\r\n",
+                 "From me\nFrom you\n", "--=_\n--\n", "x" * 5000, "é" * 3000, ("." * 80 + "\n") * 50, "=\n=3D=\n", "a \n\t\n", "\x0b\x0c\x1b[2J\x07",
+                 "\u2028.\u2028", "line\x85.\x85", "\ufeff.\n", "日本語\n.\n" * 40]
+        for number, text in enumerate(texts):
+            with self.probe(repr(text)[:40]):
+                to = f"dots{number}@honest.example"
+                conversation = self.desk.conversation(to, subject=text[:200].strip() if not re.search(r"[\x00-\x1f\x7f-\x9f]", text) else "x")
+                self.desk.answer(conversation, f"begin {text} end", html=f"<p>begin {text} end</p>",
+                                 attachments=[{"name": "dots.txt", "type": "text/plain", "content": base64.b64encode(text.encode()).decode()}])
+                octets, = self.desk.mailed(to)
+                self.assertEqual(faults(octets), [])
+                mail = email.message_from_bytes(unstuffed(octets), policy=email.policy.default)
+                plain = mail.get_body(("plain",)).get_content()
+                words = lambda text: re.sub(r"[\s\x00-\x1f\x7f-\x9f\ufffd\ufeff]+", "", text)
+                self.assertIn(words(f"begin {text} end"), words(plain))
+                file, = [part for part in mail.walk() if part.get_filename()]
+                self.assertEqual(file.get_payload(decode=True), text.encode())
+        said = b"".join(self.all_commands())
+        self.assertNotIn(b"a@b", said)
+
+    def test_an_agents_html_is_made_safe(self):
+        htmls = ['<img alt="x><script>alert(1)</script>" src="https://t.example/p.gif">', "<script>alert(1)</script>", "<p onclick=alert(1)>x</p>",
+                 "<img src=x onerror=alert(1)>", '<a href="javascript:alert(1)">x</a>', "<svg><script>alert(1)</script></svg>",
+                 '<img title=\'"><img src=https://t.example/p.gif>\' src="cid:x">', '<style>@import "https://t.example"</style>',
+                 '<div style="background:url(https://t.example/p.gif)">x</div>', '<iframe src="https://t.example"></iframe>',
+                 '<math><mi><table><mglyph><style><img title="</style><img src=https://t.example/p.gif onerror=alert(1)>">',
+                 '<form action="https://t.example"><input name=password></form>', '<base href="https://t.example/">',
+                 '<meta http-equiv=refresh content="0;url=https://t.example">', '<img alt=">" src=https://t.example/p.gif>',
+                 '<a title="<img src=https://t.example/p.gif onerror=alert(1)>" href="https://a.example">x</a>',
+                 '<img src=cid:a alt="a>b <b>c</b> <img src=https://t.example/p.gif>">', "<b>" * 400, "<p>" + "x" * 100000, "<" * 5000]
+        for number, html in enumerate(htmls):
+            with self.probe(html[:40]):
+                to = f"html{number}@honest.example"
+                self.desk.answer(self.desk.conversation(to), "words", html=html)
+                octets, = self.desk.mailed(to)
+                self.assertEqual(faults(octets), [])
+                shown = email.message_from_bytes(unstuffed(octets), policy=email.policy.default).get_body(("html",)).get_content()
+                self.assertEqual(Tags(shown).evil, [], shown)
+
+
+class Tags(html.parser.HTMLParser):
+    """Elements and attributes that run, load or send something."""
+
+    def __init__(self, text):
+        super().__init__()
+        self.evil = []
+        self.feed(text)
+        self.close()
+
+    def handle_starttag(self, tag, attributes):
+        loads = {"src", "srcset", "background", "poster", "data", "action", "formaction"}
+        for name, value in attributes:
+            if name.startswith("on") or name in loads or re.search(r"(?i)javascript:|url\(", value or ""):
+                self.evil.append((tag, name, value))
+        if tag in ("script", "iframe", "object", "embed", "form", "input", "svg", "math", "base", "link", "img"):
+            self.evil.append(tag)
+
+
+def hostile_mail(to, sender, header, body=b"Is it broken?\r\n", text=b"text/plain; charset=utf-8"):
+    """A customer's first mail, with what an attacker writes into it."""
+    given = {name.lower() for name, _ in header}
+    usual = [(b"From", b"Eve <" + sender.encode() + b">"), (b"To", to.encode()), (b"Subject", b"hostile"),
+             (b"Message-ID", b"<" + random_word().encode() + b"@honest.example>"), (b"Date", b"Fri, 20 Nov 2026 10:00:00 +0000"),
+             (b"MIME-Version", b"1.0"), (b"Content-Type", text)]
+    fields = [*header, *[(name, value) for name, value in usual if name.lower() not in given]]
+    return b"".join(name + b": " + value + b"\r\n" for name, value in fields) + b"\r\n" + body
+
+
+POISON = {
+    "id with CR": [(b"Message-ID", b"<a@b\rBcc: victim@honest.example>")],
+    "id with a folded Bcc": [(b"Message-ID", b"<a@b\r\n Bcc: victim@honest.example>")],
+    "id with NUL": [(b"Message-ID", b"<a\0@b>")],
+    "id of 2 KB": [(b"Message-ID", b"<" + b"x" * 2048 + b"@b>")],
+    "id of 250": [(b"Message-ID", b"<" + b"x" * 245 + b"@b.c>")],
+    "id with quotes": [(b"Message-ID", b'<"a\\"b c"@[127.0.0.1]>')],
+    "no id": [(b"Message-ID", b"")],
+    "id beyond ASCII": [(b"Message-ID", "<ü@b>".encode())],
+    "id that is a comma": [(b"Message-ID", b"<a,b;c:d(e)@f>")],
+    "500 references": [(b"References", b"\r\n ".join(b"<%d@b.example>" % n for n in range(500)))],
+    "long references": [(b"References", b"\r\n ".join(b"<" + b"x" * 240 + b"%d@b>" % n for n in range(60)))],
+    "references with CR": [(b"References", b"<a@b> <c@d\rX: y> <e@f>")],
+    "in-reply-to of a sentence": [(b"In-Reply-To", b"Your message of \"Fri\" <a@b> (Bcc: x)")],
+    "subject of 3,000": [(b"Subject", b"x" * 990 + b"\r\n " + b"y" * 990 + b"\r\n " + b"z" * 990)],
+    "subject of words beyond ASCII": [(b"Subject", "ä".encode() * 480)],
+    "subject with encoded CRLF": [(b"Subject", b"=?utf-8?q?a=0D=0ABcc:_victim=40honest.example=0D=0A=0D=0Abody?=")],
+    "subject with encoded NUL and ESC": [(b"Subject", b"=?utf-8?b?AGEbWzJKYgA=?= =?utf-8?q?=E2=80=AE?=")],
+    "subject that decodes twice": [(b"Subject", b"=?utf-8?q?=3D=3Futf-8=3Fq=3F=0ABcc=3A_x=3F=3D?=")],
+    "subject of white space": [(b"Subject", b"\t  =?utf-8?q?_=09=0B?=")],
+    "subject of UTF-7": [(b"Subject", b"=?utf-7?q?+AA0ACg-Bcc:_victim=40honest.example?=")],
+    "name with encoded CRLF": [(b"From", b"=?utf-8?q?Eve=0D=0ABcc:_victim=40honest.example?= <%s>")],
+    "name that is an address": [(b"From", b'"support@reply.example" <%s>')],
+    "name of 900": [(b"From", b'"' + b"n" * 900 + b'" <%s>')],
+    "name with quotes": [(b"From", b'"Eve \\"><b>\\\\" <%s>')],
+    "name beyond ASCII": [(b"From", "Ëvë Ünïcode ".encode() * 30 + b"<%s>")],
+    "charset that is none": [(b"Content-Type", b'text/plain; charset="x\r\n y"')],
+    "a file": [(b"Content-Type", b'application/pdf; name="a\\"; x=y.pdf"'), (b"Content-Disposition", b'attachment; filename="a\\"; x=y.pdf"')],
+    "a file with encoded CRLF": [(b"Content-Disposition", b"attachment; filename*=utf-8''a%0D%0ABcc%3A%20victim@honest.example%0D%0A.txt")],
+    "a file with a long name": [(b"Content-Disposition", b"attachment; filename*=utf-8''" + b"%C3%A4" * 150 + b".txt")],
+    "a file of a type that is none": [(b"Content-Type", b'a/b\r\n c; name="x"'), (b"Content-Disposition", b"attachment")],
+    "a file that is a mail": [(b"Content-Type", b'message/rfc822; name="x.eml"'), (b"Content-Disposition", b"attachment")],
+    "a file of type multipart": [(b"Content-Type", b'multipart/x-evil; boundary=z; name="x"'), (b"Content-Disposition", b"attachment")],
+    "a file in 7bit that is not": [(b"Content-Type", b'text/html; name="x.html"'), (b"Content-Disposition", b"attachment; filename=x.html")],
+}
+
+
+class Poisoned(unittest.TestCase):
+    """What strangers write becomes part of mails in our name: to them, and to agents."""
+
+    SECRET_AGENT, SECRET_OTHER = "sara.private@agents.example", "bob.other@thirdparty.example"
+
+    @classmethod
+    def setUpClass(cls):
+        keys = pathlib.Path(tempfile.mkdtemp(prefix="replyd-keys-"))
+        (cls.rsa, rsa_public), (cls.edwards, edwards_public) = rsa_key(), ed25519_key()
+        for name, key in (("r1.pem", cls.rsa), ("e1.pem", cls.edwards)):
+            (keys / name).write_bytes(key)
+            os.chmod(keys / name, 0o600)
+        cls.texts = {"r1._domainkey.reply.example": f"v=DKIM1; k=rsa; p={rsa_public}",
+                     "e1._domainkey.reply.example": f"v=DKIM1; k=ed25519; p={edwards_public}"}
+        cls.desk = Desk(records=cls.texts, extra=ROOMY, inbox='history = "full"', account=(
+            f'dkim = [{{ domain = "reply.example", selector = "r1", key = {{ file = "{keys}/r1.pem" }} }},'
+            f' {{ domain = "reply.example", selector = "e1", key = {{ file = "{keys}/e1.pem" }} }}]'))
+        cls.desk.host("agents.example", {})
+        cls.desk.host("thirdparty.example", {})
+        cls.desk.good("POST", "/api/v1/agents", {"account": "acme", "email": cls.SECRET_AGENT, "name": "Sara"})
+
+    @classmethod
+    def tearDownClass(cls):
+        cls.desk.close()
+
+    def probe(self, name):
+        return Probe(self, name)
+
+    def signatures(self, raw):
+        def text(name, timeout=5):
+            found = self.texts.get(name.decode().rstrip("."))
+            return found.encode() if found else None
+
+        check = dkim.DKIM(raw)
+        count = sum(1 for name, _ in check.headers if name.lower() == b"dkim-signature")
+        found = []
+        for number in range(count):
+            try:
+                found.append(check.verify(idx=number, dnsfunc=text))
+            except dkim.DKIMException:
+                found.append(False)
+        return found
+
+    def deliver(self, sender, to, octets):
+        with Wire(self.desk.replyd.port) as wire:
+            wire.envelope(to, sender=b"<" + sender.encode() + b">")
+            reply = wire.send(re.sub(rb"(?m)^\.", b"..", octets) + b"\r\n.\r\n").reply()
+        return reply
+
+    def begun_by(self, sender):
+        def check():
+            found = self.desk.good("GET", f"/api/v1/conversations?contact={sender}")["items"]
+            return found[0] if found else None
+        return until(f"a conversation of {sender}", check)
+
+    def exchange(self, name, header, body=b"Is it broken?\r\n"):
+        """The stranger's mail, the agent's notification and the answer; the octets of both mails of ours."""
+        sender = f"eve{random_word()}@honest.example"
+        header = [(field, value.replace(b"%s", sender.encode())) for field, value in header]
+        reply = self.deliver(sender, "support@reply.example", hostile_mail("support@reply.example", sender, header, body))
+        if not reply.startswith("250"):
+            return None
+        conversation = self.begun_by(sender)
+        def told():
+            mails = [entry for entry in self.desk.entries(conversation) if entry["kind"] == "notification"]
+            return mails[0] if mails else None
+        notification = until(f"the agent is told of {name}", told)
+        notification = self.desk.ended(notification["id"])
+        self.assertEqual(notification["state"], "delivered", notification)
+        notified = [mail for mail in self.desk.mx.mails(self.address("agents.example")) if notification["message_id"].encode() in mail][0]
+        self.desk.answer(conversation, "Yes.\n.\nWe know.", agent=self.SECRET_AGENT)
+        answered, = self.desk.mailed(sender)
+        return sender, notified, answered
+
+    def address(self, domain):
+        return self.desk.replyd.zone.records[f"mx.{domain}"]["A"][0]
+
+    def test_what_strangers_write_stays_words(self):
+        for name, header in POISON.items():
+            with self.probe(name):
+                mails = self.exchange(name, header, b".\r\n..\r\n.hidden\r\nlone:\r\n.\r\nend \0\x1b[2J\r\n")
+                if mails is None:
+                    continue
+                sender, *mails = mails
+                for octets in mails:
+                    self.assertEqual(faults(octets), [], octets)
+                    self.assertEqual(self.signatures(unstuffed(octets)), [True, True])
+                    fields = {field.lower(): value for field, value in kept_fields(octets)}
+                    self.assertLessEqual(fields.get(b"references", b"").count(b"<"), 21)
+                    named = email.utils.getaddresses([fields[field].decode() for field in (b"from", b"to", b"cc", b"reply-to") if field in fields])
+                    self.assertEqual([address for _, address in named if "victim" in address], [])
+                    self.assertNotIn(b"victim", fields.get(b"references", b"") + fields.get(b"in-reply-to", b""))
+                    self.assertEqual(octets.lower().count(b"\r\nbcc:"), 0)
+                    for line in octets.partition(b"\r\n\r\n")[0].split(b"\r\n"):
+                        self.assertLessEqual(len(line), 400)
+                self.hides(mails[1])
+        rcpts = [c for taken in self.desk.mx.connections for c in taken.commands if c.upper().startswith(b"RCPT")]
+        self.assertEqual([c for c in rcpts if b"victim" in c], [])
+
+    def hides(self, octets):
+        """What is nobody's business but ours."""
+        mail = email.message_from_bytes(unstuffed(octets), policy=email.policy.default)
+        whole = unstuffed(octets) + b"".join(part.get_payload(decode=True) or b"" for part in mail.walk() if not part.is_multipart())
+        for secret in (self.SECRET_AGENT, "agents.example", self.SECRET_OTHER, "thirdparty.example", "127.0.0.1", "127.77", "localhost",
+                       str(self.desk.replyd.dir), "sara.private"):
+            self.assertNotIn(secret.encode(), whole)
+
+    def test_what_a_participant_wrote_is_not_shown_to_the_contact(self):
+        with self.probe("leak"):
+            to = "amy@honest.example"
+            conversation = self.desk.conversation(to)
+            self.deliver(self.SECRET_OTHER, conversation["reply_address"], hostile_mail(
+                conversation["reply_address"], self.SECRET_OTHER, [(b"From", b"Bob Other <" + self.SECRET_OTHER.encode() + b">"),
+                                                                   (b"Cc", b"carol.cc@thirdparty.example")], b"My secret words.\r\n"))
+            until("it is filed", lambda: [m for m in self.desk.good("GET", f"/api/v1/conversations/{conversation['id']}")["messages"]
+                                          if m["via"] == "email"])
+            self.desk.answer(conversation, "For Amy alone.", agent=self.SECRET_AGENT)
+            octets, = self.desk.mailed(to)
+            self.hides(octets)
+            self.assertNotIn(b"secret words", octets)
+            self.assertNotIn(b"Bob Other", octets)
+
+    def test_a_field_added_to_a_signed_mail_breaks_both_signatures(self):
+        with self.probe("oversigned"):
+            self.desk.answer(self.desk.conversation("amy2@honest.example"))
+            octets, = self.desk.mailed("amy2@honest.example")
+            raw = unstuffed(octets)
+            self.assertEqual(self.signatures(raw), [True, True])
+            # Not Sender and List-*: groups that pass a mail on as it is add those.
+            for field in (b"From", b"Reply-To", b"To", b"Cc", b"Subject", b"Date", b"Message-ID", b"In-Reply-To", b"References",
+                          b"MIME-Version", b"Content-Type", b"Content-Transfer-Encoding"):
+                added = field + b": evil@evil.example\r\n"
+                head, _, body = raw.partition(b"\r\n\r\n")
+                for forged in (added + raw, head + b"\r\n" + added + b"\r\n" + body):
+                    self.assertEqual(self.signatures(forged), [False, False], field)
+            self.assertEqual(self.signatures(raw + b"More.\r\n"), [False, False])
+
+    def test_no_key_is_told_to_anyone(self):
+        with self.probe("keys"):
+            self.desk.answer(self.desk.conversation("amy3@honest.example"))
+            self.desk.mailed("amy3@honest.example")
+            shown = self.desk.log() + json.dumps(self.desk.good("GET", "/api/v1/queue?limit=200"))
+            with urllib.request.urlopen(f"http://127.0.0.1:{self.desk.replyd.http_port}/metrics") as metrics:
+                shown += metrics.read().decode()
+            shown += b"".join(octets for taken in self.desk.mx.connections for octets in taken.mails).decode("latin-1")
+            for pem in (self.rsa, self.edwards):
+                lines = [line for line in pem.decode().splitlines() if line and "-----" not in line]
+                for line in lines:
+                    self.assertNotIn(line, shown)
+            self.assertNotIn("PRIVATE KEY", shown)
 
 
 if __name__ == "__main__":
