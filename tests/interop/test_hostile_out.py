@@ -18,10 +18,11 @@ import tempfile
 import threading
 import time
 import unittest
+import urllib.error
 import urllib.request
 
 import dkim
-from evil_mx import (CLOSE, OFFER, PIPELINED, SILENCE, WITH_TLS, Desk, drip, faults, flood, kept_fields, random_word, then_close,
+from evil_mx import (CLOSE, OFFER, PIPELINED, SILENCE, WITH_TLS, Desk, EvilMx, drip, faults, flood, kept_fields, random_word, then_close,
                      unstuffed)
 from harness import PATIENCE, SERVFAIL, TOOLS, Replyd, free_port, listens, until
 from hostile import ROOMY, Wire
@@ -673,6 +674,560 @@ class Poisoned(unittest.TestCase):
                 for line in lines:
                     self.assertNotIn(line, shown)
             self.assertNotIn("PRIVATE KEY", shown)
+
+
+TWO_MORE = """
+[[account.inbox]]
+name = "web"
+channel = "api"
+address = "web@reply.example"
+offline_delay = "0 s"
+unseen_delay = "0 s"
+[[account]]
+name = "bolt"
+inbound_domain = "reply.bolt.example"
+[[account.inbox]]
+name = "support"
+channel = "email"
+address = "support@bolt.example"
+"""
+AGENT = "sara@agents.example"
+
+
+def report(to, recipient, status="5.1.1", action="failed", diagnostic="smtp; 550 no such user", original="", kind="delivery-status"):
+    """A DSN as any host could write it."""
+    return (f"From: MAILER-DAEMON@evil.example\r\nTo: {to}\r\nSubject: Undelivered {random_word()}\r\nMIME-Version: 1.0\r\n"
+            f"Content-Type: multipart/report; report-type={kind}; boundary=b\r\n\r\n--b\r\nContent-Type: text/plain\r\n\r\nfailed\r\n"
+            f"--b\r\nContent-Type: message/{kind}\r\n\r\nReporting-MTA: dns; mx.evil.example\r\n\r\n"
+            f"Final-Recipient: rfc822; {recipient}\r\nAction: {action}\r\nStatus: {status}\r\nDiagnostic-Code: {diagnostic}\r\n\r\n"
+            f"--b\r\nContent-Type: message/rfc822\r\n\r\nMessage-ID: <{original}>\r\nTo: {recipient}\r\nSubject: x\r\n\r\nx\r\n--b--\r\n").encode()
+
+
+def complaint(to, recipient, original=""):
+    return (f"From: fbl@evil.example\r\nTo: {to}\r\nSubject: complaint {random_word()}\r\nMIME-Version: 1.0\r\n"
+            "Content-Type: multipart/report; report-type=feedback-report; boundary=b\r\n\r\n--b\r\nContent-Type: text/plain\r\n\r\nspam\r\n"
+            "--b\r\nContent-Type: message/feedback-report\r\n\r\nFeedback-Type: abuse\r\nUser-Agent: x/1\r\nVersion: 1\r\n"
+            f"Original-Rcpt-To: {recipient}\r\n\r\n--b\r\nContent-Type: message/rfc822\r\n\r\nMessage-ID: <{original}>\r\n\r\nx\r\n--b--\r\n").encode()
+
+
+def letter(sender, to, extra="", text="Hello."):
+    return (f"From: Somebody <{sender}>\r\nTo: {to}\r\nSubject: Re: Broken kettle\r\nMessage-ID: <{random_word()}@honest.example>\r\n"
+            f"Date: Fri, 20 Nov 2026 10:00:00 +0000\r\n{extra}\r\n{text} {random_word()}\r\n").encode()
+
+
+class Looping(Probing):
+    """Rows 145 to 160, once more with everything that answers."""
+
+    @classmethod
+    def setUpClass(cls):
+        cls.key, public = rsa_key()
+        cls.OPTIONS = {"extra": 'link_life = "3 s"\nattachments_max = "1 KiB"\n' + ROOMY, "inbox": TWO_MORE, "records": {
+            "s1._domainkey.agents.example": f"v=DKIM1; k=rsa; p={public}", "_dmarc.agents.example": "v=DMARC1; p=none",
+            "s1._domainkey.evil.example": f"v=DKIM1; k=rsa; p={public}"}}
+        super().setUpClass()
+        cls.desk.host("agents.example", {})
+        cls.desk.good("POST", "/api/v1/agents", {"account": "acme", "email": AGENT, "name": "Sara"})
+
+    def deliver(self, to, octets, sender="<jane@honest.example>"):
+        with Wire(self.desk.replyd.port) as wire:
+            wire.hello()
+            for command in (f"MAIL FROM:{sender}", f"RCPT TO:<{to}>", "DATA"):
+                reply = wire.command(command.encode())
+                if reply[:1] not in "23":
+                    return reply
+            reply = wire.send(re.sub(rb"(?m)^\.", b"..", octets) + b"\r\n.\r\n").reply()
+        if reply.startswith("250"):
+            self.settled()
+        return reply
+
+    def settled(self):
+        """Everything offered has been filed."""
+        until("mails are filed", lambda: all(e["outcome"] != "accepted" for e in self.desk.good("GET", "/api/v1/inbound?limit=50")["items"]))
+
+    def outcome(self, to):
+        found = self.desk.good("GET", "/api/v1/inbound?limit=1&query=" + to.replace("+", "%2B"))["items"]
+        return found[0] if found else None
+
+    def mailed_out(self):
+        return len(self.queue())
+
+    def queue(self):
+        entries, cursor = [], None
+        while True:
+            page = self.desk.good("GET", "/api/v1/queue?limit=200" + (f"&cursor={cursor}" if cursor else ""))
+            entries += page["items"]
+            cursor = page["next"]
+            if not cursor:
+                return entries
+
+    def show(self, conversation):
+        return self.desk.good("GET", f"/api/v1/conversations/{conversation['id']}")
+
+    def answered(self, email, **fields):
+        """A conversation with an answer at the customer's host: it, the mail, its queue entry."""
+        conversation = self.desk.conversation(email, **fields)
+        self.desk.answer(conversation)
+        raw = unstuffed(self.desk.mailed(email)[0])
+        entry = [e for e in self.desk.entries(conversation) if e["kind"] == "answer"][0]
+        return conversation, raw, self.desk.ended(entry["id"])
+
+    def reverse_path(self, entry):
+        commands = [c.decode() for taken in self.desk.mx.connections for c in taken.commands]
+        at = commands.index(f"RCPT TO:<{entry['recipient']}>\r\n")
+        return re.search(r"<(bounce\+[0-9a-f]+@[^>]+)>", commands[at - 1])[1]
+
+    MACHINES = {
+        "vacation": ("Auto-Submitted: auto-replied (vacation)\r\n", "I am away."),
+        "generated": ("Auto-Submitted: auto-generated; x=y\r\n", "Ticket 5 was opened."),
+        "folded": ("Auto-Submitted:\r\n auto-replied\r\n", "I am away."), "case": ("AUTO-SUBMITTED: AUTO-REPLIED\r\n", "away"),
+        "x-autoreply": ("X-Autoreply: yes\r\n", "away"), "x-autorespond": ("X-Autorespond: I am away\r\n", "away"),
+        "precedence": ("Precedence: auto_reply\r\n", "away"), "bulk": ("Precedence: bulk\r\nX-Autoresponder: 1\r\n", "away"),
+        "x-loop": ("X-Loop: yes\r\n", "away"), "machine": ("X-FC-MachineGenerated: true\r\n", "away"),
+        "list": ("List-Id: <a.example>\r\nList-Unsubscribe: <mailto:x@y>\r\nPrecedence: list\r\n", "News"),
+        "english": ("Subject: Automatic reply: Broken kettle\r\n", "I am currently out of the office and will return on Monday."),
+        "german": ("Subject: Automatische Antwort: Broken kettle\r\n", "Ich bin derzeit nicht im Büro."),
+        "null path": ("", "I am on vacation."),
+    }
+
+    def test_a_machines_mail_causes_no_mail_and_reopens_nothing(self):
+        for name, (extra, text) in self.MACHINES.items():
+            with self.probe(name):
+                email = f"m{random_word()}@honest.example"
+                conversation, _, _ = self.answered(email)
+                self.desk.good("PATCH", f"/api/v1/conversations/{conversation['id']}", {"status": "resolved"})
+                before = self.mailed_out()
+                octets = letter(email, conversation["reply_address"], extra, text)
+                if "Subject" in extra:
+                    octets = octets.replace(b"Subject: Re: Broken kettle\r\n", b"", 1)
+                for _ in range(3):
+                    self.deliver(conversation["reply_address"], octets.replace(b"Message-ID: <", b"Message-ID: <" + random_word().encode()),
+                                 "<>" if name == "null path" else f"<{email}>")
+                self.assertEqual(self.mailed_out(), before, "a machine's mail caused a mail")
+                self.assertEqual(self.show(conversation)["status"], "resolved")
+
+    def test_our_own_mail_comes_back(self):
+        email = "jane@honest.example"
+        conversation, raw, entry = self.answered(email)
+        before, talks = self.mailed_out(), len(self.desk.good("GET", "/api/v1/conversations?limit=200")["items"])
+        known = len(self.show(conversation)["messages"])
+        bare = re.sub(rb"(?m)^X-Replyd-Loop:.*\r\n", b"", raw)
+        returned = {"as it is": raw, "behind another host": b"Received: from a by b; Fri, 20 Nov 2026 10:00:00 +0000\r\n" + raw,
+                    "without its mark": bare, "without its id": re.sub(rb"(?m)^Message-ID:.*\r\n", b"Message-ID: <x@y>\r\n", raw),
+                    "with neither": re.sub(rb"(?m)^Message-ID:.*\r\n", b"Message-ID: <x@y>\r\n", bare),
+                    "from the reply address": re.sub(rb"(?m)^From:.*\r\n", b"From: <" + conversation["reply_address"].encode() + b">\r\n", bare)}
+        for name, octets in returned.items():
+            for to in ("support@reply.example", conversation["reply_address"], self.reverse_path(entry)):
+                with self.probe(f"{name} {to[:7]}"):
+                    self.deliver(to, octets + random_word().encode(), "<bounce+1@reply.example>")
+                    self.assertEqual(self.mailed_out(), before + self.desk.canaries - self.desk.canaries, name)
+                    self.assertEqual([m["author"]["kind"] for m in self.show(conversation)["messages"][known:] if m["author"]["kind"] == "contact"], [])
+                before = self.mailed_out()
+        self.assertEqual(self.show(conversation)["contact"]["email"], email)
+
+    def test_mail_to_ourselves_ends(self):
+        for email in ("support@reply.example", "web@reply.example", self.desk.conversation("amy@honest.example")["reply_address"]):
+            with self.probe(email[:8]):
+                conversation = self.desk.conversation(email)
+                self.desk.answer(conversation)
+                entry = self.desk.entries(conversation)[0]
+                self.assertEqual(self.desk.ended(entry["id"])["state"], "failed")
+
+    def test_forged_reports_change_nothing(self):
+        email = "victim@honest.example"
+        conversation, raw, entry = self.answered(email)
+        token = self.reverse_path(entry)
+        ours = re.search(rb"Message-ID: <(.*)>", raw)[1].decode()
+        local, domain = token.split("@")
+        flipped = local[:-1] + ("0" if local[-1] != "0" else "1")
+        with self.probe("tokens that are not ours"):
+            for to in (f"{flipped}@{domain}", f"bounce+{'0' * 48}@{domain}", f"bounce+{'f' * 48}@{domain}", f"{local[:-2]}@{domain}",
+                       f"{local}00@{domain}", f"{local}@reply.bolt.example", f"bounce+{local[7:23]}{'0' * 32}@{domain}"):
+                self.assertTrue(self.deliver(to, report(to, email, original=ours), "<>").startswith("550"), to)
+        with self.probe("reports elsewhere"):
+            for to in ("support@reply.example", conversation["reply_address"], "postmaster@reply.example"):
+                for octets in (report(to, email, original=ours), complaint(to, email, ours)):
+                    for sender in ("<>", "<fbl@evil.example>"):
+                        self.deliver(to, octets.replace(b"x\r\n--b--", random_word().encode() + b"\r\n--b--"), sender)
+        with self.probe("a report at the token of another's mail"):
+            other, _, mine = self.answered("eve@honest.example")
+            self.deliver(self.reverse_path(mine), report("x", email, original=ours), "<>")
+            self.deliver(self.reverse_path(mine), complaint("x", email, ours), "<>")
+        self.assertEqual(self.desk.entry(entry["id"])["state"], "delivered")
+        self.assertIsNone(self.show(conversation)["contact"]["bounced"])
+        suppressed = {row["email"] for row in self.desk.good("GET", "/api/v1/suppressions")["items"]}
+        self.assertNotIn(email, suppressed)
+        self.desk.answer(conversation, "Still there?")
+        self.desk.mailed(email, 2)
+
+    def test_a_report_at_its_token_counts_once(self):
+        email = "gone@honest.example"
+        conversation, _, entry = self.answered(email)
+        token = self.reverse_path(entry)
+        events = lambda: [e for e in self.events() if e["type"].startswith("bounce") or "bounce" in e["type"]]
+        with self.probe("taken"):
+            octets = report(token, email)
+            self.assertTrue(self.deliver(token, octets, "<>").startswith("250"))
+            self.assertEqual(self.desk.entry(entry["id"])["state"], "failed")
+            self.assertIsNotNone(self.show(conversation)["contact"]["bounced"])
+            self.assertIn(email, {row["email"] for row in self.desk.good("GET", "/api/v1/suppressions")["items"]})
+        with self.probe("replayed"):
+            messages = len(self.show(conversation)["messages"])
+            self.deliver(token, octets, "<>")
+            self.deliver(token.upper().replace("@REPLY.EXAMPLE", "@reply.example"), octets, "<>")
+            self.assertEqual(len(self.show(conversation)["messages"]), messages, "the same octets again are a duplicate")
+        with self.probe("an answer after it says why it is not sent"):
+            self.desk.answer(conversation, "Hello?")
+            entry = self.desk.ended(self.desk.entries(conversation)[0]["id"])
+            self.assertEqual(entry["state"], "failed")
+        del events
+
+    def events(self):
+        return []
+
+    def test_tricks_in_reports(self):
+        email = "tricks@honest.example"
+        _, _, entry = self.answered(email)
+        token = self.reverse_path(entry)
+        many = "".join(f"\r\nFinal-Recipient: rfc822; r{n}@x.example\r\nAction: failed\r\nStatus: 5.1.1\r\n" for n in range(100_000))
+        nested = report(token, email)
+        for _ in range(30):
+            nested = report(token, email).replace(b"Content-Type: message/rfc822\r\n\r\n", b"Content-Type: message/rfc822\r\n\r\n" + nested)
+        for name, octets in {
+            "100,000 recipients": report(token, "x@y.example").replace(b"--b\r\nContent-Type: message/rfc822", many.encode() + b"\r\n--b\r\nContent-Type: message/rfc822"),
+            "1 MB diagnostic": report(token, "x@y.example", diagnostic="smtp; " + "x " * 500_000),
+            "HTML": report(token, "x@y.example", diagnostic="smtp; <script>alert(1)</script>"),
+            "controls": report(token, "x@y.example", diagnostic="smtp; \x1b[2J\x07\u202e"),
+            "status 5.999999.1": report(token, email, status="5.999999.1"), "status 9.9.9": report(token, email, status="9.9.9"),
+            "status -1": report(token, email, status="5.-1.-1"), "action": report(token, email, action="x" * 10000),
+            "nested": nested, "recipient that is none": report(token, "rfc822;;;@@@\x1b"),
+        }.items():
+            with self.probe(name):
+                reply = self.deliver(token, octets, "<>")
+                self.assertIn(reply[:3], ("250", "550", "552", "554", "500"))
+                entry = self.desk.entry(entry["id"])
+                self.assertLess(len(entry["reason"] or ""), 4096)
+                self.assertIsNone(re.search(r"[\x00-\x09\x0b-\x1f\x7f-\x9f\u202e]", entry["reason"] or ""), entry["reason"])
+
+    def signed(self, octets, domain=b"agents.example"):
+        return dkim.sign(octets, b"s1", domain, self.key, include_headers=[b"from", b"to", b"subject", b"message-id"]) + octets
+
+    def told(self):
+        """A conversation that an agent was told of, and the agent's reply address."""
+        email = f"c{random_word()}@honest.example"
+        conversation = self.desk.conversation(email)
+        self.deliver(conversation["reply_address"], letter(email, conversation["reply_address"]), f"<{email}>")
+        entry = until("the agent is told", lambda: [e for e in self.desk.entries(conversation) if e["kind"] == "notification"])[0]
+        self.desk.ended(entry["id"])
+        host = self.desk.replyd.zone.records["mx.agents.example"]["A"][0]
+        raw = [mail for mail in self.desk.mx.mails(host) if entry["message_id"].encode() in mail][0]
+        return email, conversation, re.search(rb"Reply-To:[^<]*<([^>]+)>", raw)[1].decode()
+
+    def test_nobody_else_is_an_agent(self):
+        email, conversation, token = self.told()
+        forged = {
+            "unsigned": letter(AGENT, token, text="#resolve\r\n\r\nForged answer."),
+            "signed by another domain": self.signed(letter(AGENT, token, text="Forged answer."), b"evil.example"),
+            "two From fields": self.signed(letter(AGENT, token, text="Forged answer.")).replace(b"From:", b"From: eve@evil.example\r\nFrom:", 1),
+            "two From fields, the other way": b"From: " + AGENT.encode() + b"\r\n" + self.signed(letter("eve@evil.example", token, text="Forged answer."), b"evil.example"),
+            "two authors": self.signed(letter(f"eve@evil.example>, Sara <{AGENT}", token, text="Forged answer."), b"evil.example"),
+            "a name that looks like it": self.signed(letter("eve@evil.example", token, text="Forged answer.").replace(b"Somebody", b'"' + AGENT.encode() + b'"'), b"evil.example"),
+            "a subdomain": self.signed(letter("sara@sub.agents.example", token, text="Forged answer.")),
+            "Sender is the agent": letter("eve@evil.example", token, f"Sender: {AGENT}\r\nReply-To: {AGENT}\r\n", "Forged answer."),
+            "results of a stranger": letter(AGENT, token, "Authentication-Results: mx.reply.example; dkim=pass header.d=agents.example; spf=pass; dmarc=pass\r\n"
+                                            "ARC-Authentication-Results: i=1; mx.reply.example; dmarc=pass\r\n", "Forged answer."),
+            "body after the signature": self.signed(letter(AGENT, token, text="x")) + b"Forged answer.\r\n",
+            "a group": self.signed(letter(AGENT, token, text="Forged answer.")).replace(f"Somebody <{AGENT}>".encode(), f"a: {AGENT};".encode()),
+        }
+        for name, octets in forged.items():
+            for sender in (f"<{AGENT}>", "<>", "<eve@evil.example>"):
+                with self.probe(f"{name} {sender}"):
+                    reply = self.deliver(token, octets, sender)
+                    self.assertTrue(reply.startswith(("550", "554", "451")), reply)
+            for to in (conversation["reply_address"], "support@reply.example"):
+                self.deliver(to, octets.replace(token.encode(), to.encode()) + random_word().encode() + b"\r\n", f"<{AGENT}>")
+        after = self.show(conversation)
+        self.assertEqual(after["status"], "open")
+        self.assertEqual([m for m in after["messages"] if m["direction"] == "outgoing" and m["via"] == "email"], [])
+        self.assertEqual([m for m in self.desk.mx.mails("127.77.0.2") if b"Forged answer" in m and email.encode() in m], [])
+        with self.probe("the agent"):
+            self.assertTrue(self.deliver(token, self.signed(letter(AGENT, token, text="Real answer.")), f"<{AGENT}>").startswith("250"))
+            mail, = self.desk.mailed(email)
+            self.assertIn(b"Real answer.", mail)
+            self.assertNotIn(b"agents.example", mail)
+        with self.probe("the agent's answer, replayed"):
+            octets = self.signed(letter(AGENT, token, text="Twice."))
+            for _ in range(3):
+                self.deliver(token, octets, f"<{AGENT}>")
+            self.desk.mailed(email, 2)
+            time.sleep(0.5)
+            self.assertEqual(len(self.desk.mailed(email, 2)), 2)
+        with self.probe("the agent's own machine"):
+            before = self.mailed_out()
+            for extra in ("Auto-Submitted: auto-replied\r\n", "X-Autoreply: yes\r\n", "Precedence: auto_reply\r\n"):
+                self.deliver(token, self.signed(letter(AGENT, token, extra, "I am away.")), f"<{AGENT}>")
+                self.deliver("support@reply.example", self.signed(letter(AGENT, token, extra + f"In-Reply-To: <{self.desk.entries(conversation)[0]['message_id']}>\r\n", "I am away.")), f"<{AGENT}>")
+            self.assertEqual(self.mailed_out(), before)
+        with self.probe("a removed agent"):
+            agent, = [a for a in self.desk.good("GET", "/api/v1/agents")["items"] if a["email"] == AGENT]
+            self.desk.call("DELETE", f"/api/v1/agents/{agent['id']}")
+            try:
+                self.assertTrue(self.deliver(token, self.signed(letter(AGENT, token, text="Late.")), f"<{AGENT}>").startswith("550"))
+            finally:
+                self.desk.good("POST", "/api/v1/agents", {"account": "acme", "email": AGENT, "name": "Sara"})
+
+    def test_ids_and_tokens_of_one_account_open_nothing_of_another(self):
+        email = "eve@honest.example"
+        theirs, raw, entry = self.answered("zoe@honest.example")
+        ours = re.search(rb"Message-ID: <(.*)>", raw)[1].decode()
+        with self.probe("Message-ID"):
+            self.deliver("support@bolt.example", letter("zoe@honest.example", "support@bolt.example", f"In-Reply-To: <{ours}>\r\nReferences: <{ours}>\r\n"))
+            entry = self.outcome("support@bolt.example")
+            self.assertEqual((entry["account"], entry["conversation_id"] == theirs["id"]), ("bolt", False))
+        with self.probe("10,000 references"):
+            many = "\r\n ".join(f"<{n}@x.example>" for n in range(10_000))
+            self.deliver("support@reply.example", letter(email, "support@reply.example", f"References: {many}\r\n <{ours}>\r\n"))
+        with self.probe("a stranger's answer to our id begins anew"):
+            self.deliver("support@reply.example", letter(email, "support@reply.example", f"In-Reply-To: <{ours}>\r\n"), f"<{email}>")
+            self.assertNotEqual(self.outcome("support@reply.example")["conversation_id"], theirs["id"])
+        with self.probe("API tokens"):
+            token = self.desk.good("POST", "/api/v1/tokens", {"account": "bolt"})["token"]
+            for method, path, body in (("GET", f"/api/v1/conversations/{theirs['id']}", None), ("GET", f"/api/v1/queue/{self.desk.entries(theirs)[0]['id']}", None),
+                                       ("POST", f"/api/v1/queue/{self.desk.entries(theirs)[0]['id']}/retry", b"{}"),
+                                       ("POST", f"/api/v1/conversations/{theirs['id']}/messages", json.dumps(said()).encode()),
+                                       ("GET", f"/api/v1/queue?conversation={theirs['id']}", None),
+                                       ("DELETE", "/api/v1/suppressions?account=acme&email=zoe@honest.example", None),
+                                       ("POST", "/api/v1/agents", json.dumps({"account": "acme", "email": "x@evil.example", "name": "x"}).encode())):
+                status, answer = self.public(path, method, body, {"authorization": f"Bearer {token}", "content-type": "application/json"})
+                self.assertTrue(status in (403, 404) or json.loads(answer).get("items") == [], (method, path, status, answer))
+
+    def public(self, path, method="GET", body=None, headers=None):
+        request = urllib.request.Request(f"http://127.0.0.1:{self.desk.replyd.http_port}{path}", body, headers or {}, method=method)
+        try:
+            with urllib.request.urlopen(request) as answer:
+                self.answer_headers = dict(answer.headers.items())
+                return answer.status, answer.read()
+        except urllib.error.HTTPError as error:
+            self.answer_headers = dict(error.headers.items())
+            return error.code, error.read()
+
+    def test_only_a_person_who_posts_unsubscribes(self):
+        email = "stop@honest.example"
+        conversation, raw, entry = self.answered(email, inbox="web")
+        other = self.answered("go@honest.example", inbox="web")[2]
+        url = re.search(rb"List-Unsubscribe:\s+<([^>]+)>", raw)[1].decode()
+        path = url.split(str(self.desk.replyd.http_port), 1)[1]
+        self.assertIn(b"List-Unsubscribe-Post: List-Unsubscribe=One-Click", raw)
+        suppressed = lambda: {row["email"] for row in self.desk.good("GET", "/api/v1/suppressions")["items"]}
+        form = {"content-type": "application/x-www-form-urlencoded"}
+        one_click = b"List-Unsubscribe=One-Click"
+        with self.probe("GET and HEAD change nothing"):
+            for method in ("GET", "HEAD", "GET"):
+                self.assertEqual(self.public(path, method)[0], 200)
+            self.assertNotIn(email, suppressed())
+        with self.probe("links that are not ours"):
+            head, signature = path.split("signature=")
+            for forged in (head + "signature=" + "0" * len(signature), head + "signature=", head, path.replace(entry["id"], other["id"]), path + "0",
+                           path.replace("signature", "until=9&signature").replace("/unsubscribe/", "/attachments/")):
+                self.assertIn(self.public(forged, "POST", one_click, form)[0], (404, 405), forged)
+            for body in (b"", b"x=y", b"List-Unsubscribe=", b"a" * 100_000):
+                self.assertEqual(self.public(path, "POST", body, form)[0], 422, body[:30])
+            self.assertFalse({email, "go@honest.example"} & suppressed())
+        with self.probe("one click"):
+            for _ in range(2):
+                self.assertEqual(self.public(path, "POST", one_click, form)[0], 200)
+            self.assertIn(email, suppressed())
+            self.assertNotIn("go@honest.example", suppressed())
+            self.desk.answer(conversation, "Still?")
+            until("it is not sent", lambda: self.desk.entries(conversation)[0]["state"] == "failed")
+
+    def test_links_to_files_are_theirs_and_end(self):
+        email = "files@honest.example"
+        conversation = self.desk.conversation(email)
+        page = base64.b64encode(b"<script>alert(1)</script>" * 100).decode()
+        self.desk.answer(conversation, attachments=[{"name": "evil.html", "type": "text/html", "content": page}])
+        raw = unstuffed(self.desk.mailed(email)[0])
+        plain = email_of(raw).get_body(("plain",)).get_content()
+        path = re.search(r"http://127\.0\.0\.1:\d+(/attachments/\S+)", plain)[1]
+        with self.probe("opens"):
+            status, content = self.public(path)
+            self.assertEqual((status, content), (200, base64.b64decode(page)))
+            headers = {name.lower(): value for name, value in self.answer_headers.items()}
+            self.assertTrue(headers["content-disposition"].startswith("attachment"))
+            self.assertEqual((headers["x-content-type-options"], headers["content-type"]), ("nosniff", "application/octet-stream"))
+        with self.probe("forged"):
+            number, until_, signature = re.search(r"/attachments/([^?]+)\?until=(\d+)&signature=(\w+)", path).groups()
+            for forged in (f"/attachments/{number}?until={int(until_) + 9999}&signature={signature}", f"/attachments/{number}?until={until_}&signature={'0' * len(signature)}",
+                           f"/attachments/{number}", f"/attachments/{number}?until=9223372036854775807&signature={signature}", f"/attachments/{number}?until=-1&signature={signature}",
+                           f"/attachments/{number[:-1]}a?until={until_}&signature={signature}", f"/attachments/{number}?until={until_}&signature={signature}&until=1",
+                           f"/attachments/..%2f..%2fetc%2fpasswd?until={until_}&signature={signature}", f"/unsubscribe/{number}?signature={signature}"):
+                self.assertEqual(self.public(forged)[0], 404, forged)
+            for method in ("POST", "DELETE", "PUT"):
+                self.assertEqual(self.public(path, method, b"")[0], 405)
+        with self.probe("ended"):
+            until("the link ends", lambda: self.public(path)[0] == 410)
+
+
+def email_of(raw):
+    return email.message_from_bytes(raw, policy=email.policy.default)
+
+
+class TwoDesks(unittest.TestCase):
+    """Two desks that are each other's agents and customers: nobody answers for ever."""
+
+    def setUp(self):
+        ports = {}
+        self.desks = []
+        records = {"reply.example": {"MX": ["mx.a.example"]}, "desk-b.example": {"MX": ["mx.b.example"]}}
+        for name, other in (("a", "desk-b.example"), ("b", "reply.example")):
+            replyd = Replyd(dict(records), extra=ROOMY)
+            self.addCleanup(replyd.close)
+            ports[name] = replyd.port
+            self.desks.append(replyd)
+        for replyd, own, peer_port in ((self.desks[0], "reply.example", ports["b"]), (self.desks[1], "desk-b.example", ports["a"])):
+            replyd.stop()
+            text = replyd.config.read_text().replace("reply.example", own).replace("[limits]", f"[outbound]\nport = {peer_port}\nallow_private = true\n[limits]")
+            replyd.config.write_text(text)
+            for domain in ("a", "b"):
+                replyd.zone.records[f"mx.{domain}.example"] = {"A": ["127.0.0.1"]}
+            replyd.start()
+
+    def mails(self):
+        return [len(replyd.command("queue", "list")["items"]) for replyd in self.desks]
+
+    def settled(self):
+        """The count of mails when nothing has moved for a while."""
+        last, since, begun = None, time.monotonic(), time.monotonic()
+        while time.monotonic() - since < 3 and time.monotonic() - begun < 40:
+            now = self.mails()
+            if now != last:
+                last, since = now, time.monotonic()
+            time.sleep(0.2)
+        return last
+
+    def test_two_desks_that_are_each_others_agents(self):
+        a, b = self.desks
+        a.command("agent", "add", "support@desk-b.example", "--name", "B", "--account", "acme")
+        b.command("agent", "add", "support@reply.example", "--name", "A", "--account", "acme")
+        with smtplib.SMTP("127.0.0.1", a.port) as client:
+            client.sendmail("jane@honest.example", ["support@reply.example"], letter("jane@honest.example", "support@reply.example"))
+        self.assertLessEqual(sum(self.settled()), 4, self.mails())
+
+    def test_a_desk_that_writes_to_a_desk(self):
+        a, b = self.desks
+        a.command("agent", "add", "support@desk-b.example", "--name", "B", "--account", "acme")
+        b.command("agent", "add", "support@reply.example", "--name", "A", "--account", "acme")
+        conversation = a.conversation("support@desk-b.example")
+        a.command("conversation", "reply", conversation["id"], "--text", "Please call back.")
+        first = self.settled()
+        self.assertLessEqual(sum(first), 4, first)
+        talks = b.command("conversation", "list")["items"]
+        self.assertEqual(len(talks), 1, "the other desk has a person's mail")
+        b.command("conversation", "reply", talks[0]["id"], "--text", "We did.")
+        until("the answer is back", lambda: [m for m in a.messages(conversation) if m["via"] == "email" and "We did." in m["text"]])
+        self.assertLessEqual(sum(self.settled()), 8)
+
+
+class Killed(Probing):
+    """SIGKILL and SIGTERM while a host has the daemon at one step."""
+
+    OPTIONS = {"extra": ROOMY + 'drain_timeout = "1 s"\n'}
+
+    def check(self, step, number):
+        domain = f"{step}{number}.example"
+        host = self.desk.host(domain, {"ehlo": WITH_TLS if step == "starttls" else OFFER, step: [SILENCE, *[
+            {"banner": b"220 mx ESMTP\r\n", "ehlo": OFFER, "starttls": b"454 no\r\n", "data": b"354 go\r\n"}.get(step, b"250 ok\r\n")]]})
+        reached = self.desk.mx.reached[(host, step)] = threading.Event()
+        entry = self.desk.send(f"jane@{domain}")
+        self.assertTrue(reached.wait(PATIENCE), step)
+        before = len(self.desk.mx.mails(host))
+        if step == "dot":
+            until("it is noted", lambda: self.desk.entry(entry)["phase"] == "data_sent")
+        begun = time.monotonic()
+        self.desk.replyd.process.send_signal(number)
+        code = self.desk.replyd.process.wait(PATIENCE)
+        self.assertLess(time.monotonic() - begun, 10, "a host that is silent keeps the daemon from ending")
+        if number == signal.SIGTERM:
+            self.assertEqual(code, 0)
+        self.desk.replyd.start()
+
+        def delivered():
+            now = self.desk.entry(entry)
+            if now["state"] == "deferred" and now["phase"] is None:
+                self.desk.call("POST", f"/api/v1/queue/{entry}/retry")
+            return now if now["state"] == "delivered" else None
+        now = until(f"{step} {number}: it is delivered after all", delivered)
+        mails = self.desk.mx.mails(host)
+        self.assertEqual(now["uncertain"], step == "dot", now)
+        self.assertEqual(len(mails) - before, 1)
+        self.assertEqual(len({bytes(mail) for mail in mails}), 1, "octets differ")
+        self.assertEqual(len(mails), 2 if step == "dot" else 1)
+        self.assertEqual(faults(mails[0]), [])
+
+    def test_each_step_and_signal(self):
+        for number in (signal.SIGKILL, signal.SIGTERM):
+            for step in ("banner", "ehlo", "starttls", "mail", "rcpt", "data", "dot"):
+                with self.probe(f"{number.name} at {step}"):
+                    self.check(step, number)
+
+
+class Smarthost(unittest.TestCase):
+    """Row 176: the password goes to nobody but the smarthost, and to no log."""
+
+    PASSWORD = "hunter2-" + random_word()
+
+    def site(self, script, tls="required", host="mx.reply.example", trusted=True, auth=b"AUTH PLAIN LOGIN"):
+        self.mx = EvilMx()
+        self.addCleanup(self.mx.close)
+        offer = b"250-mx\r\n250-STARTTLS\r\n250 " + auth + b"\r\n"
+        self.mx.scripts["127.0.0.1"] = {"ehlo": offer, **script}
+        folder = pathlib.Path(tempfile.mkdtemp(prefix="replyd-smarthost-"))
+        subprocess.run(["openssl", "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes", "-days", "30", "-subj", "/CN=smart.example",
+                        "-addext", "subjectAltName=DNS:smart.example", "-keyout", folder / "key", "-out", folder / "crt"], check=True, capture_output=True)
+        self.mx.certificate = (folder / "crt", folder / "key")
+        trust = f'ca_file = "{folder}/crt"\n' if trusted else ""
+        replyd = Replyd({"smart.example": {"A": ["127.0.0.1"]}, "other.example": {"A": ["127.0.0.1"]}}, extra=(
+            f'[outbound]\nroute = "smarthost"\nhost = "{host}"\nport = {self.mx.port}\nallow_private = true\ntls = "{tls}"\nusername = "desk"\n'
+            f'password = "{self.PASSWORD}"\n{trust}{ROOMY}'))
+        self.addCleanup(replyd.close)
+        conversation = replyd.conversation("jane@honest.example")
+        replyd.command("conversation", "reply", conversation["id"], "--text", "Does it boil?")
+
+        def ended():
+            delivery = replyd.messages(conversation)[-1]["delivery"]
+            return delivery if delivery["attempts"] and delivery["state"] not in ("waiting", "queued") else None
+        delivery = until("an attempt", ended)
+        shown = (replyd.dir / "log").read_text() + json.dumps(replyd.command("queue", "list")) + json.dumps(delivery)
+        for entry in replyd.command("queue", "list")["items"]:
+            shown += json.dumps(replyd.command("queue", "show", entry["id"]))
+        for secret in (self.PASSWORD, base64.b64encode(self.PASSWORD.encode()).decode(), base64.b64encode(f"\0desk\0{self.PASSWORD}".encode()).decode()):
+            self.assertNotIn(secret, shown)
+        self.assertIsNone(replyd.process.poll())
+        clear = b"".join(c for taken in self.mx.connections if not taken.tls for c in taken.commands)
+        self.assertNotIn(b"AUTH", clear.upper())
+        return delivery
+
+    def test_what_a_smarthost_does(self):
+        echo = lambda session: session.request.sendall(b"535 5.7.8 " + session.taken.commands[-1].strip() + b" " + self.PASSWORD.encode() + b" is wrong\r\n")
+        for name, state, script, options in (
+            ("takes it", "delivered", {}, {}),
+            ("another name", "deferred", {}, {"host": "other.example"}),
+            ("unknown authority", "deferred", {}, {"trusted": False}),
+            ("STARTTLS taken away", "deferred", {"ehlo": b"250-mx\r\n250 AUTH PLAIN LOGIN\r\n"}, {}),
+            ("STARTTLS refused", "deferred", {"starttls": b"454 no\r\n"}, {}),
+            ("STARTTLS with injection", "deferred", {"starttls": b"220 go\r\n235 ok\r\n"}, {}),
+            ("garbage for TLS", "deferred", {"starttls": then_close(b"220 go\r\n")}, {}),
+            ("wrong password", "deferred", {"auth": echo}, {}),
+            ("no AUTH", "deferred", {}, {"auth": b"HELP"}),
+            ("unknown AUTH", "deferred", {}, {"auth": b"AUTH GSSAPI"}),
+            ("AUTH wants more", "deferred", {"auth": b"334 bW9yZQ==\r\n"}, {}),
+            ("AUTH floods", "deferred", {"auth": flood(b"334 " + b"A" * 65536, 10)}, {}),
+            ("SCRAM of nonsense", "deferred", {"auth": b"334 cj14LHM9eCxpPTk5OTk5OTk5OTk=\r\n"}, {"auth": b"AUTH SCRAM-SHA-256"}),
+            ("SCRAM without proof", "deferred", {"auth": b"235 ok\r\n"}, {"auth": b"AUTH SCRAM-SHA-256"}),
+            ("530", "deferred", {"mail": b"530 authenticate first\r\n"}, {}),
+        ):
+            with self.subTest(name):
+                delivery = self.site(script, **{"host": "smart.example", **options})
+                self.assertEqual(delivery["state"], state, delivery)
 
 
 if __name__ == "__main__":
