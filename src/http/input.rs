@@ -9,12 +9,14 @@ use axum::http::{StatusCode, header};
 use http_body_util::{BodyExt, LengthLimitError, Limited};
 use serde::de::DeserializeOwned;
 use std::str::FromStr;
+use tokio::sync::OwnedSemaphorePermit;
 
 /// A JSON body.
 pub struct Body<T>(pub T);
 
-/// A JSON body that may carry files. Only so many larger ones than usual are read at a time.
-pub struct LargeBody<T>(pub T);
+/// A JSON body that may carry files. Of those that are larger than usual only a few are in memory at a time: the place
+/// is the handler's to keep until it is done.
+pub struct LargeBody<T>(pub T, pub Option<OwnedSemaphorePermit>);
 
 /// The query of a URL.
 pub struct Query<T>(pub T);
@@ -37,10 +39,8 @@ impl<T: DeserializeOwned> FromRequest<Surface> for LargeBody<T> {
         let length =
             request.headers().get(header::CONTENT_LENGTH).and_then(|length| length.to_str().ok()?.parse().ok());
         let is_usual = length.is_some_and(|length: usize| length <= BODY_OCTETS_MAX);
-        let place = if is_usual { None } else { surface.large_bodies.acquire().await.ok() };
-        let body = read(request, LARGE_BODY_OCTETS_MAX).await.map(LargeBody);
-        drop(place);
-        body
+        let place = if is_usual { None } else { surface.large_bodies.clone().acquire_owned().await.ok() };
+        read(request, LARGE_BODY_OCTETS_MAX).await.map(|body| LargeBody(body, place))
     }
 }
 

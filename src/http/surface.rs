@@ -59,5 +59,5 @@ impl Surface {
 }
 
 const MAIL_READERS: usize = 4;
-const LARGE_BODIES: usize = 4;
+const LARGE_BODIES: usize = 2;
 const EVENT_FEEDS_MAX: usize = 128;

@@ -51,7 +51,7 @@ impl<'a> Letter<'a> {
     }
 
     /// What goes over the wire; every host of the attempt gets the same.
-    pub async fn content(&mut self) -> Result<(Envelope, Arc<Vec<u8>>), Told> {
+    pub async fn content(&mut self) -> Result<(Envelope, Arc<Vec<u8>>), Box<Told>> {
         if self.content.is_none() {
             self.content = Some(self.made().await?);
         }
@@ -79,15 +79,16 @@ impl<'a> Letter<'a> {
         })
     }
 
-    async fn made(&self) -> Result<Content, Told> {
+    async fn made(&self) -> Result<Content, Box<Told>> {
         let Some(raw_id) = self.entry.raw_id else { return self.composed().await };
         // A host that took the earlier attempt knows it again by its octets.
-        let octets = self.services.store.raw_mail(raw_id).await.map_err(|error| unread(&error))?;
+        let octets = self.services.store.raw_mail(raw_id).await.map_err(|error| Box::new(unread(&error)))?;
         Ok(Content { octets: Arc::new(octets), envelope: self.envelope()?, outgoing: None })
     }
 
-    async fn composed(&self) -> Result<Content, Told> {
-        let outgoing = self.services.compose(self.sending, self.entry.id).await.map_err(|error| self.unmade(&error))?;
+    async fn composed(&self) -> Result<Content, Box<Told>> {
+        let outgoing =
+            self.services.compose(self.sending, self.entry.id).await.map_err(|error| Box::new(self.unmade(&error)))?;
         Ok(Content { octets: Arc::new(outgoing.octets.clone()), envelope: self.envelope()?, outgoing: Some(outgoing) })
     }
 
@@ -111,8 +112,8 @@ impl<'a> Letter<'a> {
         Told::unsaid(verdict, reason)
     }
 
-    fn envelope(&self) -> Result<Envelope, Told> {
-        let defect = |what: &str| Told::unsaid(Verdict::Never { suppress: None }, what.to_owned());
+    fn envelope(&self) -> Result<Envelope, Box<Told>> {
+        let defect = |what: &str| Box::new(Told::unsaid(Verdict::Never { suppress: None }, what.to_owned()));
         let domain = self.sending.inbound_domain(&self.entry.account);
         let domain = domain.ok_or_else(|| defect("its account is no longer in the config"))?;
         let bounces = self.services.store.keys().bounce_address(self.entry.id, domain);

@@ -41,5 +41,6 @@ mod ways;
 mod wire;
 mod worker;
 
+pub use composing::Compose;
 pub use services::{SendingError, Services, ServicesParts};
 pub use worker::{Handle, start};

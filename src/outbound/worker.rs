@@ -46,6 +46,7 @@ pub fn start(services: Arc<Services>, shutdown: CancellationToken) -> Handle {
         waiting: VecDeque::new(),
         in_hand: HashMap::new(),
         mails: HashSet::new(),
+        again: HashMap::new(),
         look: Look::Now,
         failures: 0,
         wake_at,
@@ -64,8 +65,9 @@ struct Worker {
     waiting: VecDeque<(QueueEntry, Arc<Route>)>,
     /// Mails in hand by recipient domain.
     in_hand: HashMap<String, usize>,
-    /// And all of them: what the store still shows as due because an outcome could not be written yet is not taken twice.
     mails: HashSet<Id>,
+    /// Due again, and claimed, before the news of their last attempt's end came round.
+    again: HashMap<Id, QueueEntry>,
     look: Look,
     /// Store errors in a row.
     failures: u32,
@@ -181,6 +183,7 @@ impl Worker {
 
     fn take(&mut self, entry: QueueEntry) {
         if !self.mails.insert(entry.id) {
+            self.again.insert(entry.id, entry);
             return;
         }
         *self.in_hand.entry(entry.domain.clone()).or_default() += 1;
@@ -242,6 +245,9 @@ impl Worker {
         if let Some(site) = site {
             self.sites.ended(&site, news, at, self.services.draw());
         }
+        if let Some(entry) = self.again.remove(&entry) {
+            self.take(entry);
+        }
         self.look_again();
     }
 
@@ -288,7 +294,8 @@ impl Worker {
     /// Nothing new is begun. Running attempts may end within the drain time; what has not begun goes back at once.
     async fn stop(mut self) {
         self.drain.begin();
-        let mut unbegun: Vec<QueueEntry> = self.waiting.drain(..).map(|(entry, _)| entry).collect();
+        let waiting = self.waiting.drain(..).map(|(entry, _)| entry);
+        let mut unbegun: Vec<QueueEntry> = waiting.chain(self.again.drain().map(|(_, entry)| entry)).collect();
         while let Some(routed) = self.routing.join_next().await {
             unbegun.extend(routed.ok().map(|(entry, _)| entry));
         }

@@ -128,6 +128,18 @@ pub struct Outgoing {
     pub email: Email,
 }
 
+/// How much mail is open.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Backlog {
+    pub waiting: u64,
+    pub queued: u64,
+    pub deferred: u64,
+    /// Of any of these states.
+    pub held: u64,
+    /// When the first of those that are to be sent was queued.
+    pub oldest: Option<UnixMs>,
+}
+
 /// How an attempt ended.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct AttemptEnd {

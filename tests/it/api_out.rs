@@ -277,3 +277,20 @@ fn a_file_that_came_with_an_answer_is_given_back_whole() {
     assert_eq!((answer.status, answer.body.as_str()), (200, "the lid"), "{answer:?}");
     product.stop();
 }
+
+#[test]
+fn a_body_with_files_may_be_larger_than_others_and_has_an_end() {
+    let product = Product::start();
+    let conversation = product.begin(&kettle()).json();
+    let path = format!("/api/v1/conversations/{}/messages", id(&conversation));
+    let with = |octets: usize| {
+        let content = "A".repeat(octets);
+        format!(r#"{{"author":"note","text":"x","attachments":[{{"name":"a","content":"{content}"}}]}}"#)
+    };
+    let message = product.owner.call("POST", &path, "", &with(4 * 1024 * 1024)).json();
+    assert_eq!(message["attachments"][0]["size"], 3 * 1024 * 1024, "{message}");
+    assert_eq!(product.owner.call("POST", &path, "", &with(32 * 1024 * 1024)).status, 413);
+    let many = product.owner.call("POST", &path, "", &with(28 * 1024 * 1024));
+    assert_eq!((many.status, many.error_message().starts_with("attachments: ")), (422, true), "{many:?}");
+    product.stop();
+}

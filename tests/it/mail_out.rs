@@ -10,16 +10,21 @@ use replyd::conversation::model::{Author, AuthorKind, Channel, Direction, Messag
 use replyd::daemon::sockets::Sockets;
 use replyd::daemon::{Ingredients, Running};
 use replyd::dns::{Zone, ZoneServer};
-use replyd::store::outgoing::{QueueEntry, QueueQuery};
-use replyd::store::unit::{NewConversation, NewMessage};
+use replyd::outbound::compose::compose;
+use replyd::outbound::{self, Compose, ServicesParts};
 use replyd::store::Store;
+use replyd::store::outgoing::{Backlog, QueueEntry, QueueQuery};
+use replyd::store::unit::{NewConversation, NewMessage};
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::net::TcpListener;
 use tokio::sync::Semaphore;
+use tokio_util::sync::CancellationToken;
 
 const NOW: UnixMs = UnixMs(1_790_000_000_000);
 const MINUTE_MS: i64 = 60_000;
+/// A composer that never ends is waited for this long.
+const COMPOSING_MAX: Duration = Duration::from_millis(300);
 /// A test that waits longer than this has failed; nothing is timed by it.
 const PATIENCE: Duration = Duration::from_secs(30);
 
@@ -32,12 +37,17 @@ const ZONE: &str = r#"{
 
 /// A replyd with mail hosts at `127.0.0.1` and `127.0.0.2`.
 struct Post {
-    running: Running,
+    stage: Stage,
     store: Store,
     clock: Clock,
     port: u16,
     dir: tempfile::TempDir,
     _zone: ZoneServer,
+}
+
+enum Stage {
+    Everything(Running),
+    SendingOnly(outbound::Handle, CancellationToken),
 }
 
 /// Listeners at both addresses under one number, which is what the config can say.
@@ -98,10 +108,37 @@ impl Post {
         let store = Store::open(&config.server.data_dir, clock.clone()).expect("the store opens");
         let sockets = Sockets::bind(&config, Vec::new()).expect("free ports");
         let resolver = zone.resolver().expect("a resolver");
-        let parts =
-            Ingredients { config, clock: clock.clone(), sockets, store: store.clone(), resolver, demo: None };
+        let parts = Ingredients { config, clock: clock.clone(), sockets, store: store.clone(), resolver, demo: None };
         let running = Running::start(parts).expect("it starts");
-        Post { running, store, clock, port, dir, _zone: zone }
+        Post { stage: Stage::Everything(running), store, clock, port, dir, _zone: zone }
+    }
+
+    /// Only the stage that sends, with another composer.
+    async fn composing(port: u16, compose: Arc<Compose>) -> Post {
+        let (dir, clock) = (tempfile::tempdir().expect("a temporary directory"), Clock::fixed(NOW));
+        crate::certificates::write(dir.path(), "tls", &["mx.reply.example"]);
+        let config = replyd::config::parse(&dir.path().join("replyd.toml"), &config_text(port), Surroundings::SYSTEM);
+        let config = Arc::new(config.expect("a good config"));
+        let zone = ZoneServer::start(Zone::parse(ZONE).expect("a zone")).await.expect("a zone server");
+        let store = Store::open(&config.server.data_dir, clock.clone()).expect("the store opens");
+        let resolver = zone.resolver().expect("a resolver");
+        let counters = Arc::default();
+        let parts = ServicesParts { store: store.clone(), config, clock: clock.clone(), counters, resolver };
+        let services = outbound::Services::new(parts).expect("it can send");
+        let stop = CancellationToken::new();
+        let handle = outbound::start(Arc::new(services.composing(compose, COMPOSING_MAX)), stop.clone());
+        Post { stage: Stage::SendingOnly(handle, stop), store, clock, port, dir, _zone: zone }
+    }
+
+    /// As SIGTERM does.
+    async fn stop(self) {
+        match self.stage {
+            Stage::Everything(running) => running.stop().await,
+            Stage::SendingOnly(handle, stop) => {
+                stop.cancel();
+                handle.ended().await;
+            }
+        }
     }
 
     /// One host, at the address of `customer.example`.
@@ -119,7 +156,9 @@ impl Post {
 
     /// Ends it as SIGTERM does, and starts it again on the same data.
     async fn restarted(self) -> Post {
-        let Post { running, store, clock, port, dir, _zone } = self;
+        let Post { stage: Stage::Everything(running), store, clock, port, dir, _zone } = self else {
+            panic!("only a whole one starts again");
+        };
         running.stop().await;
         drop(store);
         Post::start_in(dir, port, clock).await
@@ -235,7 +274,7 @@ async fn an_answer_is_delivered_and_its_message_says_how() {
     let shown = post.store.messages(conversation, 100).await.expect("read");
     let shown = shown.iter().find(|message| message.id == answer.id).expect("the answer");
     assert_eq!(shown.delivery.as_ref().map(|delivery| delivery.state), Some(DeliveryState::Delivered));
-    post.running.stop().await;
+    post.stop().await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -254,7 +293,7 @@ async fn a_greylisted_mail_is_offered_again_when_the_host_wants_it() {
     post.when_due(&entry).await;
     let entry = post.settled(entry.id, DeliveryState::Delivered).await;
     assert_eq!((entry.attempts, host.received().len()), (2, 1));
-    post.running.stop().await;
+    post.stop().await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -269,7 +308,7 @@ async fn a_busy_host_is_left_alone_and_tried_again() {
     post.when_due(&entry).await;
     let entry = post.settled(entry.id, DeliveryState::Delivered).await;
     assert_eq!((entry.attempts, host.received().len()), (2, 1));
-    post.running.stop().await;
+    post.stop().await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -288,7 +327,7 @@ async fn a_recipient_who_does_not_exist_gets_no_more_mail() {
         ("jane@customer.example", SuppressionReason::BadAddress)
     );
     assert!(host.received().is_empty());
-    post.running.stop().await;
+    post.stop().await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -304,7 +343,7 @@ async fn a_connection_cut_after_the_dot_is_uncertain_and_the_same_octets_go_agai
     let received = host.received();
     assert_eq!(received.len(), 2);
     assert_eq!(received[0].content, received[1].content);
-    post.running.stop().await;
+    post.stop().await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -322,7 +361,7 @@ async fn where_tls_is_broken_mail_goes_in_the_clear_and_says_so() {
     let next = post.answer("joe@customer.example").await;
     post.settled(next.id, DeliveryState::Delivered).await;
     assert_eq!(host.commands().iter().filter(|line| *line == "STARTTLS").count(), before);
-    post.running.stop().await;
+    post.stop().await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -343,7 +382,7 @@ async fn a_host_that_hangs_holds_nobody_else_up() {
         let entry = post.store.queue_entry(entry.id).await.expect("the entry");
         assert_eq!(entry.state, DeliveryState::Queued);
     }
-    post.running.stop().await;
+    post.stop().await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -357,7 +396,7 @@ async fn a_domain_that_takes_no_mail_fails_at_once_and_one_that_does_not_exist_a
     assert!((15.0..15.1).contains(&minutes(NOW, entry.due_at)), "{entry:?}");
     post.when_due(&entry).await;
     post.settled(entry.id, DeliveryState::Failed).await;
-    post.running.stop().await;
+    post.stop().await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -367,7 +406,7 @@ async fn a_host_that_turns_us_away_is_followed_by_the_next() {
     let entry = post.answer("jane@both.example").await;
     let entry = post.settled(entry.id, DeliveryState::Delivered).await;
     assert_eq!((entry.attempts, first.connections(), second.received().len()), (1, 1, 1));
-    post.running.stop().await;
+    post.stop().await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -384,7 +423,7 @@ async fn a_mail_cancelled_before_its_dot_is_not_sent() {
     let next = post.answer("joe@customer.example").await;
     post.settled(next.id, DeliveryState::Delivered).await;
     assert_eq!(host.received().len(), 1, "only the next one");
-    post.running.stop().await;
+    post.stop().await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -399,7 +438,7 @@ async fn two_mails_share_a_connection_and_one_that_was_closed_costs_no_attempt()
         let entry = post.settled(entry.id, DeliveryState::Delivered).await;
         assert_eq!((entry.attempts, host.connections()), (1, connections), "{email}");
     }
-    post.running.stop().await;
+    post.stop().await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -413,7 +452,7 @@ async fn a_stop_puts_back_what_has_not_come_far_and_the_next_run_sends_it() {
     let entry = post.settled(entry.id, DeliveryState::Delivered).await;
     assert_eq!((entry.attempts, entry.uncertain), (1, false), "an attempt that we broke off is none");
     assert_eq!(host.received().len(), 1);
-    post.running.stop().await;
+    post.stop().await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -428,7 +467,7 @@ async fn a_stop_waits_for_the_answer_to_a_dot() {
     let (post, ()) = tokio::join!(stopped, opened);
     let entry = post.settled(entry.id, DeliveryState::Delivered).await;
     assert_eq!((entry.attempts, entry.uncertain, host.received().len()), (1, false, 1));
-    post.running.stop().await;
+    post.stop().await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -446,5 +485,61 @@ async fn a_mail_whose_answer_never_came_is_uncertain_after_a_stop() {
     let received = host.received();
     assert_eq!(received.len(), 2);
     assert_eq!(received[0].content, received[1].content);
-    post.running.stop().await;
+    post.stop().await;
+}
+
+/// What a mail whose composing does this comes to, while another one is delivered.
+async fn check_poison(poison: fn()) {
+    let (one, _) = listeners().await;
+    let port = one.local_addr().expect("an address").port();
+    let host = MailHost::start_at(one, Script::default());
+    let composer: Arc<Compose> = Arc::new(move |to, files, sender| {
+        if to.entry.recipient.starts_with("poison@") {
+            poison();
+        }
+        compose(to, files, sender)
+    });
+    let post = Post::composing(port, composer).await;
+    let mut poisoned = post.answer("poison@customer.example").await;
+    for attempt in 1..4 {
+        poisoned = post.until(poisoned.id, |entry| entry.attempts == attempt && entry.phase.is_none()).await;
+        assert_eq!(poisoned.state, DeliveryState::Deferred);
+        let other = post.answer(&format!("jane{attempt}@customer.example")).await;
+        post.settled(other.id, DeliveryState::Delivered).await;
+        post.when_due(&poisoned).await;
+    }
+    let poisoned = post.settled(poisoned.id, DeliveryState::Failed).await;
+    assert!(poisoned.reason.as_deref().is_some_and(|reason| reason.contains("a fault of replyd")), "{poisoned:?}");
+    assert_eq!((poisoned.attempts, host.received().len()), (4, 3));
+    post.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_mail_that_breaks_its_composer_ends_alone() {
+    check_poison(|| panic!("a fault in composing, made by the test")).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_mail_whose_composing_never_ends_ends_alone() {
+    check_poison(|| {
+        loop {
+            std::thread::park();
+        }
+    })
+    .await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_is_open_is_counted() {
+    let script = Script::default().at(Moment::Greeting, last("421 4.3.2 not now"));
+    let (post, _host) = Post::with_host(script).await;
+    let deferred = post.answer("jane@customer.example").await;
+    let deferred = post.settled(deferred.id, DeliveryState::Deferred).await;
+    let failed = post.answer("jane@nomail.example").await;
+    post.settled(failed.id, DeliveryState::Failed).await;
+    let backlog = Backlog { deferred: 1, oldest: Some(NOW), ..Backlog::default() };
+    assert_eq!(post.store.backlog().await.expect("read"), backlog);
+    post.store.hold_mail(deferred.id, true).await.expect("held");
+    assert_eq!(post.store.backlog().await.expect("read"), Backlog { held: 1, ..Backlog::default() });
+    post.stop().await;
 }

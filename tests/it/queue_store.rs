@@ -558,7 +558,7 @@ async fn a_crash_in_any_phase_loses_nothing() {
     let wait = i64::try_from(retry::UNCERTAIN.as_millis()).unwrap();
     let expected = [
         (DeliveryState::Queued, true, 0, false, Some(0)),
-        (DeliveryState::Queued, true, 0, false, Some(1000)),
+        (DeliveryState::Queued, true, 1, false, Some(1000)),
         (DeliveryState::Deferred, true, 1, true, Some(1000 + wait)),
         (DeliveryState::Delivered, true, 1, false, None),
     ];
@@ -567,6 +567,27 @@ async fn a_crash_in_any_phase_loses_nothing() {
     for (id, message_id) in before {
         assert_eq!(bench.store.queue_entry(id).await.unwrap().message_id, message_id, "the same Message-ID");
     }
+}
+
+#[tokio::test]
+async fn a_mail_that_may_have_ended_the_process_is_tried_less_and_less_until_its_time_is_over() {
+    let mut bench = Bench::new();
+    let conversation = bench.conversation("ann@customer.example").await;
+    bench.answer(conversation.id, "poison").await;
+    for minutes in [0, 0, 1, 5, 15, 30] {
+        let entry = bench.only().await;
+        let now = entry.due_at.expect("it is open");
+        bench.clock.set(now);
+        assert_eq!(bench.claim().await.len(), 1);
+        bench = bench.reopened();
+        bench.store.recover_queue().await.unwrap();
+        let wait = bench.only().await.due_at.expect("it is open").0 - now.0;
+        assert!((0..3000).contains(&(wait - minutes * MINUTE_MS)), "{wait} after {minutes}");
+    }
+    bench.at(6 * DAY_MS);
+    assert_eq!(bench.claim().await.len(), 1);
+    bench.store.recover_queue().await.unwrap();
+    assert_eq!(bench.only().await.state, DeliveryState::Failed);
 }
 
 #[derive(Debug, Clone, Copy, PartialEq)]

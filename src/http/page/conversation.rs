@@ -151,7 +151,7 @@ impl From<Delivery> for Way {
             DeliveryState::Queued => ("queued", "On its way by mail".to_owned()),
             DeliveryState::Deferred => ("deferred", format!("Not delivered yet: {reason}. Next attempt at {due}")),
             DeliveryState::Delivered => ("delivered", "Delivered by mail".to_owned()),
-            DeliveryState::Failed => ("failed", format!("Not delivered: {reason}")),
+            DeliveryState::Failed => ("failed", format!("Not delivered: {}", reason.trim_start_matches("not sent: "))),
             DeliveryState::Cancelled => ("cancelled", format!("Not sent by mail: {reason}")),
             DeliveryState::Seen => ("seen", "Seen in the chat: no mail needed".to_owned()),
         };

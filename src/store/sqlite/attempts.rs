@@ -12,6 +12,7 @@ use crate::conversation::id::Id;
 use crate::conversation::model::Email;
 use crate::retry;
 use rusqlite::params;
+use std::time::Duration;
 
 /// The octets of a mail, where the commit finds them.
 #[derive(Debug)]
@@ -141,11 +142,9 @@ pub fn recover(writing: &Writing<'_>) -> Result<(usize, usize), StoreError> {
             None => {
                 writing.execute("UPDATE queue SET phase = NULL WHERE id = ?", [entry.id])?;
             }
-            // Claiming it again counts the attempt again.
             Some(Phase::Connecting) => {
-                let back = "UPDATE queue SET phase = NULL, due_at = ?, attempts = max(attempts - 1, 0) WHERE id = ?";
-                writing.execute(back, params![writing.now.0, entry.id])?;
                 unsent += 1;
+                unsent_again(writing, &entry, unsent)?;
             }
             Some(Phase::DataSent) => {
                 let end = AttemptEnd {
@@ -167,5 +166,34 @@ pub fn recover(writing: &Writing<'_>) -> Result<(usize, usize), StoreError> {
     Ok((unsent, uncertain))
 }
 
+/// The attempt stays counted: it may be this mail that ends the process. From its third on it waits like any mail that did
+/// not get through, a little apart from the others, so that it is in hand alone, and ends with its time.
+fn unsent_again(writing: &Writing<'_>, entry: &QueueEntry, place: usize) -> Result<(), StoreError> {
+    if entry.attempts > BROKEN_OFF_MAX && writing.now >= entry.give_up_at {
+        let end = AttemptEnd {
+            outcome: AttemptOutcome::Failed { suppress: None },
+            remote: entry.remote.clone(),
+            remote_reply: entry.remote_reply.clone(),
+            tls: entry.tls.clone(),
+            reason: "replyd ended while it was being sent, several times; see the log".to_owned(),
+            transcript: entry.transcript.clone().unwrap_or_default(),
+        };
+        return change(writing, entry, &end, After { state: DeliveryState::Failed, due_at: None, uncertain: false });
+    }
+    let wait = match entry.attempts.checked_sub(BROKEN_OFF_MAX) {
+        None | Some(0) => Duration::ZERO,
+        Some(attempt) => {
+            let apart = APART.saturating_mul(u32::try_from(place).unwrap_or(u32::MAX));
+            retry::wait(retry::DELIVERY, attempt).saturating_add(apart)
+        }
+    };
+    let due_at = writing.now.0.saturating_add(i64::try_from(wait.as_millis()).unwrap_or(i64::MAX));
+    writing.execute("UPDATE queue SET phase = NULL, due_at = ? WHERE id = ?", params![due_at, entry.id])?;
+    Ok(())
+}
+
+/// Attempts that a crash may break off before the mail has to wait.
+const BROKEN_OFF_MAX: u32 = 2;
+const APART: Duration = Duration::from_secs(2);
 const UNCERTAIN_WORDS: &str = "replyd ended after the mail was sent and before its answer was read: it may have arrived, \
     and is sent again with the same Message-ID";

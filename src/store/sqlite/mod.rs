@@ -6,6 +6,7 @@ pub(super) mod agent_orders;
 pub(super) mod agents;
 pub(super) mod api_tokens;
 pub(super) mod attempts;
+pub(super) mod backlog;
 pub(super) mod begin;
 pub(super) mod bounces;
 pub(super) mod checkpoint;
