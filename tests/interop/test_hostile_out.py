@@ -413,8 +413,6 @@ class Injection(Probing):
         for method, path, body, _ in FIELDS:
             with self.probe(f"{method} {path}"):
                 for evil in (None, 1, 1.5, True, [], {}, "x" * 100_000, ["x"], {"a": 1}, "\ud800", "\U0001f600" * 400, "é" * 600):
-                    sent = json.dumps(body(evil) if not isinstance(evil, str) else body(evil))
-                    del sent
                     status, _ = self.desk.call(method, path.replace("{id}", conversation["id"]), body(evil))
                     self.assertIn(status, (200, 201, 400, 413, 422), repr(evil)[:50])
 
@@ -819,12 +817,13 @@ class Looping(Probing):
             for to in ("support@reply.example", conversation["reply_address"], self.reverse_path(entry)):
                 with self.probe(f"{name} {to[:7]}"):
                     self.deliver(to, octets + random_word().encode(), "<bounce+1@reply.example>")
-                    self.assertEqual(self.mailed_out(), before + self.desk.canaries - self.desk.canaries, name)
+                    self.assertEqual(self.mailed_out(), before, name)
                     self.assertEqual([m["author"]["kind"] for m in self.show(conversation)["messages"][known:] if m["author"]["kind"] == "contact"], [])
                 before = self.mailed_out()
         self.assertEqual(self.show(conversation)["contact"]["email"], email)
 
     def test_mail_to_ourselves_ends(self):
+        self.desk.replyd.zone.records["reply.example"] = {"MX": ["mx.reply.example"]}
         for email in ("support@reply.example", "web@reply.example", self.desk.conversation("amy@honest.example")["reply_address"]):
             with self.probe(email[:8]):
                 conversation = self.desk.conversation(email)
@@ -863,7 +862,6 @@ class Looping(Probing):
         email = "gone@honest.example"
         conversation, _, entry = self.answered(email)
         token = self.reverse_path(entry)
-        events = lambda: [e for e in self.events() if e["type"].startswith("bounce") or "bounce" in e["type"]]
         with self.probe("taken"):
             octets = report(token, email)
             self.assertTrue(self.deliver(token, octets, "<>").startswith("250"))
@@ -879,10 +877,6 @@ class Looping(Probing):
             self.desk.answer(conversation, "Hello?")
             entry = self.desk.ended(self.desk.entries(conversation)[0]["id"])
             self.assertEqual(entry["state"], "failed")
-        del events
-
-    def events(self):
-        return []
 
     def test_tricks_in_reports(self):
         email = "tricks@honest.example"
@@ -1182,7 +1176,8 @@ class Smarthost(unittest.TestCase):
         self.mx.scripts["127.0.0.1"] = {"ehlo": offer, **script}
         folder = pathlib.Path(tempfile.mkdtemp(prefix="replyd-smarthost-"))
         subprocess.run(["openssl", "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes", "-days", "30", "-subj", "/CN=smart.example",
-                        "-addext", "subjectAltName=DNS:smart.example", "-keyout", folder / "key", "-out", folder / "crt"], check=True, capture_output=True)
+                        "-addext", "subjectAltName=DNS:smart.example", "-addext", "basicConstraints=critical,CA:FALSE", "-keyout", folder / "key", "-out", folder / "crt"],
+                       check=True, capture_output=True)
         self.mx.certificate = (folder / "crt", folder / "key")
         trust = f'ca_file = "{folder}/crt"\n' if trusted else ""
         replyd = Replyd({"smart.example": {"A": ["127.0.0.1"]}, "other.example": {"A": ["127.0.0.1"]}}, extra=(
