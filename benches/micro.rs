@@ -122,6 +122,7 @@ fn acceptance(number: u64) -> Acceptance {
         sha256,
         message_id: Some(format!("{number}@customer.example")),
         auth: serde_json::json!({"spf": "pass", "dkim": [], "verdict": "authentic"}),
+        require_tls: false,
         reply: "250 2.0.0 queued".into(),
     }
 }

@@ -26,6 +26,8 @@ pub struct Offered {
     /// Empty for the null reverse-path.
     pub envelope_from: String,
     pub recipients: Vec<Recipient>,
+    /// REQUIRETLS (RFC 8689): answers to it go under TLS only.
+    pub require_tls: bool,
     pub content: Content,
     pub answering: Answering,
 }
@@ -199,6 +201,7 @@ struct Envelope {
     size: u64,
     sha256: [u8; 32],
     auth: serde_json::Value,
+    require_tls: bool,
 }
 
 impl Envelope {
@@ -210,6 +213,7 @@ impl Envelope {
             size: offered.content.octets(),
             sha256: offered.content.sha256(),
             auth: evidence.auth.clone(),
+            require_tls: offered.require_tls,
         }
     }
 
@@ -247,6 +251,7 @@ async fn commit(services: &Services, envelope: Envelope, content: Content, kept:
         sha256: envelope.sha256,
         message_id: envelope.message_id.clone(),
         auth: envelope.auth.clone(),
+        require_tls: envelope.require_tls,
         reply: reply::accepted_in_ledger().to_string(),
     };
     match services.store.accept(acceptance).await {

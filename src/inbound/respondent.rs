@@ -158,7 +158,7 @@ impl Respondent {
             self.refuse(&offer, "sender", &reply, reason);
             return if reply.code == 421 { Answer::Close(reply) } else { Answer::Reply(reply) };
         }
-        self.transaction = Some(Box::new(Transaction::new(envelope_from, mail.size)));
+        self.transaction = Some(Box::new(Transaction::new(envelope_from, mail)));
         Answer::Accept
     }
 
@@ -242,6 +242,7 @@ impl Respondent {
             Ok(content) => Ok(Offered {
                 envelope_from: std::mem::take(&mut transaction.envelope_from),
                 recipients: std::mem::take(&mut transaction.recipients),
+                require_tls: transaction.require_tls,
                 origin: self.origin.clone(),
                 author_ip: self.client(),
                 content,

@@ -26,6 +26,8 @@ pub struct Acceptance {
     pub message_id: Option<String>,
     /// `AuthResults` of `sender_auth`.
     pub auth: serde_json::Value,
+    /// It came with REQUIRETLS (RFC 8689).
+    pub require_tls: bool,
     /// The reply that will be given, e.g. `250 2.0.0 …`.
     pub reply: String,
 }

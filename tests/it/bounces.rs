@@ -67,6 +67,8 @@ async fn a_failure_is_a_fact_on_the_message_the_address_and_the_contact_once() {
     let activity = exchange.last().await;
     assert_eq!((activity.direction, activity.author.kind), (Direction::Activity, AuthorKind::System));
     assert!(activity.text.starts_with("Delivery to ann@example.org failed: 5.1.1"), "{}", activity.text);
+    let notice = exchange.queue().await.pop().and_then(|entry| entry.notice).expect("Sara is told");
+    assert!(notice.contains("did not arrive") && notice.contains("came back: 5.1.1"), "{notice}");
     let seen = (exchange.messages().await.len(), exchange.events().await.len(), exchange.queue().await.len());
     assert_eq!(exchange.events().await.iter().filter(|event| event.kind == EventKind::Bounce).count(), 1);
     // The same report again, and the same entry replayed, tell nothing new.

@@ -22,6 +22,7 @@ mod inspect_command;
 mod listener;
 mod mail_out;
 mod mail_out_peer;
+mod notices;
 mod peer;
 mod policy;
 mod product;

@@ -217,6 +217,7 @@ fn acceptance(octets: &str) -> Acceptance {
         sha256,
         message_id: None,
         auth: serde_json::Value::Null,
+        require_tls: false,
         reply: "250".into(),
     }
 }
@@ -899,6 +900,26 @@ async fn trouble_is_told_after_an_hour_and_once() {
     bench.at(8 * DAY_MS);
     bench.store.tend().await.unwrap();
     assert_eq!(bench.events().await, [], "events are kept for a week");
+}
+
+#[tokio::test]
+async fn an_agent_by_mail_is_told_after_an_hour_that_the_answer_is_late() {
+    let bench = Bench::new();
+    let conversation = bench.conversation("ann@example.org").await;
+    bench.agent("sara@acme.example", None).await;
+    let mut written = answer("they do");
+    written.author.email = Some("Sara@acme.example".into());
+    bench.store.append_message(conversation.id, written).await.unwrap();
+    bench.attempt(AttemptOutcome::Deferred { due_at: UnixMs(NOW.0 + DAY_MS), uncertain: false }).await;
+    for (at, notices) in [(HOUR_MS - 1, 0), (HOUR_MS, 1), (2 * HOUR_MS, 1)] {
+        bench.at(at);
+        bench.store.tend().await.unwrap();
+        let queue = bench.queue().await;
+        let told: Vec<_> = queue.iter().filter(|entry| entry.kind == MailKind::Notice).collect();
+        assert_eq!(told.len(), notices, "{queue:?}");
+        let words = told.first().and_then(|notice| notice.notice.as_deref());
+        assert!(words.is_none_or(|words| words.contains("has not arrived yet") && words.contains("> they do")));
+    }
 }
 
 #[tokio::test]

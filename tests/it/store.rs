@@ -34,6 +34,7 @@ fn mail(octets: &str, recipients: &[&str]) -> Acceptance {
         sha256,
         message_id: Some("m1@example.org".into()),
         auth: serde_json::json!({"verdict": "authentic"}),
+        require_tls: false,
         reply: "250 2.0.0 ok".into(),
     }
 }

@@ -100,8 +100,8 @@ pub fn keep_raw(writing: &Writing<'_>, octets: &Octets, size: u64) -> Result<Id,
 fn insert(writing: &Writing<'_>, mail: &Acceptance, size: u64, entry: Entry<'_>) -> Result<(), StoreError> {
     writing.execute(
         "INSERT INTO ledger (id, received_at, ingress, session, remote_ip, helo, tls, envelope_from, envelope_to,
-           account, message_id, size, sha256, outcome, reason, reply, auth, raw_id)
-         VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+           account, message_id, size, sha256, outcome, reason, reply, auth, raw_id, require_tls)
+         VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
         params![
             entry.ledger_id,
             writing.now.0,
@@ -121,6 +121,7 @@ fn insert(writing: &Writing<'_>, mail: &Acceptance, size: u64, entry: Entry<'_>)
             mail.reply,
             Json(&mail.auth),
             entry.raw,
+            mail.require_tls,
         ],
     )?;
     Ok(())

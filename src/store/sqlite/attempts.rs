@@ -5,7 +5,8 @@ use super::super::outgoing::{AttemptEnd, AttemptOutcome, EventKind, QueueEntry};
 use super::accept::{self, Octets};
 use super::units::Writing;
 use super::words::{Json, Stored};
-use super::{events, queue, suppressions};
+use super::notices::Trouble;
+use super::{events, notices, queue, suppressions};
 use crate::clock::UnixMs;
 use crate::conversation::delivery::{DeliveryState, Phase, RecipientKind, SuppressionReason};
 use crate::conversation::id::Id;
@@ -131,7 +132,11 @@ fn change(writing: &Writing<'_>, entry: &QueueEntry, end: &AttemptEnd, after: Af
         return Ok(());
     }
     let detail = serde_json::json!({"state": after.state, "uncertain": uncertain, "reason": end.reason});
-    events::of_mail(writing, entry, EventKind::DeliveryChanged, &detail)
+    events::of_mail(writing, entry, EventKind::DeliveryChanged, &detail)?;
+    if after.state == DeliveryState::Failed {
+        notices::of_trouble(writing, entry, Trouble::Failed, &end.reason)?;
+    }
+    Ok(())
 }
 
 /// What an earlier run had in hand: not sent, and due at once; or sent without an answer, and uncertain.

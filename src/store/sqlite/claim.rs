@@ -8,7 +8,8 @@ use super::super::StoreError;
 use super::super::outgoing::{Claim, EventKind, QueueEntry};
 use super::units::Writing;
 use super::words::Stored;
-use super::{events, queue, suppressions};
+use super::notices::Trouble;
+use super::{events, notices, queue, suppressions};
 use crate::clock::UnixMs;
 use crate::conversation::delivery::{DeliveryState, Phase};
 use crate::conversation::id::Id;
@@ -47,6 +48,7 @@ fn take(writing: &Writing<'_>, id: Id) -> Result<Option<QueueEntry>, StoreError>
         writing.execute(end, params![words, id])?;
         let detail = serde_json::json!({"state": "failed", "reason": words});
         events::of_mail(writing, &entry, EventKind::DeliveryChanged, &detail)?;
+        notices::of_trouble(writing, &entry, Trouble::Failed, &words)?;
         return Ok(None);
     }
     if entry.state == DeliveryState::Waiting {

@@ -19,6 +19,7 @@ pub(super) mod filing;
 pub(super) mod ids;
 pub(super) mod ledger;
 pub(super) mod messages;
+pub(super) mod notices;
 pub(super) mod operate;
 pub(super) mod queue;
 pub(super) mod readers;

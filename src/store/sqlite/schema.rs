@@ -106,6 +106,8 @@ CREATE INDEX reply_tokens_agent ON reply_tokens (agent_id) WHERE agent_id IS NOT
 ALTER TABLE contacts ADD COLUMN bounced_at INTEGER;
 ALTER TABLE contacts ADD COLUMN bounce_reason TEXT;
 ALTER TABLE conversations ADD COLUMN snoozed_until INTEGER;
+ALTER TABLE ledger ADD COLUMN require_tls INTEGER NOT NULL DEFAULT 0;
+ALTER TABLE messages ADD COLUMN require_tls INTEGER NOT NULL DEFAULT 0;
 CREATE INDEX conversations_snoozed ON conversations (snoozed_until) WHERE snoozed_until IS NOT NULL;
 CREATE TABLE queue (
   id INTEGER PRIMARY KEY, account TEXT NOT NULL, conversation_id INTEGER NOT NULL REFERENCES conversations,

@@ -3,7 +3,8 @@
 use super::super::StoreError;
 use super::super::outgoing::EventKind;
 use super::units::Writing;
-use super::{events, queue};
+use super::notices::Trouble;
+use super::{events, notices, queue};
 use crate::clock::UnixMs;
 use crate::conversation::id::Id;
 use crate::retry;
@@ -34,6 +35,7 @@ fn tell_trouble(writing: &Writing<'_>) -> Result<usize, StoreError> {
         let reason = entry.reason.as_deref().unwrap_or("no attempt could be made yet");
         let detail = serde_json::json!({"state": entry.state, "trouble": reason});
         events::of_mail(writing, &entry, EventKind::DeliveryChanged, &detail)?;
+        notices::of_trouble(writing, &entry, Trouble::Late, reason)?;
     }
     Ok(found.len())
 }
