@@ -134,7 +134,15 @@ mod tests {
         for wrong in ["SIZE=1 SIZE=1", "SIZE=-1", "SIZE=+1", "SIZE=", "SIZE", "SIZE=1x", "SIZE=000000000000000000001"] {
             check(wrong, Err(501));
         }
-        for wrong in ["BODY=FOO", "BODY", "BODY=7BIT BODY=7BIT", "SMTPUTF8=1", "SMTPUTF8 SMTPUTF8", "REQUIRETLS=1", "REQUIRETLS REQUIRETLS"] {
+        for wrong in [
+            "BODY=FOO",
+            "BODY",
+            "BODY=7BIT BODY=7BIT",
+            "SMTPUTF8=1",
+            "SMTPUTF8 SMTPUTF8",
+            "REQUIRETLS=1",
+            "REQUIRETLS REQUIRETLS",
+        ] {
             check(wrong, Err(501));
         }
         for unknown in ["AUTH=<>", "RET=HDRS", "ENVID=+ZZ", "X", "=", "SIZES=1", &"A=1 ".repeat(200)] {

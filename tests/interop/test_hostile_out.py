@@ -181,6 +181,20 @@ class HostileHosts(Probing):
         self.assertLess(time.monotonic() - begun, 15)
         self.desk.canary()
 
+    def test_many_hosts_that_never_answer_starve_nobody(self):
+        desk = Desk(extra=ROOMY)
+        self.addCleanup(desk.close)
+        desk.canary()
+        for number in range(140):
+            desk.host(f"silent{number}.example", {"banner": SILENCE})
+        for number in range(140):
+            desk.send(f"jane@silent{number}.example")
+        known = desk.send("jane@honest.example")
+        desk.host("fresh.example", {})
+        fresh = desk.send("jane@fresh.example")
+        for entry in (known, fresh):
+            until("it gets its turn", lambda: desk.entry(entry)["state"] == "delivered")
+
     def test_twenty_answers_to_one_honest_host_share_its_connections(self):
         host = self.desk.host("busy.example", {})
         for number in range(40):
@@ -600,10 +614,12 @@ class Poisoned(unittest.TestCase):
         return self.desk.replyd.zone.records[f"mx.{domain}"]["A"][0]
 
     def test_what_strangers_write_stays_words(self):
+        refused = []
         for name, header in POISON.items():
             with self.probe(name):
                 mails = self.exchange(name, header, b".\r\n..\r\n.hidden\r\nlone:\r\n.\r\nend \0\x1b[2J\r\n")
                 if mails is None:
+                    refused.append(name)
                     continue
                 sender, *mails = mails
                 for octets in mails:
@@ -618,6 +634,7 @@ class Poisoned(unittest.TestCase):
                     for line in octets.partition(b"\r\n\r\n")[0].split(b"\r\n"):
                         self.assertLessEqual(len(line), 400)
                 self.hides(mails[1])
+        self.assertEqual(sorted(refused), ["id with CR", "id with NUL", "references with CR"])
         rcpts = [c for taken in self.desk.mx.connections for c in taken.commands if c.upper().startswith(b"RCPT")]
         self.assertEqual([c for c in rcpts if b"victim" in c], [])
 
@@ -798,10 +815,14 @@ class Looping(Probing):
                 if "Subject" in extra:
                     octets = octets.replace(b"Subject: Re: Broken kettle\r\n", b"", 1)
                 for _ in range(3):
-                    self.deliver(conversation["reply_address"], octets.replace(b"Message-ID: <", b"Message-ID: <" + random_word().encode()),
-                                 "<>" if name == "null path" else f"<{email}>")
+                    reply = self.deliver(conversation["reply_address"], octets.replace(b"Message-ID: <", b"Message-ID: <" + random_word().encode()),
+                                         "<>" if name == "null path" else f"<{email}>")
+                    self.assertTrue(reply.startswith("250"), reply)
                 self.assertEqual(self.mailed_out(), before, "a machine's mail caused a mail")
                 self.assertEqual(self.show(conversation)["status"], "resolved")
+                # A person's does both.
+                self.deliver(conversation["reply_address"], letter(email, conversation["reply_address"], text="Hello again."), f"<{email}>")
+                self.assertEqual((self.mailed_out(), self.show(conversation)["status"]), (before + 1, "open"))
 
     def test_our_own_mail_comes_back(self):
         email = "jane@honest.example"
@@ -1104,7 +1125,7 @@ class TwoDesks(unittest.TestCase):
         b.command("agent", "add", "support@reply.example", "--name", "A", "--account", "acme")
         with smtplib.SMTP("127.0.0.1", a.port) as client:
             client.sendmail("jane@honest.example", ["support@reply.example"], letter("jane@honest.example", "support@reply.example"))
-        self.assertLessEqual(sum(self.settled()), 4, self.mails())
+        self.assertIn(sum(self.settled()), range(1, 5), self.mails())
 
     def test_a_desk_that_writes_to_a_desk(self):
         a, b = self.desks
@@ -1113,7 +1134,7 @@ class TwoDesks(unittest.TestCase):
         conversation = a.conversation("support@desk-b.example")
         a.command("conversation", "reply", conversation["id"], "--text", "Please call back.")
         first = self.settled()
-        self.assertLessEqual(sum(first), 4, first)
+        self.assertIn(sum(first), range(1, 5), first)
         talks = b.command("conversation", "list")["items"]
         self.assertEqual(len(talks), 1, "the other desk has a person's mail")
         b.command("conversation", "reply", talks[0]["id"], "--text", "We did.")

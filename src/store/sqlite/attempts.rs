@@ -3,9 +3,9 @@
 use super::super::StoreError;
 use super::super::outgoing::{AttemptEnd, AttemptOutcome, EventKind, QueueEntry};
 use super::accept::{self, Octets};
+use super::notices::Trouble;
 use super::units::Writing;
 use super::words::{Json, Stored};
-use super::notices::Trouble;
 use super::{events, notices, queue, suppressions};
 use crate::clock::UnixMs;
 use crate::conversation::delivery::{DeliveryState, Phase, RecipientKind, SuppressionReason};

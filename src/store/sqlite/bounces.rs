@@ -2,8 +2,8 @@
 
 use super::super::StoreError;
 use super::super::outgoing::{BounceFact, BounceFactKind, EventKind, QueueEntry};
-use super::units::Writing;
 use super::notices::Trouble;
+use super::units::Writing;
 use super::{attempts, events, notices, queue, suppressions};
 use crate::conversation::delivery::{DeliveryState, SuppressionReason};
 use crate::conversation::keys::BOUNCE_LIFE;

@@ -6,9 +6,9 @@
 
 use super::super::StoreError;
 use super::super::outgoing::{Claim, EventKind, QueueEntry};
+use super::notices::Trouble;
 use super::units::Writing;
 use super::words::Stored;
-use super::notices::Trouble;
 use super::{events, notices, queue, suppressions};
 use crate::clock::UnixMs;
 use crate::conversation::delivery::{DeliveryState, Phase};

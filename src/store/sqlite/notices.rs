@@ -42,12 +42,7 @@ pub fn tell(writing: &Writing<'_>, conversation: Id, agent: &Agent, words: &str)
 }
 
 /// Tells who wrote an answer that it is late or has failed: whoever works by mail sees neither event nor page.
-pub fn of_trouble(
-    writing: &Writing<'_>,
-    entry: &QueueEntry,
-    trouble: Trouble,
-    reason: &str,
-) -> Result<(), StoreError> {
+pub fn of_trouble(writing: &Writing<'_>, entry: &QueueEntry, trouble: Trouble, reason: &str) -> Result<(), StoreError> {
     if entry.kind != MailKind::Answer {
         return Ok(());
     }

@@ -2,8 +2,8 @@
 
 use super::super::StoreError;
 use super::super::outgoing::EventKind;
-use super::units::Writing;
 use super::notices::Trouble;
+use super::units::Writing;
 use super::{events, notices, queue};
 use crate::clock::UnixMs;
 use crate::conversation::id::Id;
