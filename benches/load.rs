@@ -3,15 +3,17 @@
 //! `load smtp --port P --sessions S --mails M --octets N --to FILE [--key FILE --domain D --selector S]`
 //! sends M mails over S kept connections and prints one line of JSON. `load idle --port P --sessions S [--tls]`
 //! opens sessions, prints `ready`, and holds them until its standard input ends. `load disk --dir D` measures the
-//! disk's own sync. `load seed --dir D --conversations N` fills a store.
+//! disk's own sync. `load seed --dir D --conversations N [--answers-to DOMAIN]` fills a store, with an answer queued in each.
 
 use mail_auth::common::crypto::{RsaKey, Sha256};
 use mail_auth::common::headers::HeaderWriter;
 use mail_auth::dkim::DkimSigner;
 use replyd::clock::Clock;
-use replyd::conversation::model::Channel;
+use replyd::conversation::delivery::Posting;
+use replyd::conversation::model::{Author, AuthorKind, Channel, Direction, Via};
 use replyd::store::Store;
-use replyd::store::unit::NewConversation;
+use replyd::store::outgoing::OutgoingSettings;
+use replyd::store::unit::{NewConversation, NewMessage};
 use rustls::pki_types::{PrivateKeyDer, pem::PemObject};
 use std::collections::HashMap;
 use std::io::{BufRead, BufReader, Read, Write};
@@ -229,12 +231,39 @@ fn disk(options: &HashMap<String, String>) {
     );
 }
 
+/// A question, and its answer on its way out.
+fn exchange(n: &usize) -> [NewMessage; 2] {
+    let message = |kind, direction, text: String, posting| NewMessage {
+        direction,
+        author: Author { kind, name: Some("Sara".into()), email: None },
+        via: Via::Api,
+        text,
+        html: None,
+        quoted: String::new(),
+        signature: String::new(),
+        attachments: Vec::new(),
+        email: None,
+        idempotency_key: None,
+        uploads: Vec::new(),
+        posting,
+    };
+    let posting = Posting { to_contact: Some(Duration::ZERO), ..Posting::default() };
+    let answer = format!("Good day,\n\nplease hold the button for ten seconds. This is answer {n}.\n\nSara");
+    [
+        message(AuthorKind::Contact, Direction::Incoming, "It does not boil.".into(), Posting::default()),
+        message(AuthorKind::Agent, Direction::Outgoing, answer, posting),
+    ]
+}
+
 fn seed(options: &HashMap<String, String>) {
     let dir = std::path::PathBuf::from(options.get("dir").expect("--dir"));
     let count = number(options, "conversations", 100_000);
+    let queued_to = options.get("answers-to").cloned();
+    let domain = queued_to.clone().unwrap_or_else(|| "customer.example".to_owned());
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build().expect("a runtime");
     runtime.block_on(async {
         let store = Store::open(&dir, Clock::System).expect("a store");
+        store.set_outgoing(OutgoingSettings { hostname: "mx.reply.example".into(), ..OutgoingSettings::default() });
         for chunk in (0..count).collect::<Vec<_>>().chunks(500) {
             let begun: Vec<_> = chunk
                 .iter()
@@ -245,10 +274,10 @@ fn seed(options: &HashMap<String, String>) {
                         inbox: "support".into(),
                         channel: Channel::Email,
                         contact_name: None,
-                        contact_email: Some(format!("visitor{n}@customer.example")),
+                        contact_email: Some(format!("visitor{n}@{domain}")),
                         contact_identifier: None,
                         subject: Some(format!("Question {n}")),
-                        messages: Vec::new(),
+                        messages: queued_to.iter().flat_map(|_| exchange(n)).collect(),
                     };
                     tokio::spawn(async move { store.new_conversation(new).await })
                 })

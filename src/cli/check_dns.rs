@@ -2,20 +2,23 @@
 //! whether this host then answers as their MX.
 
 use super::check::Finding;
-use super::check_reach;
+use super::{check_reach, check_sending};
 use crate::config::checked::{Account, Config, DkimKey};
 use crate::dns::{DnsFailure, Resolver};
 use crate::sender_auth::own_key;
 use std::collections::BTreeSet;
 use std::net::{IpAddr, SocketAddr};
 
-pub fn findings(config: &Config, mx_port: u16) -> Vec<Finding> {
+pub fn findings(config: &Config, mx_port: u16, reach: &str) -> Vec<Finding> {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
     let looked = runtime.map_err(|error| error.to_string()).and_then(|runtime| {
         // The resolver's tasks live in the runtime, so it is made inside.
         runtime.block_on(async {
             let resolver = Resolver::new(&config.dns.servers).map_err(|error| error.to_string())?;
-            Ok(look(config, &resolver).await)
+            let (mut findings, addresses) = look(config, &resolver).await;
+            findings.extend(check_sending::judged(config, &resolver, &addresses).await);
+            findings.extend(check_sending::way_out(config, &resolver, reach).await);
+            Ok((findings, addresses))
         })
     });
     match looked {

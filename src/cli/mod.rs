@@ -7,6 +7,7 @@ pub mod check;
 mod check_dns;
 mod check_outbound;
 mod check_reach;
+mod check_sending;
 mod client;
 pub mod conversation;
 pub mod demo;

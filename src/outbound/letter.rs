@@ -1,6 +1,7 @@
 //! The mail of one attempt: composed when the first host wants it, or read back as it went out before; and the note,
 //! before the final dot, that from then on a host may have it.
 
+use super::compose::ComposeError;
 use super::composing::ComposingError;
 use super::in_hand::Told;
 use super::schedule::Verdict;
@@ -131,7 +132,9 @@ impl<'a> Letter<'a> {
     fn envelope(&self) -> Result<Envelope, Box<Told>> {
         let defect = |what: &str| Box::new(Told::unsaid(Verdict::Never { suppress: None }, what.to_owned()));
         let domain = self.sending.inbound_domain(&self.entry.account);
-        let domain = domain.ok_or_else(|| defect("its account is no longer in the config"))?;
+        // An operator can put it back.
+        let gone = || Told::unsaid(Verdict::Later { after: None }, ComposeError::NoAccount.to_string());
+        let domain = domain.ok_or_else(gone)?;
         let bounces = self.services.store.keys().bounce_address(self.entry.id, domain);
         Ok(Envelope {
             reverse_path: Address::parse(&bounces).ok(),

@@ -135,6 +135,18 @@ impl Sites {
         Admission::Now
     }
 
+    /// It is tried although it rests: a person wants it, or what kept it from answering may be gone.
+    pub fn wake(&mut self, name: &str) {
+        if let Some(site) = self.sites.get_mut(name) {
+            site.rests_until = None;
+        }
+    }
+
+    /// The same for all of them.
+    pub fn wake_all(&mut self) {
+        self.sites.values_mut().for_each(|site| site.rests_until = None);
+    }
+
     /// A mail in hand waits for a place, or no longer does.
     pub fn waits(&mut self, name: &str, now: UnixMs) {
         self.site(name, now).waiting += 1;
@@ -276,6 +288,20 @@ mod tests {
             assert_eq!(seconds(awake) - seconds(now), expected);
             now = awake;
         }
+    }
+
+    #[test]
+    fn a_site_that_is_woken_is_tried_at_once_and_rests_longer_if_nothing_is_better() {
+        let (mut sites, now) = sites();
+        assert_eq!(places(&mut sites, "dead", now), 1);
+        sites.ended("dead", SiteNews::Unreachable, now, u32::MAX / 2);
+        assert_eq!(places(&mut sites, "dead", now), 0);
+        sites.wake("dead");
+        assert_eq!(places(&mut sites, "dead", now), 1);
+        sites.ended("dead", SiteNews::Unreachable, now, u32::MAX / 2);
+        assert_eq!(sites.next_awake(now).map(seconds), Some(60));
+        sites.wake_all();
+        assert_eq!(sites.next_awake(now), None);
     }
 
     #[test]

@@ -38,8 +38,10 @@ impl Handle {
 /// Starts sending on the current runtime, until `shutdown`.
 pub fn start(services: Arc<Services>, shutdown: CancellationToken) -> Handle {
     let wake_at = services.clock.monotonic();
+    let sending = services.sending();
     let worker = Worker {
-        sites: Sites::new(budget(&services.sending())),
+        sites: Sites::new(budget(&sending)),
+        sending,
         services,
         drain: Drain::default(),
         routing: JoinSet::new(),
@@ -59,6 +61,8 @@ pub fn start(services: Arc<Services>, shutdown: CancellationToken) -> Handle {
 
 struct Worker {
     services: Arc<Services>,
+    /// The config that the sites go by.
+    sending: Arc<Sending>,
     sites: Sites,
     drain: Drain,
     routing: JoinSet<Routed>,
@@ -133,7 +137,7 @@ impl Worker {
 
     /// Fills the free places: first with what waits, then with what is due.
     async fn give_out(&mut self) {
-        self.sites.set_budget(budget(&self.services.sending()));
+        self.heed_config();
         self.admit_waiting();
         while self.look == Look::Now {
             let room = self.room();
@@ -143,6 +147,16 @@ impl Worker {
             if let Err(error) = self.take_due(room).await {
                 self.on_store_error(&error);
             }
+        }
+    }
+
+    /// A new config may name another way: what rests is tried on it at once.
+    fn heed_config(&mut self) {
+        let sending = self.services.sending();
+        if !Arc::ptr_eq(&sending, &self.sending) {
+            self.sites.set_budget(budget(&sending));
+            self.sites.wake_all();
+            self.sending = sending;
         }
     }
 
@@ -199,6 +213,9 @@ impl Worker {
             Ok(route) => {
                 let now = self.services.clock.now();
                 self.sites.learn(&entry.domain, &route.site, now);
+                if entry.urgent {
+                    self.sites.wake(&route.site);
+                }
                 self.sites.waits(&route.site, now);
                 self.waiting.push_back((entry, Arc::new(route)));
                 self.admit_waiting();

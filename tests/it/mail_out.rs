@@ -47,7 +47,7 @@ struct Post {
 
 enum Stage {
     Everything(Running),
-    SendingOnly(outbound::Handle, CancellationToken),
+    SendingOnly(Arc<outbound::Services>, outbound::Handle, CancellationToken),
 }
 
 /// Listeners at both addresses under one number, which is what the config can say.
@@ -126,15 +126,16 @@ impl Post {
         let parts = ServicesParts { store: store.clone(), config, clock: clock.clone(), counters, resolver };
         let services = outbound::Services::new(parts).expect("it can send");
         let stop = CancellationToken::new();
-        let handle = outbound::start(Arc::new(services.composing(compose, COMPOSING_MAX)), stop.clone());
-        Post { stage: Stage::SendingOnly(handle, stop), store, clock, port, dir, _zone: zone }
+        let services = Arc::new(services.composing(compose, COMPOSING_MAX));
+        let handle = outbound::start(Arc::clone(&services), stop.clone());
+        Post { stage: Stage::SendingOnly(services, handle, stop), store, clock, port, dir, _zone: zone }
     }
 
     /// As SIGTERM does.
     async fn stop(self) {
         match self.stage {
             Stage::Everything(running) => running.stop().await,
-            Stage::SendingOnly(handle, stop) => {
+            Stage::SendingOnly(_, handle, stop) => {
                 stop.cancel();
                 handle.ended().await;
             }
@@ -308,6 +309,20 @@ async fn a_busy_host_is_left_alone_and_tried_again() {
     post.when_due(&entry).await;
     let entry = post.settled(entry.id, DeliveryState::Delivered).await;
     assert_eq!((entry.attempts, host.received().len()), (2, 1));
+    post.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_a_person_wants_tried_now_does_not_wait_for_its_site_to_rest() {
+    let script = Script::default()
+        .at(Moment::Greeting, last("421 4.3.2 too many connections"))
+        .at(Moment::Greeting, say("220 welcome"));
+    let (post, host) = Post::with_host(script).await;
+    let entry = post.answer("jane@customer.example").await;
+    let entry = post.settled(entry.id, DeliveryState::Deferred).await;
+    post.store.retry_mail(entry.id).await.expect("it may be tried");
+    let entry = post.settled(entry.id, DeliveryState::Delivered).await;
+    assert_eq!((entry.attempts, entry.urgent, host.received().len()), (2, false, 1));
     post.stop().await;
 }
 
@@ -541,5 +556,29 @@ async fn what_is_open_is_counted() {
     assert_eq!(post.store.backlog().await.expect("read"), backlog);
     post.store.hold_mail(deferred.id, true).await.expect("held");
     assert_eq!(post.store.backlog().await.expect("read"), Backlog { held: 1, ..Backlog::default() });
+    post.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_reload_changes_where_mail_goes_and_a_config_that_cannot_be_sent_with_changes_nothing() {
+    let (first, second) = (MailHost::start(Script::default()).await, MailHost::start(Script::default()).await);
+    let post = Post::composing(first.address.port(), Arc::new(compose)).await;
+    let Stage::SendingOnly(services, ..) = &post.stage else { panic!("made above") };
+    let entry = post.answer("jane@customer.example").await;
+    post.settled(entry.id, DeliveryState::Delivered).await;
+    let config = |text: &str| {
+        let config = replyd::config::parse(&post.dir.path().join("replyd.toml"), text, Surroundings::SYSTEM);
+        Arc::new(config.expect("a good config"))
+    };
+    let text = config_text(second.address.port());
+    services.take(services.load(config(&text)).expect("it can send"));
+    let entry = post.answer("joe@customer.example").await;
+    post.settled(entry.id, DeliveryState::Delivered).await;
+    assert_eq!((first.received().len(), second.received().len()), (1, 1));
+    let broken = text.replace("dane = false", "dane = false\nca_file = \"absent.pem\"");
+    assert!(services.load(config(&broken)).is_err());
+    let entry = post.answer("jim@customer.example").await;
+    post.settled(entry.id, DeliveryState::Delivered).await;
+    assert_eq!(second.received().len(), 2);
     post.stop().await;
 }

@@ -116,11 +116,13 @@ CREATE TABLE queue (
   state TEXT NOT NULL, phase TEXT, held INTEGER NOT NULL DEFAULT 0, uncertain INTEGER NOT NULL DEFAULT 0,
   created_at INTEGER NOT NULL, due_at INTEGER, give_up_at INTEGER NOT NULL, attempts INTEGER NOT NULL DEFAULT 0,
   last_attempt_at INTEGER, told_at INTEGER, remote TEXT, remote_reply TEXT, tls TEXT, reason TEXT, transcript TEXT,
-  raw_id INTEGER, subject TEXT, thread TEXT) STRICT;
+  raw_id INTEGER, subject TEXT, thread TEXT, urgent INTEGER NOT NULL DEFAULT 0) STRICT;
 CREATE INDEX queue_due ON queue (due_at)
   WHERE state IN ('waiting', 'queued', 'deferred') AND phase IS NULL AND held = 0;
 CREATE INDEX queue_site ON queue (domain, due_at)
   WHERE state IN ('waiting', 'queued', 'deferred') AND phase IS NULL AND held = 0;
+CREATE INDEX queue_urgent ON queue (due_at)
+  WHERE urgent = 1 AND state IN ('waiting', 'queued', 'deferred') AND phase IS NULL AND held = 0;
 CREATE INDEX queue_in_hand ON queue (id) WHERE phase IS NOT NULL;
 CREATE INDEX queue_untold ON queue (created_at) WHERE state IN ('queued', 'deferred') AND told_at IS NULL;
 CREATE INDEX queue_open ON queue (conversation_id, recipient) WHERE state IN ('waiting', 'queued', 'deferred');
