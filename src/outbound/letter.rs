@@ -16,10 +16,25 @@ use std::sync::atomic::{AtomicBool, Ordering};
 /// How far the attempt has come, for whoever ends it from outside.
 #[derive(Debug, Default)]
 pub struct Reached {
+    open: AtomicBool,
     data_sent: AtomicBool,
 }
 
 impl Reached {
+    /// A host listens and wants the mail.
+    pub fn is_open(&self) -> bool {
+        self.open.load(Ordering::SeqCst)
+    }
+
+    pub(super) fn note_open(&self) {
+        self.open.store(true, Ordering::SeqCst);
+    }
+
+    #[cfg(test)]
+    pub(super) fn note_data_sent(&self) {
+        self.data_sent.store(true, Ordering::SeqCst);
+    }
+
     /// From here on an end without an answer is uncertain.
     pub fn is_data_sent(&self) -> bool {
         self.data_sent.load(Ordering::SeqCst)
@@ -53,6 +68,7 @@ impl<'a> Letter<'a> {
 
     /// What goes over the wire; every host of the attempt gets the same.
     pub async fn content(&mut self) -> Result<(Envelope, Arc<Vec<u8>>), Box<Told>> {
+        self.reached.note_open();
         if self.content.is_none() {
             self.content = Some(self.made().await?);
         }

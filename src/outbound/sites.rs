@@ -39,8 +39,10 @@ pub enum SiteNews {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Admission {
     Now,
-    /// When one of the running attempts ends.
+    /// When one of the site's own attempts ends.
     Full,
+    /// When an attempt of any site ends.
+    Crowded,
     /// Not before.
     Rests(UnixMs),
 }
@@ -160,8 +162,11 @@ impl Sites {
         if let Some(until) = site.closed(now) {
             return Admission::Rests(until);
         }
-        if is_full || (!site.proven && is_full_for_unproven) || site.running >= site.allowed.min(per_site) {
+        if site.running >= site.allowed.min(per_site) {
             return Admission::Full;
+        }
+        if is_full || (!site.proven && is_full_for_unproven) {
+            return Admission::Crowded;
         }
         site.running += 1;
         site.minute.count(now, per_minute);
@@ -367,6 +372,7 @@ mod tests {
         assert_eq!(places(&mut sites, "honest", now), 2);
         assert_eq!(sites.running, 8);
         assert_eq!(sites.admit("hang0", now), Admission::Full);
+        assert_eq!(sites.admit("new", now), Admission::Crowded);
     }
 
     #[test]

@@ -7,6 +7,7 @@
 use super::drain::Drain;
 use super::hop::{Route, Unroutable};
 use super::in_hand::{self, Ended};
+use super::running::Running;
 use super::services::{Sending, Services};
 use super::sites::{Admission, Budget, SiteNews, Sites};
 use crate::clock::UnixMs;
@@ -45,6 +46,7 @@ pub fn start(services: Arc<Services>, shutdown: CancellationToken) -> Handle {
         drain: Drain::default(),
         routing: JoinSet::new(),
         attempts: JoinSet::new(),
+        running: Running::default(),
         waiting: VecDeque::new(),
         in_hand: HashMap::new(),
         mails: HashSet::new(),
@@ -65,6 +67,7 @@ struct Worker {
     drain: Drain,
     routing: JoinSet<Routed>,
     attempts: JoinSet<Ended>,
+    running: Running,
     /// Routed, without a place at their site.
     waiting: VecDeque<(QueueEntry, Arc<Route>)>,
     /// Mails in hand by recipient domain.
@@ -227,20 +230,29 @@ impl Worker {
 
     /// Begins attempts in the order in which mail came to wait, but nobody waits for a site that is not their own.
     fn admit_waiting(&mut self) {
-        let now = self.services.clock.now();
+        let (now, monotonic, mut crowded) = (self.services.clock.now(), self.services.clock.monotonic(), 0);
         for (entry, route) in std::mem::take(&mut self.waiting) {
             match self.sites.admit(&route.site, now) {
                 Admission::Now => {
                     self.sites.waits_no_more(&route.site);
                     let (services, drain) = (Arc::clone(&self.services), self.drain.clone());
-                    self.attempts.spawn(in_hand::run(services, entry, route, drain));
+                    let leash = self.running.begin(entry.id, monotonic);
+                    self.attempts.spawn(in_hand::run(services, entry, route, drain, leash));
                 }
                 Admission::Full => self.waiting.push_back((entry, route)),
+                Admission::Crowded => {
+                    crowded += 1;
+                    self.waiting.push_back((entry, route));
+                }
                 Admission::Rests(until) => {
                     self.sites.waits_no_more(&route.site);
                     self.put_back(entry, &route, until);
                 }
             }
+        }
+        if crowded > 0 {
+            self.running.give_way(crowded, monotonic);
+            self.wake_at = self.wake_at.min(monotonic + CROWDED);
         }
     }
 
@@ -253,6 +265,7 @@ impl Worker {
     fn on_ended(&mut self, ended: Option<Ended>) {
         let Some(Ended { entry, domain, site, news, at }) = ended else { return };
         self.mails.remove(&entry);
+        self.running.ended(entry);
         if let Some(count) = self.in_hand.get_mut(&domain) {
             *count -= 1;
             if *count == 0 {
@@ -367,6 +380,8 @@ fn wait_between(now: UnixMs, due: UnixMs) -> Duration {
 const POLL: Duration = Duration::from_secs(30);
 /// Between two looks that find nothing to take although mail is due.
 const FRUITLESS: Duration = Duration::from_millis(250);
+/// Between two looks at who hangs, while mail waits for a place.
+const CROWDED: Duration = Duration::from_secs(2);
 const TEND_MIN: Duration = Duration::from_secs(1);
 /// Busy domains that a claim names.
 const BUSY_MAX: usize = 512;
