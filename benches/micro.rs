@@ -119,6 +119,7 @@ fn acceptance(number: u64) -> Acceptance {
         recipients: vec![("support@r.example".into(), "acme".into())],
         octets: MailOctets::Memory(reply(number)),
         sha256,
+        identity: None,
         message_id: Some(format!("{number}@customer.example")),
         auth: serde_json::json!({"spf": "pass", "dkim": [], "verdict": "authentic"}),
         reply: "250 2.0.0 queued".into(),

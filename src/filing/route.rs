@@ -3,9 +3,10 @@
 //! In order: token of the envelope recipient; tokens of the header; the mails it answers, if the sender takes part in
 //! that conversation; inbox address; postmaster and abuse. Never by subject: strangers share subjects.
 
-use super::wanted::{Wanted, token_in_message_id};
+use super::wanted::Wanted;
 use crate::conversation::id::Id;
 use crate::conversation::model::{AuthorKind, Channel};
+use crate::conversation::reply_token::ReplyToken;
 use crate::mail::automatic::Class;
 use crate::store::unit::{Destination, RoutingEvidence};
 
@@ -86,7 +87,7 @@ fn existing(case: &Case<'_>, evidence: &RoutingEvidence) -> Option<(Id, &'static
     }
     let joined = |wanted: &String| {
         let same = evidence.by_message_id.iter().filter(|(id, _)| id == wanted).map(|(_, id)| *id);
-        let of_chatwoot = token_in_message_id(wanted).and_then(by_token);
+        let of_chatwoot = ReplyToken::in_message_id(wanted).and_then(by_token);
         same.chain(of_chatwoot).find(|id| evidence.sender_takes_part.contains(id))
     };
     case.wanted.message_ids.iter().find_map(joined).map(|id| (id, "answer to a mail of the conversation"))
@@ -115,7 +116,6 @@ fn is_role(recipient: &str) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::conversation::reply_token::ReplyToken;
     use crate::store::unit::ContactOf;
 
     const TOKEN: ReplyToken = ReplyToken([1; 16]);

@@ -246,6 +246,7 @@ impl Respondent {
                 author_ip: self.client(),
                 content,
                 answering: self.answering(),
+                words: None,
             }),
             Err(failure) => {
                 self.refuse_all("end_of_content", &failure.reply, &failure.reason);

@@ -3,6 +3,7 @@
 //! The shell (`inbound::session`) polls [`session::Session`], does what each output says, and decides nothing about
 //! mail. RFC 5321, 2033 (LMTP), 1870, 1652/6152, 2034, 2920, 3030, 3207, 6531, 9422.
 
+pub mod content_scan;
 pub mod question;
 pub mod reply;
 pub mod session;
@@ -10,7 +11,6 @@ pub mod session;
 mod chunk;
 mod command;
 mod content;
-mod content_scan;
 mod data;
 mod deadline;
 mod extension;

@@ -23,6 +23,8 @@ pub struct Acceptance {
     pub recipients: Vec<(String, String)>,
     pub octets: MailOctets,
     pub sha256: [u8; 32],
+    /// What tells that two copies are one mail, whatever way each took; `None` where only the octets can tell.
+    pub identity: Option<[u8; 32]>,
     pub message_id: Option<String>,
     /// `AuthResults` of `sender_auth`.
     pub auth: serde_json::Value,
@@ -35,7 +37,7 @@ pub struct Acceptance {
 pub struct AcceptedEntry {
     pub ledger_id: Id,
     pub recipient: String,
-    /// The same octets for the same recipient were accepted before: nothing is filed twice.
+    /// The same mail for the same recipient was accepted before: nothing is filed twice.
     pub duplicate: bool,
 }
 

@@ -153,6 +153,7 @@ fn acceptance(raw: &str, recipients: &[&str]) -> Acceptance {
         recipients: recipients.iter().map(|to| ((*to).to_owned(), account(to).to_owned())).collect(),
         octets: MailOctets::Memory(raw.as_bytes().to_vec()),
         sha256,
+        identity: None,
         message_id: None,
         auth: serde_json::json!({ "verdict": verdict }),
         reply: "250 2.0.0 ok".into(),

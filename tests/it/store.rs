@@ -32,6 +32,7 @@ fn mail(octets: &str, recipients: &[&str]) -> Acceptance {
         recipients: recipients.iter().map(|to| ((*to).to_owned(), "acme".to_owned())).collect(),
         octets: MailOctets::Memory(octets.as_bytes().to_vec()),
         sha256,
+        identity: None,
         message_id: Some("m1@example.org".into()),
         auth: serde_json::json!({"verdict": "authentic"}),
         reply: "250 2.0.0 ok".into(),

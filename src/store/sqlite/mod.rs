@@ -17,5 +17,6 @@ pub(super) mod reply_tokens;
 pub(super) mod routing;
 pub(super) mod schema;
 pub(super) mod units;
+pub(super) mod used_signatures;
 pub(super) mod words;
 pub(super) mod writer;
