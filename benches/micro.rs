@@ -115,7 +115,7 @@ fn acceptance(number: u64) -> Acceptance {
         remote_ip: Some([192, 0, 2, 1].into()),
         helo: Some("mx.customer.example".into()),
         tls: None,
-        envelope_from: "jane@customer.example".into(),
+        envelope_from: Some("jane@customer.example".into()),
         recipients: vec![("support@r.example".into(), "acme".into())],
         octets: MailOctets::Memory(reply(number)),
         sha256,

@@ -74,7 +74,7 @@ impl Running {
         let filing = filing::start(filing::Services { large_mails, ..filed_by }, surfaces.clone())?;
         let watched = Arc::clone(&config);
         tasks.spawn(tls.watch(move || watched.load().tls.clone(), stop.clone()));
-        let surface = Surface { demo, ..Surface::new(store.clone(), config, clock, metrics) };
+        let surface = Surface { demo, ..Surface::new(Arc::clone(&services), metrics) };
         let http = addresses(&sockets.http);
         http::start(&surface, Doors { tcp: sockets.http, owner: sockets.owner }, &surfaces, &tasks)?;
         Ok(Running { services, mail, filing, http, store, stop, surfaces, tasks })

@@ -25,8 +25,8 @@ pub struct Offered {
     pub origin: Origin,
     /// Whose address SPF asks about: `None` when the peer is one of our own relays and named no client.
     pub author_ip: Option<IpAddr>,
-    /// Empty for the null reverse-path.
-    pub envelope_from: String,
+    /// Empty for the null reverse-path; `None` where a door told no envelope.
+    pub envelope_from: Option<String>,
     pub recipients: Vec<Recipient>,
     pub content: Content,
     pub answering: Answering,
@@ -114,7 +114,7 @@ async fn examine(services: &Services, offered: &Offered) -> Result<Evidence, Con
         let check = Check {
             ip: offered.author_ip,
             helo: offered.origin.helo.as_deref().unwrap_or_default(),
-            mail_from: &offered.envelope_from,
+            mail_from: offered.envelope_from.as_deref().unwrap_or_default(),
             raw: &signed,
             now: services.clock.now().seconds(),
             limits: &limits,
@@ -186,7 +186,7 @@ fn defer(services: &Services, offered: &Offered, error: &ContentError) -> Receiv
     let reply = reply::not_stored();
     for recipient in &offered.recipients {
         let offer = Offer {
-            envelope_from: Some(&offered.envelope_from),
+            envelope_from: offered.envelope_from.as_deref(),
             envelope_to: Some(&recipient.address),
             account: Some(&recipient.account),
             size: Some(offered.content.octets()),
@@ -210,7 +210,7 @@ const STAGE: &str = "end_of_content";
 #[derive(Debug)]
 struct Envelope {
     origin: Origin,
-    envelope_from: String,
+    envelope_from: Option<String>,
     message_id: Option<String>,
     size: u64,
     sha256: [u8; 32],
@@ -235,7 +235,7 @@ impl Envelope {
 
     fn refuse(&self, services: &Services, recipient: &Recipient, reply: &Reply, reason: &str) {
         let offer = Offer {
-            envelope_from: Some(&self.envelope_from),
+            envelope_from: self.envelope_from.as_deref(),
             envelope_to: Some(&recipient.address),
             account: Some(&recipient.account),
             message_id: self.message_id.as_deref(),
@@ -299,7 +299,7 @@ fn accepted(services: &Services, envelope: &Envelope, recipient: &Recipient, ent
         session = %envelope.origin.session,
         mail = %entry.ledger_id,
         remote_ip = envelope.origin.remote_ip.map(tracing::field::display),
-        from = %ledger::masked(&envelope.envelope_from),
+        from = envelope.envelope_from.as_deref().map(ledger::masked),
         to = %ledger::masked(&recipient.address),
         message_id = envelope.message_id.as_deref().map(ledger::masked_id),
         size = envelope.size,

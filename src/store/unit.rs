@@ -17,8 +17,8 @@ pub struct Acceptance {
     pub remote_ip: Option<IpAddr>,
     pub helo: Option<String>,
     pub tls: Option<String>,
-    /// Empty for the null reverse-path.
-    pub envelope_from: String,
+    /// Empty for the null reverse-path; `None` where a door told no envelope.
+    pub envelope_from: Option<String>,
     /// Canonical recipient addresses with their accounts; one ledger entry each.
     pub recipients: Vec<(String, String)>,
     pub octets: MailOctets,

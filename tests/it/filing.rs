@@ -149,7 +149,7 @@ fn acceptance(raw: &str, recipients: &[&str]) -> Acceptance {
         remote_ip: None,
         helo: None,
         tls: None,
-        envelope_from: if raw.contains("MAILER-DAEMON") { String::new() } else { "sender@example.org".into() },
+        envelope_from: Some(if raw.contains("MAILER-DAEMON") { String::new() } else { "sender@example.org".into() }),
         recipients: recipients.iter().map(|to| ((*to).to_owned(), account(to).to_owned())).collect(),
         octets: MailOctets::Memory(raw.as_bytes().to_vec()),
         sha256,

@@ -28,7 +28,7 @@ fn mail(octets: &str, recipients: &[&str]) -> Acceptance {
         remote_ip: "192.0.2.1".parse().ok(),
         helo: Some("mx.example".into()),
         tls: None,
-        envelope_from: "ann@example.org".into(),
+        envelope_from: Some("ann@example.org".into()),
         recipients: recipients.iter().map(|to| ((*to).to_owned(), "acme".to_owned())).collect(),
         octets: MailOctets::Memory(octets.as_bytes().to_vec()),
         sha256,
