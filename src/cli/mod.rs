@@ -17,6 +17,7 @@ pub mod inspect;
 mod inspect_auth;
 mod print;
 pub mod queue;
+pub mod relay;
 mod reply;
 pub mod serve;
 pub mod suppression;
@@ -72,6 +73,8 @@ enum Command {
     /// API tokens
     #[command(subcommand)]
     Token(token::TokenCommand),
+    /// Bring one mail from stdin to an ingress: for the pipe of an MTA. $URL and $INGRESS_PASSWORD say where
+    Relay(relay::RelayArgs),
     /// Copy the store of the running daemon into one file
     Backup(backup::BackupArgs),
 }
@@ -95,6 +98,7 @@ pub fn main() -> ExitCode {
         Command::Agent(command) => agent::run(&config, command),
         Command::Suppression(command) => suppression::run(&config, command),
         Command::Token(command) => token::run(&config, command),
+        Command::Relay(args) => return relay::run(&args),
         Command::Backup(args) => backup::run(&config, &args),
     };
     match done {

@@ -19,6 +19,7 @@ mod listener;
 mod peer;
 mod policy;
 mod product;
+mod relay_command;
 mod sender_auth;
 mod shapes;
 mod site;
