@@ -5,6 +5,7 @@ pub mod agent;
 pub mod backup;
 pub mod check;
 mod check_dns;
+mod check_doors;
 mod check_reach;
 mod client;
 pub mod conversation;
@@ -83,6 +84,9 @@ enum Command {
 pub fn main() -> ExitCode {
     let cli = match Cli::try_parse() {
         Ok(cli) => cli,
+        Err(error) if error.use_stderr() => {
+            return relay::misused(std::env::args()).unwrap_or_else(|| usage(&error));
+        }
         Err(error) => return usage(&error),
     };
     let config = cli.config;

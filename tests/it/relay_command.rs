@@ -125,6 +125,15 @@ fn without_its_environment_it_says_what_is_required() {
 }
 
 #[test]
+fn variables_may_stand_on_the_line_as_for_rake() {
+    let stub = Stub::start(Does::Answers("HTTP/1.1 204 No Content\r\n\r\n"));
+    let url = format!("URL={}", stub.url());
+    let (text, code) = relay(&["postfix", &url, "INGRESS_PASSWORD=x=y"], &[("URL", "http://elsewhere.invalid/")], MAIL);
+    assert_eq!((text.as_str(), code), ("2.0.0 Successfully relayed message to ingress", 0));
+    assert!(stub.requests()[0].contains("Basic YWN0aW9ubWFpbGJveDp4PXk=\r\n"));
+}
+
+#[test]
 fn what_the_server_answers_decides() {
     let done = "Successfully relayed message to ingress";
     for answer in [
@@ -363,7 +372,12 @@ fn a_spool_that_cannot_be_used_defers() {
 
 #[test]
 fn wrong_usage_has_its_own_code() {
-    for words in [&["sendmail"][..], &[], &["exim", "--flush"], &["exim", "extra"]] {
+    // Postfix and qmail would bounce at 64; Exim gets it as from Rails.
+    for (mta, text, code) in [("postfix", "4.0.0 Error relaying to ingress: wrong usage", 1), ("qmail", "Error", 111)] {
+        let (said, found) = relay(&[mta, "--colour"], &[], b"");
+        assert!(said.starts_with(text) && found == code, "{said} {found}");
+    }
+    for words in [&["sendmail"][..], &[], &["exim", "--flush"], &["exim", "--colour"]] {
         let output =
             Command::new(env!("CARGO_BIN_EXE_replyd")).arg("relay").args(words).env_clear().output().expect("it runs");
         assert_eq!(output.status.code(), Some(64), "{words:?}");

@@ -26,6 +26,10 @@ pub struct RelayArgs {
     /// Bring what waits in the spool, and read no mail
     #[arg(long, requires = "spool")]
     flush: bool,
+    /// URL=… and INGRESS_PASSWORD=… for an MTA that passes no environment, as rake takes them; everybody on the machine
+    /// may see them
+    #[arg(value_name = "NAME=VALUE")]
+    variables: Vec<String>,
 }
 
 pub fn run(args: &RelayArgs) -> ExitCode {
@@ -33,7 +37,10 @@ pub fn run(args: &RelayArgs) -> ExitCode {
 }
 
 fn report(args: &RelayArgs) -> Report {
-    let of = |name| std::env::var(name).ok().filter(|value| !value.trim().is_empty());
+    let of = |name: &str| {
+        let given = args.variables.iter().rev().find_map(|given| given.strip_prefix(name)?.strip_prefix('='));
+        given.map(str::to_owned).or_else(|| std::env::var(name).ok()).filter(|value| !value.trim().is_empty())
+    };
     let (Some(url), Some(password)) = (of("URL"), of("INGRESS_PASSWORD")) else { return Report::unconfigured() };
     let target = match url::parse(&url) {
         Ok(url) => Target { url, password },
@@ -43,6 +50,17 @@ fn report(args: &RelayArgs) -> Report {
         None => straight(&target),
         Some(folder) if args.flush => delivery::flush(&target, folder),
         Some(folder) => delivery::by_spool(&target, folder, &mut std::io::stdin().lock()),
+    }
+}
+
+/// What a call answers whose words clap does not know. Postfix and qmail would bounce a mail at the code of wrong usage,
+/// for a slip in a line of the MTA's config.
+pub fn misused(words: impl Iterator<Item = String>) -> Option<ExitCode> {
+    let mut words = words.skip_while(|word| word != "relay").skip(1);
+    let mta = words.find_map(|word| <Mta as clap::ValueEnum>::from_str(&word, false).ok())?;
+    match mta {
+        Mta::Exim => None,
+        Mta::Postfix | Mta::Qmail => Some(mta.tell(&Report::error("wrong usage, see replyd relay --help"))),
     }
 }
 
