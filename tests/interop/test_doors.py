@@ -123,7 +123,7 @@ class Requests(House):
         again = requests.post(self.url("mailgun") + "/mime", data=fields, timeout=60)
         self.assertEqual(again.status_code, 204, "a retry has the same signature")
         self.assertEqual(requests.head(self.url("mandrill"), timeout=60).status_code, 200)
-        self.filed({"postmark": "postmark", "postmarkform": "postmark", "sendgrid": "sendgrid"})
+        self.filed({"postmark": "postmark", "postmarkform": "postmark", "sendgrid": "sendgrid", "mailgun": "mailgun"})
 
     def test_urllib_and_a_wrong_password(self):
         raw, _ = self.mail("urllib")
@@ -194,7 +194,7 @@ class Pipes(House):
             self.assertEqual((entry["ingress"], entry["outcome"], entry["envelope_from"]), ("pipe", "filed", "jane@customer.example"), entry)
 
     def test_postfix(self):
-        self.arrives(self.postfix(), "4.4.2 Network error relaying to ingress")
+        self.arrives(self.postfix(), "Network error relaying to ingress")
 
     def test_exim(self):
         self.arrives(self.exim(), "defer")
