@@ -1,14 +1,16 @@
 //! The body of a request, as it comes: no longer than it may be, and no slower.
 
 use super::answer::Refused;
+use crate::clock::Clock;
 use axum::body::{Body, Bytes};
 use http_body_util::BodyExt;
-use std::time::Duration;
-use tokio::time::{Instant, timeout_at};
+use std::time::{Duration, Instant};
+use tokio::time::timeout_at;
 
 #[derive(Debug)]
 pub struct Octets {
     body: Body,
+    clock: Clock,
     left: u64,
     octets_max: u64,
     end: Instant,
@@ -19,15 +21,16 @@ pub struct Octets {
 pub struct Drain(pub u64);
 
 impl Octets {
-    pub fn new(body: Body, octets_max: u64, patience: Duration) -> Octets {
-        Octets { body, left: octets_max, octets_max, end: Instant::now() + patience }
+    pub fn new(body: Body, octets_max: u64, clock: Clock, patience: Duration) -> Octets {
+        let end = clock.monotonic() + patience;
+        Octets { body, clock, left: octets_max, octets_max, end }
     }
 
     /// The next octets; `None` behind the last.
     pub async fn next(&mut self) -> Result<Option<Bytes>, Refused> {
         loop {
-            let until = self.end.min(Instant::now() + BLOCK_PATIENCE);
-            let frame = timeout_at(until, self.body.frame()).await.map_err(|_elapsed| Refused::too_slow())?;
+            let until = self.end.min(self.clock.monotonic() + BLOCK_PATIENCE);
+            let frame = timeout_at(until.into(), self.body.frame()).await.map_err(|_elapsed| Refused::too_slow())?;
             let Some(frame) = frame else { return Ok(None) };
             let frame = frame.map_err(|error| Refused::malformed(format!("the body broke off: {error}")))?;
             let Ok(octets) = frame.into_data() else { continue };

@@ -42,7 +42,8 @@ impl Call {
             tls: None,
         };
         let success = if ingress == Ingress::Mandrill { StatusCode::OK } else { StatusCode::NO_CONTENT };
-        let body = Octets::new(body, body_octets_max(&config, ingress), config.limits.data_timeout);
+        let body =
+            Octets::new(body, body_octets_max(&config, ingress), services.clock.clone(), config.limits.data_timeout);
         (Call { surface, services, config, origin, parts, success }, body)
     }
 
