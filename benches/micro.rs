@@ -72,6 +72,7 @@ async fn commits() -> (f64, f64) {
         let entries = store.unfiled(None, TOGETHER).await.expect("entries");
         mails += entries.len() as u64;
         let results = entries.iter().map(|entry| FilingResult {
+            agent: None,
             bounce: None,
             orders: Vec::new(),
             ledger_id: entry.id,

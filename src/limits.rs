@@ -23,6 +23,34 @@ pub const COMMAND_LINE_OCTETS_MAX: usize = 2048;
 /// read LIMITS sends its whole list at once and the rest of it later (RFC 5321 §4.5.3.1.10), so this is generous.
 pub const RECIPIENTS_BEYOND_MAX: usize = 1000;
 
+/// Mails of one conversation to one recipient within an hour, answers and notifications each for themselves; what comes
+/// beyond is held for an operator: two desks that answer each other end here.
+pub const MAILS_PER_HOUR_MAX: usize = 30;
+
+/// replyd's own words to an agent about one conversation within an hour; more are not written.
+pub const NOTICES_PER_HOUR_MAX: usize = 5;
+
+/// Messages that go out as one mail; a further one begins the next.
+pub const MESSAGES_PER_MAIL_MAX: usize = 100;
+
+/// Events kept for whoever listens again; the oldest go first.
+pub const EVENTS_KEPT_MAX: usize = 1_000_000;
+
+/// A line of a remote host's reply, line end included (RFC 5321 §4.5.3.1.5 asks for 512).
+pub const REPLY_LINE_OCTETS_MAX: usize = 2048;
+
+/// Lines of one reply of a remote host; the longest EHLO answers of today have about 20.
+pub const REPLY_LINES_MAX: usize = 64;
+
+/// A remote host's words as they are stored and shown.
+pub const REMOTE_WORDS_OCTETS_MAX: usize = 2048;
+
+/// What is kept of an attempt's dialogue; its content is not part of it.
+pub const TRANSCRIPT_OCTETS_MAX: usize = 16 * 1024;
+
+/// Rounds of PBKDF2 that a host may ask of us for SCRAM (RFC 7677 asks for 4,096 at least): each attempt pays them.
+pub const SCRAM_ROUNDS_MAX: u32 = 600_000;
+
 /// What a listener allows its peers.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Limits {

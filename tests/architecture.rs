@@ -69,6 +69,8 @@ const ONLY_IN: &[(&str, &[&str], &str)] = &[
     ("Reply::new(", &["smtp/reply.rs"], "every word a peer gets to read stands in one file"),
     ("mail_parser", &["mail", "sender_auth"], "one reading of a mail"),
     ("mail_auth", &["sender_auth", "dns"], "one place that verifies"),
+    ("lettre::", &["outbound/compose"], "nothing reaches it unchecked"),
+    ("minijinja::", &["outbound/compose"], "templates are bounded in one place"),
 ];
 
 struct Source {

@@ -4,9 +4,13 @@
 use super::failure::{Done, Exit, Failure};
 use super::print::{json, one_line, say};
 use crate::clock::{Clock, UnixMs};
-use crate::config::checked::{Account, Config, Endpoint};
+use crate::config::checked::{Account, Config, Endpoint, Inbox};
+use crate::conversation::keys::Keys;
 use crate::net::listen;
 use crate::net::tls::Tls;
+use crate::outbound::compose::Sender;
+use crate::sender_auth::own_key;
+use crate::sender_auth::{Alignment, Signer};
 use rustls::client::verify_server_name;
 use rustls::pki_types::pem::PemObject;
 use rustls::pki_types::{CertificateDer, ServerName};
@@ -93,6 +97,8 @@ fn findings(config_file: &Path, args: &CheckArgs) -> Vec<Finding> {
     let mut findings = vec![Finding::ok(format!("{}: every key is known and allowed", config_file.display()))];
     findings.extend(accounts(&config));
     findings.extend(super::check_doors::findings(&config));
+    findings.extend(sender(&config));
+    findings.extend(super::check_outbound::findings(&config));
     findings.extend(tls(&config));
     findings.extend(secret_modes(config_file));
     findings.push(data_dir(&config.server.data_dir));
@@ -134,7 +140,7 @@ fn accounts(config: &Config) -> Vec<Finding> {
 fn dkim_keys(account: &Account) -> Vec<Finding> {
     let check = |key: &crate::config::checked::DkimKey| {
         let name = format!("account {}: DKIM key {}._domainkey.{}", account.name, key.selector, key.domain);
-        match super::dkim_key::public_half(key.key.expose()) {
+        match own_key::public_half(key.key.expose()) {
             Some(_) => Finding::ok(name),
             None => Finding::error(format!(
                 "{name}: it is no RSA or Ed25519 private key in PKCS#8 PEM form; make one with replyd init"
@@ -142,6 +148,28 @@ fn dkim_keys(account: &Account) -> Vec<Finding> {
         }
     };
     account.dkim.iter().map(check).collect()
+}
+
+/// Whether mail can be composed and signed, and by whom it is signed.
+fn sender(config: &Config) -> Vec<Finding> {
+    if let Err(error) = Sender::new(config, Keys::new(&[0; 32])) {
+        return vec![Finding::error(error.to_string())];
+    }
+    let signed = config.accounts.iter().filter(|account| !account.dkim.is_empty());
+    signed.flat_map(|account| account.inboxes.iter().filter_map(|inbox| foreign_address(account, inbox))).collect()
+}
+
+fn foreign_address(account: &Account, inbox: &Inbox) -> Option<Finding> {
+    let address = inbox.address.as_deref()?;
+    let (_, domain) = address.rsplit_once('@')?;
+    let signer = Signer::load(&account.dkim).ok()?;
+    (signer.alignment(domain) == Alignment::Foreign).then(|| {
+        Finding::warning(format!(
+            "account {}: mail from {address} is signed by no DKIM key of {domain}, so DMARC does not count its signatures; \
+             add a key for {domain} to dkim",
+            account.name
+        ))
+    })
 }
 
 fn tls(config: &Config) -> Vec<Finding> {

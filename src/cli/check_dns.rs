@@ -2,9 +2,10 @@
 //! whether this host then answers as their MX.
 
 use super::check::Finding;
-use super::{check_reach, dkim_key};
+use super::check_reach;
 use crate::config::checked::{Account, Config, DkimKey};
 use crate::dns::{DnsFailure, Resolver};
+use crate::sender_auth::own_key;
 use std::collections::BTreeSet;
 use std::net::{IpAddr, SocketAddr};
 
@@ -102,7 +103,7 @@ async fn signing_key(key: &DkimKey, resolver: &Resolver) -> Finding {
         Ok(texts) => texts,
         Err(trouble) => return unanswered(&name, &trouble),
     };
-    let ours = dkim_key::public_half(key.key.expose()).map(|public| format!("p={public}"));
+    let ours = own_key::public_half(key.key.expose()).map(|public| format!("p={public}"));
     let is_ours = |record: &String| ours.as_ref().is_some_and(|ours| without_spaces(record).contains(ours));
     match texts.as_slice() {
         [] => Finding::error(format!("{name}: none found; publish the one replyd init printed")),

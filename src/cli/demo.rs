@@ -97,11 +97,13 @@ fn invitation(demo: &Demo, program: &str) -> String {
     format!(
         r#"The replyd demo is running. Nothing leaves this machine; Ctrl-C stops it.
 
-  page           http://{http}/
+  conversation   http://{http}/
+  mailboxes      http://{http}/mailbox
   mail (SMTP)    {smtp}
   reply address  {reply_address}
 
-Answer as the customer, from another shell:
+Answer as the agent on the first page, and as the customer or the agent in their mailboxes. Or as the customer from
+another shell:
 
   swaks --server {smtp} --from {CUSTOMER} --to '{reply_address}' --header 'Subject: Re: {SUBJECT}' --body 'It works now, thank you!'
 
@@ -109,9 +111,10 @@ or, without swaks:
 
   python3 -c "import smtplib; smtplib.SMTP('{host}', {port}).sendmail('{CUSTOMER}', '{reply_address}', 'From: Jane Doe <{CUSTOMER}>\nTo: {reply_address}\nSubject: Re: {SUBJECT}\n\nIt works now, thank you!')"
 
-Then look at the page, or ask:
+Then look at the pages, or ask:
 
   {program} conversation show {id} --config {config}
+  {program} queue list --config {config}
   {program} inbound list --config {config}
 "#,
         id = conversation.id,

@@ -1,17 +1,15 @@
-//! `replyd init DOMAIN --config FILE`: a commented config and a DKIM key, and the DNS records to publish. Nothing
+//! `replyd init DOMAIN --config FILE`: a commented config, two DKIM keys, and the DNS records to publish. Nothing
 //! that exists is overwritten.
 
 use super::failure::{Done, Exit, Failure};
 use super::print::{json, one_line, say};
 use crate::mail::address::{canonical_domain, is_host_name};
-use aws_lc_rs::encoding::{AsDer, Pkcs8V1Der, PublicKeyX509Der};
-use aws_lc_rs::rsa::{KeyPair, KeySize};
-use data_encoding::BASE64;
+use crate::sender_auth::own_key::{KeyKind, new_key, record};
 use serde_json::json;
 use std::fs::OpenOptions;
 use std::io::Write;
 use std::os::unix::fs::OpenOptionsExt;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 #[derive(Debug, clap::Args)]
 pub struct InitArgs {
@@ -56,52 +54,71 @@ pub fn run(config_file: &Path, args: &InitArgs) -> Done {
         account: account_name(&args.domain),
         domain: args.domain.clone(),
     };
-    let key_name = format!("{}.{SELECTOR}.pem", plan.domain);
-    let key_file = config_file.with_file_name(&key_name);
-    if config_file.exists() {
-        return Err(exists(config_file));
+    let keys = [Key::rsa()?, Key::ed25519()?];
+    let key_files: Vec<PathBuf> = keys.iter().map(|key| config_file.with_file_name(plan.key_name(key))).collect();
+    if let Some(there) = key_files.iter().map(PathBuf::as_path).chain([config_file]).find(|file| file.exists()) {
+        return Err(exists(there));
     }
     make_folder(config_file)?;
-    let (private, public) = new_key()?;
-    // The group may read both, so that a folder with the daemon's group (chmod g+s) is all the service needs.
-    create(&key_file, &pem(&private), 0o640)?;
-    create(config_file, &plan.config(&key_name), 0o640)?;
-    let records = plan.records(&public);
+    // The group may read them, so that a folder with the daemon's group (chmod g+s) is all the service needs.
+    for (key, file) in keys.iter().zip(&key_files) {
+        create(file, &key.pem, 0o640)?;
+    }
+    create(config_file, &plan.config(&keys), 0o640)?;
+    let records = plan.records(&keys);
     if args.json {
         let records: Vec<_> =
             records.iter().map(|r| json!({ "name": r.name, "type": r.kind, "data": r.data, "hint": r.hint })).collect();
-        json(&json!({ "config": config_file, "key": key_file, "records": records }));
+        json(&json!({ "config": config_file, "keys": key_files, "records": records }));
     } else {
-        report(config_file, &key_file, &records);
+        report(config_file, &key_files, &records);
     }
     Ok(())
 }
 
-fn report(config_file: &Path, key_file: &Path, records: &[Record]) {
+fn report(config_file: &Path, key_files: &[PathBuf], records: &[Record]) {
     let name = one_line(&config_file.display().to_string());
-    say!("written: {name} and {}\n\nPublish these DNS records:\n", one_line(&key_file.display().to_string()));
+    let keys: Vec<String> = key_files.iter().map(|file| one_line(&file.display().to_string())).collect();
+    say!("written: {name}, {}\n\nPublish these DNS records:\n", keys.join(" and "));
     for record in records {
         say!("; {}\n{}. {} {}\n", record.hint, record.name, record.kind, record.data);
     }
     say!("Then: replyd check --config {name}, and replyd serve --config {name}");
 }
 
+/// Whose mail it is, until somebody says it better.
+fn capital(name: &str) -> String {
+    let mut letters = name.chars();
+    letters.next().map(|first| first.to_ascii_uppercase()).into_iter().chain(letters).collect()
+}
+
 fn account_name(domain: &str) -> String {
     domain.split('.').next().unwrap_or("main").to_ascii_lowercase()
 }
 
-fn new_key() -> Result<(Vec<u8>, Vec<u8>), Failure> {
-    let failed = |_| Failure::new(Exit::Software, "cannot make an RSA key: the cryptography library failed");
-    let pair = KeyPair::generate(KeySize::Rsa2048).map_err(failed)?;
-    let private: Pkcs8V1Der<'_> = pair.as_der().map_err(failed)?;
-    let public: PublicKeyX509Der<'_> = aws_lc_rs::signature::KeyPair::public_key(&pair).as_der().map_err(failed)?;
-    Ok((private.as_ref().to_vec(), public.as_ref().to_vec()))
+/// A key that is new.
+struct Key {
+    selector: &'static str,
+    pem: String,
+    /// The TXT record that publishes its public half.
+    record: String,
 }
 
-/// RFC 7468 §10.
-fn pem(der: &[u8]) -> String {
-    let lines = wrapped(&BASE64.encode(der), 64).join("\n");
-    format!("-----BEGIN PRIVATE KEY-----\n{lines}\n-----END PRIVATE KEY-----\n")
+impl Key {
+    /// What every receiver can verify.
+    fn rsa() -> Result<Key, Failure> {
+        Key::new("r1", KeyKind::Rsa)
+    }
+
+    /// RFC 8463: short and quick, and not known to every receiver yet, so the mail has both signatures.
+    fn ed25519() -> Result<Key, Failure> {
+        Key::new("e1", KeyKind::Ed25519)
+    }
+
+    fn new(selector: &'static str, kind: KeyKind) -> Result<Key, Failure> {
+        let made = new_key(kind).ok().and_then(|pem| record(&pem).map(|record| Key { selector, pem, record }));
+        made.ok_or_else(|| Failure::new(Exit::Software, "cannot make a key: the cryptography library failed"))
+    }
 }
 
 fn wrapped(text: &str, width: usize) -> Vec<String> {
@@ -142,30 +159,39 @@ fn exists(file: &Path) -> Failure {
 }
 
 impl Plan {
+    fn key_name(&self, key: &Key) -> String {
+        format!("{}.{}.pem", self.domain, key.selector)
+    }
+
     /// The example with this domain in it: one text explains every key, here and there.
-    fn config(&self, key_name: &str) -> String {
-        let sample_key =
+    fn config(&self, keys: &[Key]) -> String {
+        let sample =
             r#"#: dkim = [{ domain = "acme.example", selector = "r1", key = { file = "/etc/replyd/r1.pem" } }]"#;
-        let key = format!(
-            r#"dkim = [{{ domain = "{}", selector = "{SELECTOR}", key = {{ file = "{key_name}" }} }}]"#,
-            self.domain
-        );
+        let entry = |key: &Key| {
+            let (domain, selector, file) = (&self.domain, key.selector, self.key_name(key));
+            format!(r#"  {{ domain = "{domain}", selector = "{selector}", key = {{ file = "{file}" }} }},"#)
+        };
+        let entries: Vec<String> = keys.iter().map(entry).collect();
         EXAMPLE
-            .replace(sample_key, &key)
+            .replace(sample, &format!("dkim = [\n{}\n]", entries.join("\n")))
             .replace(r#"hostname = "mx.example.com""#, &format!(r#"hostname = "{}""#, self.hostname))
+            .replacen(r##"#: display_name = "Acme""##, &format!(r#"display_name = "{}""#, capital(&self.account)), 1)
             .replace(r#"name = "acme""#, &format!(r#"name = "{}""#, self.account))
             .replace("reply.acme.example", &self.inbound_domain)
             .replace(r#"#: address = "support@acme.example""#, &format!(r#"address = "support@{}""#, self.domain))
             .replace("acme.example", &self.domain)
     }
 
-    fn records(&self, public_key: &[u8]) -> Vec<Record> {
+    fn records(&self, keys: &[Key]) -> Vec<Record> {
         let record = |name: String, kind, data, hint| Record { name, kind, data, hint };
         let (domain, hostname) = (&self.domain, &self.hostname);
-        let dkim = format!("v=DKIM1; k=rsa; p={}", BASE64.encode(public_key));
         let quoted =
             |text: &str| wrapped(text, TXT_STRING_MAX).iter().map(|s| format!("\"{s}\"")).collect::<Vec<_>>().join(" ");
-        vec![
+        let dkim = keys.iter().map(|key| {
+            let name = format!("{}._domainkey.{domain}", key.selector);
+            record(name, "TXT", quoted(&key.record), "DKIM: the public half of the key")
+        });
+        let mut records = vec![
             record(
                 hostname.clone(),
                 "A",
@@ -179,19 +205,19 @@ impl Plan {
                 quoted(&format!("v=spf1 a:{hostname} ~all")),
                 "SPF; if there is one already, add the a: part to it",
             ),
-            record(format!("{SELECTOR}._domainkey.{domain}"), "TXT", quoted(&dkim), "DKIM: the public half of the key"),
             record(
                 format!("_dmarc.{domain}"),
                 "TXT",
                 quoted("v=DMARC1; p=none"),
                 "DMARC; go on to p=reject once reports look good",
             ),
-        ]
+        ];
+        records.splice(3..3, dkim);
+        records
     }
 }
 
 const EXAMPLE: &str = include_str!("../../config.example.toml");
-const SELECTOR: &str = "r1";
 /// RFC 1035 §3.3: a character-string of a TXT record.
 const TXT_STRING_MAX: usize = 255;
 
@@ -208,27 +234,31 @@ mod tests {
             inbound_domain: "answers.shop.test".into(),
             account: "shop".into(),
         };
-        let text = plan.config("shop.test.r1.pem");
+        let text = plan.config(&[Key::rsa().expect("a key"), Key::ed25519().expect("a key")]);
         assert!(!text.contains("acme"), "{text}");
         let surroundings = Surroundings {
             environment: &|_| None,
             read_file: &|path| {
-                assert_eq!(path, Path::new("/etc/replyd/shop.test.r1.pem"));
-                Ok(pem(b"x"))
+                assert!(path.starts_with("/etc/replyd") && path.to_string_lossy().contains("/shop.test."), "{path:?}");
+                Ok("-----BEGIN PRIVATE KEY-----\neA==\n-----END PRIVATE KEY-----\n".to_owned())
             },
+            file_mode: &|_| Some(0o640),
         };
         let config = config::parse(Path::new("/etc/replyd/replyd.toml"), &text, surroundings).expect("a good config");
         let account = config.accounts.first().expect("an account");
         assert_eq!((account.name.as_str(), account.inbound_domain.as_str()), ("shop", "answers.shop.test"));
         assert_eq!(account.inboxes.first().and_then(|i| i.address.as_deref()), Some("support@shop.test"));
-        assert_eq!(account.dkim.first().map(|key| key.domain.as_str()), Some("shop.test"));
+        assert_eq!(account.voice.display_name, "Shop");
+        let keys: Vec<_> = account.dkim.iter().map(|key| (key.domain.as_str(), key.selector.as_str())).collect();
+        assert_eq!(keys, [("shop.test", "r1"), ("shop.test", "e1")]);
     }
 
     #[test]
     fn long_txt_records_are_cut_into_strings_of_255() {
         let plan =
             Plan { domain: "a.test".into(), hostname: "b".into(), inbound_domain: "c".into(), account: "d".into() };
-        let dkim = plan.records(&[7; 294]).into_iter().find(|record| record.name.contains("_domainkey"));
+        let key = Key { selector: "r1", pem: String::new(), record: "x".repeat(400) };
+        let dkim = plan.records(&[key]).into_iter().find(|record| record.name.contains("_domainkey"));
         let data = dkim.map(|record| record.data).unwrap_or_default();
         assert!(data.split('"').all(|part| part.len() <= 255), "{data}");
         assert!(data.matches('"').count() == 4 && data.contains("\" \""), "{data}");

@@ -6,16 +6,17 @@ pub mod backup;
 pub mod check;
 mod check_dns;
 mod check_doors;
+mod check_outbound;
 mod check_reach;
 mod client;
 pub mod conversation;
 pub mod demo;
-mod dkim_key;
 mod failure;
 pub mod inbound;
 pub mod init;
 pub mod inspect;
 mod inspect_auth;
+pub mod preview;
 mod print;
 pub mod queue;
 pub mod relay;
@@ -54,6 +55,8 @@ enum Command {
     Init(init::InitArgs),
     /// Check the config and what it needs; one line per finding
     Check(check::CheckArgs),
+    /// Show the mails that replyd would send, with the config's templates, sending nothing
+    Preview(preview::PreviewArgs),
     /// Show what replyd makes of one raw mail, changing nothing
     Inspect(inspect::InspectArgs),
     /// Conversations of the running daemon
@@ -95,6 +98,7 @@ pub fn main() -> ExitCode {
         Command::Demo(args) => demo::run(&args),
         Command::Init(args) => init::run(&config, &args),
         Command::Check(args) => check::run(&config, &args),
+        Command::Preview(args) => preview::run(&config, &args),
         Command::Inspect(args) => return inspect::run(&config, &args),
         Command::Conversation(command) => conversation::run(&config, command),
         Command::Inbound(command) => inbound::run(&config, command),

@@ -2,7 +2,7 @@
 
 use super::checked::{
     Account, Bridge, Certificate, Config, DkimKey, Dns, Endpoint, ForgedPolicy, Http, Inbox, IngressSecret,
-    IngressSecrets, Server, Smtp, Webhook,
+    IngressSecrets, Server, Smtp, TEMPLATE_NAMES, TemplateFile, Voice, Webhook,
 };
 use super::error::{ConfigError, Source};
 use super::file::{self, File, KeyFile};
@@ -157,6 +157,11 @@ impl Checker<'_> {
     }
 
     fn account(&self, account: &file::Account) -> Checked<Account> {
+        let voice = Voice {
+            display_name: account.display_name.as_ref().map_or(&account.name.get_ref().0, |name| &name.0).clone(),
+            language: account.language.unwrap_or_default(),
+            history: account.history.unwrap_or_default(),
+        };
         Ok(Account {
             name: account.name.get_ref().0.clone(),
             inbound_domain: account.inbound_domain.get_ref().0.clone(),
@@ -171,18 +176,51 @@ impl Checker<'_> {
             ingress: self.ingress(&account.ingress),
             webhooks: account.webhooks.iter().map(|hook| self.webhook(hook)).collect::<Checked<_>>()?,
             bridge: account.bridge.as_ref().map(|bridge| self.bridge(bridge)).transpose()?,
-            inboxes: account.inbox.iter().map(|inbox| self.inbox(inbox)).collect::<Checked<_>>()?,
+            inboxes: account.inbox.iter().map(|inbox| self.inbox(inbox, &voice)).collect::<Checked<_>>()?,
+            voice,
+            templates: account.templates.as_ref().map_or(Ok(Vec::new()), |folder| self.templates(folder))?,
         })
+    }
+
+    fn templates(&self, folder: &Spanned<PathBuf>) -> Checked<Vec<TemplateFile>> {
+        let mut found = Vec::new();
+        for name in TEMPLATE_NAMES {
+            let path = self.base.join(folder.get_ref()).join(name);
+            match (self.surroundings.read_file)(&path) {
+                Ok(text) => found.push(TemplateFile { name, path, text }),
+                Err(error) if error.kind() == std::io::ErrorKind::NotFound => {}
+                Err(error) => return Err(self.refuse(folder, &format!("cannot read {}: {error}", path.display()))),
+            }
+        }
+        if found.is_empty() {
+            let names = TEMPLATE_NAMES.join(", ");
+            return Err(self.refuse(folder, &format!("there is no template in this folder; their names are {names}")));
+        }
+        Ok(found)
     }
 
     fn dkim(&self, dkim: &file::Dkim) -> Checked<DkimKey> {
         let key = self.secret(&dkim.key)?;
+        self.private(&dkim.key)?;
         if !key.expose().contains("-----BEGIN PRIVATE KEY-----") {
             return Err(
                 self.refuse(&dkim.key, "a private key in PKCS#8 PEM form is expected, as replyd init writes it")
             );
         }
         Ok(DkimKey { domain: dkim.domain.0.clone(), selector: dkim.selector.0.clone(), key })
+    }
+
+    /// Whoever has the key writes mail in the domain's name. A group may read it: that is how a service gets at it.
+    fn private(&self, source: &Spanned<SecretSource>) -> Checked<()> {
+        let SecretSource::File(file) = source.get_ref() else { return Ok(()) };
+        match (self.surroundings.file_mode)(&self.base.join(file)) {
+            Some(mode) if mode & 0o027 != 0 => {
+                let message =
+                    format!("others than its owner and group may use this key (mode {mode:o}); chmod g-w,o-rwx it");
+                Err(self.refuse(source, &message))
+            }
+            Some(_) | None => Ok(()),
+        }
     }
 
     fn ingress(&self, ingress: &file::Ingress) -> IngressSecrets {
@@ -220,7 +258,7 @@ impl Checker<'_> {
         Ok(Bridge { url: bridge.url.0.clone(), password: self.secret(&bridge.password)? })
     }
 
-    fn inbox(&self, inbox: &file::Inbox) -> Checked<Inbox> {
+    fn inbox(&self, inbox: &file::Inbox, voice: &Voice) -> Checked<Inbox> {
         let channel = inbox.channel.as_ref().map_or(Channel::Widget, |channel| *channel.get_ref());
         if let (Channel::Email, None, Some(key)) = (channel, &inbox.address, &inbox.channel) {
             return Err(self.refuse(key, "an inbox of channel email needs the key address"));
@@ -234,6 +272,11 @@ impl Checker<'_> {
             unseen_delay: time(inbox.unseen_delay, Duration::from_secs(600)),
             resume_url: inbox.resume_url.as_ref().map_or_else(String::new, |url| url.0.clone()),
             notify_agents: inbox.notify_agents.unwrap_or(true),
+            voice: Voice {
+                display_name: inbox.display_name.as_ref().map_or(&voice.display_name, |name| &name.0).clone(),
+                language: inbox.language.unwrap_or(voice.language),
+                history: inbox.history.unwrap_or(voice.history),
+            },
         })
     }
 

@@ -25,6 +25,8 @@ impl Checker<'_> {
                 None => self.mx(outbound)?,
             },
             allow_private: outbound.allow_private,
+            attachments_max: outbound.attachments_max.map_or(usual.attachments_max, |size| size.0),
+            link_life: outbound.link_life.map_or(usual.link_life, |life| life.0),
             dane: outbound.dane.unwrap_or(usual.dane),
             ca_file: outbound.ca_file.as_ref().map(|path| self.base.join(path)),
             give_up: outbound.give_up.as_ref().map_or(Ok(usual.give_up), |time| self.give_up(time))?,

@@ -1,8 +1,10 @@
 //! The config as the program needs it: parsed, checked, secrets read. Only this form leaves the module.
 
 use super::secret::Secret;
+use crate::conversation::language::Language;
 use crate::conversation::model::Channel;
 use crate::limits::Limits;
+use serde::Deserialize;
 use std::fmt;
 use std::net::{IpAddr, SocketAddr};
 use std::path::PathBuf;
@@ -99,6 +101,10 @@ pub struct Account {
     pub ingress: IngressSecrets,
     pub webhooks: Vec<Webhook>,
     pub bridge: Option<Bridge>,
+    /// Where an inbox says nothing else.
+    pub voice: Voice,
+    /// Templates in place of ours.
+    pub templates: Vec<TemplateFile>,
     pub inboxes: Vec<Inbox>,
 }
 
@@ -108,6 +114,10 @@ pub struct Outbound {
     pub route: Route,
     /// Loopback and private addresses may be dialled.
     pub allow_private: bool,
+    /// Octets of the files in one mail; the others are links.
+    pub attachments_max: u64,
+    /// How long such a link is good.
+    pub link_life: Duration,
     /// TLSA records are asked for where DNSSEC can be validated.
     pub dane: bool,
     /// PEM; roots that count beside the system's.
@@ -125,6 +135,9 @@ impl Default for Outbound {
         Outbound {
             route: Route::default(),
             allow_private: false,
+            // What nearly every mailbox takes, Base64 included.
+            attachments_max: 10 * 1024 * 1024,
+            link_life: Duration::from_secs(30 * 86_400),
             dane: true,
             ca_file: None,
             // RFC 5321 §4.5.4.1: at least 4 to 5 days.
@@ -240,7 +253,41 @@ pub struct Inbox {
     pub resume_url: String,
     /// Whether agents get the messages of its contacts by mail.
     pub notify_agents: bool,
+    pub voice: Voice,
 }
+
+/// How mails of an inbox speak.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Voice {
+    /// Whose mail it is: `Sara (Acme)`.
+    pub display_name: String,
+    pub language: Language,
+    pub history: History,
+}
+
+/// What was said before, below an answer.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum History {
+    None,
+    /// What the other side said last.
+    #[default]
+    Last,
+    Full,
+}
+
+/// A mail template, read.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct TemplateFile {
+    /// One of [`TEMPLATE_NAMES`].
+    pub name: &'static str,
+    pub path: PathBuf,
+    pub text: String,
+}
+
+/// What a folder of templates may hold.
+pub const TEMPLATE_NAMES: [&str; 6] =
+    ["answer.txt", "answer.html", "notification.txt", "notification.html", "notice.txt", "notice.html"];
 
 impl Network {
     /// Whether the block holds this address; an IPv4-mapped IPv6 address counts as IPv4.

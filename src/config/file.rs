@@ -1,9 +1,10 @@
 //! The config as written. What each key means is said once, in `config.example.toml`; a test proves that file
 //! complete and equal to the defaults here. Unknown keys are errors.
 
-use super::checked::{Endpoint, Network};
+use super::checked::{Endpoint, History, Network};
 use super::secret::SecretSource;
-use super::units::{Count, Domain, Host, Mailbox, Name, NameServer, Size, Time, Url};
+use super::units::{Count, DisplayName, Domain, Host, Mailbox, Name, NameServer, Size, Time, Url};
+use crate::conversation::language::Language;
 use crate::conversation::model::Channel;
 use serde::Deserialize;
 use std::path::PathBuf;
@@ -97,6 +98,8 @@ pub struct Outbound {
     pub additional: Option<Spanned<Vec<AdditionalSmarthost>>>,
     #[serde(default)]
     pub allow_private: bool,
+    pub attachments_max: Option<Size>,
+    pub link_life: Option<Time>,
     pub dane: Option<bool>,
     pub ca_file: Option<PathBuf>,
     pub give_up: Option<Spanned<Time>>,
@@ -167,6 +170,10 @@ pub struct Account {
     pub name: Spanned<Name>,
     pub inbound_domain: Spanned<Domain>,
     pub continuity: Option<bool>,
+    pub display_name: Option<DisplayName>,
+    pub language: Option<Language>,
+    pub history: Option<History>,
+    pub templates: Option<Spanned<PathBuf>>,
     pub forged: Option<Forged>,
     pub outbound_tls: Option<OutboundTls>,
     #[serde(default)]
@@ -270,6 +277,9 @@ pub struct Inbox {
     pub unseen_delay: Option<Time>,
     pub resume_url: Option<ResumeUrl>,
     pub notify_agents: Option<bool>,
+    pub display_name: Option<DisplayName>,
+    pub language: Option<Language>,
+    pub history: Option<History>,
 }
 
 impl File {

@@ -2,6 +2,7 @@
 
 use serde::de::{Deserialize, Deserializer, Error, MapAccess, Visitor};
 use std::fmt;
+use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 
 /// A secret's value.
@@ -23,6 +24,8 @@ pub enum SecretSource {
 pub struct Surroundings<'a> {
     pub environment: &'a dyn Fn(&str) -> Option<String>,
     pub read_file: &'a dyn Fn(&Path) -> std::io::Result<String>,
+    /// Permission bits; `None` where that cannot be known.
+    pub file_mode: &'a dyn Fn(&Path) -> Option<u32>,
 }
 
 impl Surroundings<'_> {
@@ -30,6 +33,7 @@ impl Surroundings<'_> {
     pub const SYSTEM: Surroundings<'static> = Surroundings {
         environment: &|name| std::env::var(name).ok(),
         read_file: &|path| std::fs::read_to_string(path),
+        file_mode: &|path| std::fs::metadata(path).ok().map(|found| found.permissions().mode() & 0o777),
     };
 
     /// Where systemd put the credential of this name.
@@ -145,6 +149,7 @@ mod tests {
             Some("/etc/replyd/relay") => Ok("from a file\r\n".to_owned()),
             _ => Err(std::io::ErrorKind::NotFound.into()),
         },
+        file_mode: &|_| None,
     };
 
     fn check(source: SecretSource, expected: Result<&str, &str>) {

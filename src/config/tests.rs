@@ -10,8 +10,11 @@ use toml::de::{DeTable, DeValue};
 
 const EXAMPLE: &str = include_str!("../../config.example.toml");
 
-const NOTHING: Surroundings<'static> =
-    Surroundings { environment: &|_| None, read_file: &|_| Err(std::io::ErrorKind::NotFound.into()) };
+const NOTHING: Surroundings<'static> = Surroundings {
+    environment: &|_| None,
+    read_file: &|_| Err(std::io::ErrorKind::NotFound.into()),
+    file_mode: &|_| None,
+};
 
 /// The example with every line that begins with one of the marks made active.
 fn uncommented(marks: &[&str]) -> String {

@@ -35,6 +35,10 @@ pub struct Name(pub String);
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub struct Mailbox(pub String);
 
+/// A name as people see it before an address.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct DisplayName(pub String);
+
 /// An http or https address.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Url(pub String);
@@ -102,6 +106,13 @@ fn parse_name(text: &str) -> Option<Name> {
     ((1..=64).contains(&text.len()) && text.chars().all(fine)).then(|| Name(text.to_owned()))
 }
 
+/// An `@` in a name passes for an address where only the name is shown.
+fn parse_display_name(text: &str) -> Option<DisplayName> {
+    let text = text.trim();
+    let fine = (1..=100).contains(&text.chars().count()) && !text.chars().any(|c| c.is_control() || c == '@');
+    fine.then(|| DisplayName(text.to_owned()))
+}
+
 fn parse_url(text: &str) -> Option<Url> {
     let rest = text.strip_prefix("https://").or_else(|| text.strip_prefix("http://"))?;
     let host = rest.split(['/', '?', '#']).next().filter(|host| !host.is_empty())?;
@@ -155,6 +166,7 @@ written_as_text! {
     Host, parse_host, "a host name such as \"smtp.example.net\" or an IP address is expected";
     Name, parse_name, "a name is 1 to 64 of a-z, 0-9, - and _";
     Mailbox, parse_mailbox, "an email address such as \"support@example.com\" is expected";
+    DisplayName, parse_display_name, "a name of 1 to 100 characters without control characters and @ is expected, such as \"Acme\"";
     Url, parse_url, "an address that begins with http:// or https:// is expected, without a user name in it";
     NameServer, parse_name_server, "an IP address with or without a port is expected, such as \"127.0.0.1:5353\"";
     Endpoint, parse_endpoint, "an IP address and a port such as \"0.0.0.0:25\" or \"[::]:25\" is expected, or the absolute path of a Unix socket";

@@ -173,6 +173,26 @@ mod tests {
         check("#note", &[Note], "");
     }
 
+    /// Texts put together from what commands are made of, in any order.
+    #[test]
+    fn whatever_is_read_leaves_the_end_of_the_text() {
+        let pieces =
+            ["#note", "#resolve", "#snooze 2d", "#x", "# ", ":", "\n", "\r\n", "\u{a0}", " ", "ü", "1", "word", "#"];
+        let mut state = 1_u64;
+        let mut random = |below: usize| {
+            state = state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+            usize::try_from(state >> 33).expect("31 bits") % below
+        };
+        for _ in 0..20_000 {
+            let count = random(12);
+            let text: String = (0..count).map(|_| pieces[random(pieces.len())]).collect();
+            if let Ok(commanded) = read(&text) {
+                assert!(text.trim_end().ends_with(commanded.text), "{text:?} left {:?}", commanded.text);
+                assert!(!commanded.commands.is_empty() || commanded.text == text.trim(), "{text:?}");
+            }
+        }
+    }
+
     #[test]
     fn headings_and_numbers_are_text() {
         for text in

@@ -118,3 +118,81 @@ pub enum SuppressionReason {
     Complaint,
     Unsubscribed,
 }
+
+impl SuppressionReason {
+    /// What happened, in words.
+    pub fn words(self) -> &'static str {
+        match self {
+            SuppressionReason::BadAddress => "the address does not exist",
+            SuppressionReason::MailboxFull => "the mailbox was full again and again",
+            SuppressionReason::Complaint => "its owner reported mail of ours as unwanted",
+            SuppressionReason::Unsubscribed => "its owner unsubscribed",
+        }
+    }
+}
+
+/// Why a mail to a suppressed address is not sent, and what to do about it.
+pub fn suppressed_words(email: &str, reason: SuppressionReason, detail: Option<&str>) -> String {
+    let detail = detail.map(|detail| format!(" ({detail})")).unwrap_or_default();
+    let words = reason.words();
+    format!(
+        "not sent: mail to {email} is stopped: {words}{detail}; if that has changed: replyd suppression clear {email}"
+    )
+}
+
+/// Why a mail is held by its budget, and what to do about it.
+pub fn too_many_words(kind: MailKind, recipient: &str, most: usize) -> String {
+    let what = match kind {
+        MailKind::Answer => "answers",
+        MailKind::Notification => "notifications",
+        MailKind::Notice => "notices",
+    };
+    format!(
+        "held: {most} {what} of this conversation went to {recipient} within an hour, which looks like two machines that \
+         answer each other; release it, or cancel it"
+    )
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn delivery(state: DeliveryState) -> Delivery {
+        Delivery {
+            state,
+            due_at: None,
+            attempts: 0,
+            remote: None,
+            remote_reply: None,
+            tls: None,
+            last_attempt_at: None,
+            reason: None,
+            uncertain: false,
+        }
+    }
+
+    #[test]
+    fn of_several_recipients_the_one_in_need_is_shown() {
+        use DeliveryState::{Cancelled, Deferred, Delivered, Failed, Queued, Seen, Waiting};
+        for (states, expected) in [
+            (vec![], None),
+            (vec![Delivered, Failed], Some(Failed)),
+            (vec![Delivered, Deferred, Queued], Some(Deferred)),
+            (vec![Waiting, Queued], Some(Queued)),
+            (vec![Delivered, Waiting], Some(Waiting)),
+            (vec![Seen, Cancelled, Delivered], Some(Delivered)),
+        ] {
+            let shown = summary(states.iter().copied().map(delivery).collect()).map(|delivery| delivery.state);
+            assert_eq!(shown, expected, "{states:?}");
+        }
+    }
+
+    #[test]
+    fn words_say_what_happened_and_what_to_do() {
+        let words = suppressed_words("a@b.example", SuppressionReason::BadAddress, Some("550 5.1.1 no such user"));
+        for part in ["a@b.example", "does not exist", "550 5.1.1", "suppression clear"] {
+            assert!(words.contains(part), "{words}");
+        }
+        assert!(too_many_words(MailKind::Answer, "a@b.example", 30).contains("30 answers"));
+    }
+}

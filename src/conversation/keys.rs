@@ -22,6 +22,10 @@ pub enum Purpose {
     Attachment,
     Unsubscribe,
     Resume,
+    /// Our own mail, come back.
+    Loop,
+    /// The boundaries of a mail's parts.
+    Boundary,
 }
 
 impl Purpose {
@@ -32,6 +36,8 @@ impl Purpose {
             Purpose::Attachment => "attachment",
             Purpose::Unsubscribe => "unsubscribe",
             Purpose::Resume => "resume",
+            Purpose::Loop => "loop",
+            Purpose::Boundary => "boundary",
         }
     }
 }
@@ -45,6 +51,15 @@ impl Keys {
     pub fn message_id(&self, entry: Id, hostname: &str) -> String {
         let mac = self.mac(Purpose::MessageId, entry.to_string().as_bytes());
         format!("{entry}.{}@{hostname}", head(&mac, 10))
+    }
+
+    /// The queue entry whose Message-ID this is; anyone can write a Message-ID, nobody else one of ours.
+    pub fn mailed_entry(&self, message_id: &str) -> Option<Id> {
+        let (left, _) = message_id.trim_matches(['<', '>']).split_once('@')?;
+        let (entry, given) = left.split_once('.')?;
+        let entry: Id = entry.parse().ok()?;
+        let expected = head(&self.mac(Purpose::MessageId, entry.to_string().as_bytes()), 10);
+        constant_time::verify_slices_are_equal(expected.as_bytes(), given.as_bytes()).ok().map(|()| entry)
     }
 
     /// The reverse-path of a queue entry: `bounce+<hex>@inbound_domain`, good for [`BOUNCE_LIFE`].
@@ -134,5 +149,8 @@ mod tests {
         let (ours, theirs) = (Keys::new(&[7; 32]), Keys::new(&[8; 32]));
         assert_eq!(ours.message_id(Id(5), "mx.example"), ours.message_id(Id(5), "mx.example"));
         assert_ne!(ours.message_id(Id(5), "mx.example"), theirs.message_id(Id(5), "mx.example"));
+        assert_eq!(ours.mailed_entry(&ours.message_id(Id(5), "mx.example")), Some(Id(5)));
+        assert_eq!(ours.mailed_entry(&theirs.message_id(Id(5), "mx.example")), None);
+        assert!(["", "a@b", "a.b@c", "@"].iter().all(|text| ours.mailed_entry(text).is_none()));
     }
 }

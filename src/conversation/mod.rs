@@ -5,6 +5,8 @@ pub mod commands;
 pub mod delivery;
 pub mod id;
 pub mod keys;
+pub mod language;
+pub mod links;
 pub mod model;
 pub mod reply_token;
 pub mod threading;

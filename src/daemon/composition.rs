@@ -4,18 +4,20 @@ use super::error::StartError;
 use super::sockets::{OWNER_SOCKET, Sockets};
 use crate::clock::Clock;
 use crate::config::checked::{Config, Endpoint};
-use crate::conversation::id::Id;
 use crate::dns::Resolver;
 use crate::filing;
 use crate::http::metrics::Metrics;
+use crate::http::page::mailboxes::DemoPages;
 use crate::http::{self, Doors, Surface};
 use crate::inbound::{self, Door, Services, ServicesParts};
 use crate::net::counters::Counters;
 use crate::net::listen::Bound;
 use crate::net::permits::LargeMails;
 use crate::net::tls::Tls;
+use crate::outbound;
 use crate::sender_auth::Verifier;
 use crate::store::Store;
+use crate::store::outgoing::OutgoingSettings;
 use arc_swap::ArcSwap;
 use std::net::SocketAddr;
 use std::sync::Arc;
@@ -31,8 +33,8 @@ pub struct Ingredients {
     pub sockets: Sockets,
     pub store: Store,
     pub resolver: Resolver,
-    /// The conversation that the demo's page shows.
-    pub demo: Option<Id>,
+    /// What the demo's pages show; `None` outside the demo.
+    pub demo: Option<DemoPages>,
 }
 
 /// A running replyd.
@@ -41,6 +43,9 @@ pub struct Running {
     pub services: Arc<Services>,
     mail: inbound::Handle,
     filing: filing::Handle,
+    /// What a reload has to reach.
+    pub(super) sending: Arc<outbound::Services>,
+    outbound: outbound::Handle,
     http: Vec<SocketAddr>,
     store: Store,
     stop: CancellationToken,
@@ -57,8 +62,19 @@ impl Running {
         let tls = Tls::load(&config.tls)?;
         let counters = Arc::new(Counters::default());
         let metrics = Arc::new(Metrics::new(&counters, tls.clone(), &store));
-        let verifier = Verifier::new(resolver, clock.clone());
+        store.set_outgoing(OutgoingSettings {
+            hostname: config.server.hostname.clone(),
+            give_up: config.outbound.give_up,
+        });
+        let verifier = Verifier::new(resolver.clone(), clock.clone());
         let config = Arc::new(ArcSwap::from_pointee(config));
+        let sending = Arc::new(outbound::Services::new(outbound::ServicesParts {
+            store: store.clone(),
+            config: config.load_full(),
+            clock: clock.clone(),
+            counters: Arc::clone(&counters),
+            resolver,
+        })?);
         let large_mails = Arc::new(LargeMails::default());
         let services = Services::new(ServicesParts {
             config: Arc::clone(&config),
@@ -72,12 +88,13 @@ impl Running {
         let mail = inbound::start(&services, sockets.mail, stop.clone())?;
         let filed_by = filing::Services::new(store.clone(), Arc::clone(&config), clock.clone(), Arc::clone(&counters));
         let filing = filing::start(filing::Services { large_mails, ..filed_by }, surfaces.clone())?;
+        let outbound = outbound::start(Arc::clone(&sending), stop.clone());
         let watched = Arc::clone(&config);
         tasks.spawn(tls.watch(move || watched.load().tls.clone(), stop.clone()));
         let surface = Surface { demo, ..Surface::new(Arc::clone(&services), metrics) };
         let http = addresses(&sockets.http);
         http::start(&surface, Doors { tcp: sockets.http, owner: sockets.owner }, &surfaces, &tasks)?;
-        Ok(Running { services, mail, filing, http, store, stop, surfaces, tasks })
+        Ok(Running { services, mail, filing, sending, outbound, http, store, stop, surfaces, tasks })
     }
 
     /// Where mail servers connect.
@@ -90,13 +107,15 @@ impl Running {
         &self.http
     }
 
-    /// Stops in order: no new mail, running transfers end within the drain time, then the surfaces, then the store.
+    /// Stops in order: no new mail in or out, running transfers end within the drain time, then the surfaces, then the store.
     pub async fn stop(self) {
         self.stop.cancel();
         let left = self.mail.stopped().await;
         if left.sessions > 0 {
             tracing::warn!(sessions = left.sessions, "sessions did not end within limits.drain_timeout and were cut");
         }
+        // It had the same time: what was running has ended, or is put back.
+        self.outbound.ended().await;
         self.surfaces.cancel();
         // What is not filed then stays accepted, and the next start files it.
         if tokio::time::timeout(SURFACES_TIMEOUT, self.filing.ended()).await.is_err() {

@@ -4,6 +4,7 @@ use crate::config::ConfigError;
 use crate::dns::ResolverError;
 use crate::net::listen::BindError;
 use crate::net::tls::TlsError;
+use crate::outbound::SendingError;
 use crate::store::StoreError;
 use std::io;
 use std::path::PathBuf;
@@ -25,6 +26,8 @@ pub enum StartError {
     Systemd(io::Error),
     #[error("{0}; name reachable servers in dns.servers")]
     Resolver(#[from] ResolverError),
+    #[error("{0}; replyd check says more")]
+    Sending(#[from] SendingError),
     #[error("{0}")]
     Store(#[from] StoreError),
     #[error("cannot start: {0}")]
@@ -46,7 +49,7 @@ impl StartError {
     /// Whether an unchanged config can never work.
     pub fn blames_config(&self) -> bool {
         match self {
-            StartError::Config(_) | StartError::Tls(_) | StartError::Resolver(_) => true,
+            StartError::Config(_) | StartError::Tls(_) | StartError::Resolver(_) | StartError::Sending(_) => true,
             StartError::Bind { error } => error.reason.kind() != io::ErrorKind::AddrInUse,
             StartError::OwnerSocket { .. } | StartError::Systemd(_) | StartError::Store(_) | StartError::System(_) => {
                 false

@@ -4,6 +4,8 @@ use super::composition::Running;
 use crate::config::checked::Config;
 use crate::config::{self, ConfigError};
 use crate::net::tls::TlsError;
+use crate::outbound::SendingError;
+use crate::store::outgoing::OutgoingSettings;
 use std::path::Path;
 use std::sync::Arc;
 
@@ -14,6 +16,8 @@ enum Refused {
     Config(#[from] ConfigError),
     #[error(transparent)]
     Tls(#[from] TlsError),
+    #[error(transparent)]
+    Sending(#[from] SendingError),
 }
 
 /// Takes the file's config, or says in the log why not. Running sessions keep the limits they began with.
@@ -30,13 +34,18 @@ pub fn reload(path: &Path, running: &Running) {
 
 fn take(path: &Path, running: &Running) -> Result<Vec<&'static str>, Refused> {
     let new = config::load(path)?;
-    // Certificates first: if they are broken nothing has changed yet.
-    running.services.tls.reload(&new.tls)?;
     let old = running.services.config.load_full();
     let ignored = needs_restart(&old, &new);
     // What is bound and opened stays what it is, and every reader must see that.
     let kept = Config { server: old.server.clone(), smtp: kept_listeners(&old, &new), http: old.http.clone(), ..new };
-    running.services.config.store(Arc::new(kept));
+    let kept = Arc::new(kept);
+    // Keys, templates and certificates first: if one of them is broken nothing has changed yet.
+    let sending = running.sending.load(Arc::clone(&kept))?;
+    running.services.tls.reload(&kept.tls)?;
+    running.sending.take(sending);
+    let (hostname, give_up) = (kept.server.hostname.clone(), kept.outbound.give_up);
+    running.services.store.set_outgoing(OutgoingSettings { hostname, give_up });
+    running.services.config.store(kept);
     Ok(ignored)
 }
 

@@ -95,6 +95,16 @@ pub struct Answer<T> {
 #[derive(Clone)]
 pub struct Resolver {
     inner: TokioResolver,
+    asks: Asks,
+}
+
+/// Whom a resolver asks, and how patiently.
+#[derive(Debug, Clone)]
+struct Asks {
+    /// Empty: the system's.
+    servers: Vec<SocketAddr>,
+    timeout: Duration,
+    attempts: usize,
 }
 
 impl std::fmt::Debug for Resolver {
@@ -115,41 +125,31 @@ impl Resolver {
         timeout: Duration,
         attempts: usize,
     ) -> Result<Resolver, ResolverError> {
-        Resolver::build(servers, options(timeout, attempts), None)
+        Resolver::build(Asks { servers: servers.to_vec(), timeout, attempts }, None)
     }
 
-    /// A resolver that believes only what these anchors prove: what fails the proof is trouble.
-    pub(super) fn validating(
-        servers: &[SocketAddr],
-        timeout: Duration,
-        attempts: usize,
-        anchors: Arc<TrustAnchors>,
-    ) -> Result<Resolver, ResolverError> {
-        let mut options = options(timeout, attempts);
-        options.cache_size = VALIDATED_CACHE_ENTRIES;
-        Resolver::build(servers, options, Some(anchors))
+    /// Another one that asks the same servers, and believes only what these anchors prove: what fails the proof is trouble.
+    pub(super) fn validating(&self, anchors: Arc<TrustAnchors>) -> Result<Resolver, ResolverError> {
+        Resolver::build(self.asks.clone(), Some(anchors))
     }
 
-    fn build(
-        servers: &[SocketAddr],
-        options: ResolverOpts,
-        anchors: Option<Arc<TrustAnchors>>,
-    ) -> Result<Resolver, ResolverError> {
-        let name_servers = if servers.is_empty() {
+    fn build(asks: Asks, anchors: Option<Arc<TrustAnchors>>) -> Result<Resolver, ResolverError> {
+        let name_servers = if asks.servers.is_empty() {
             let (system, _) =
                 hickory_resolver::system_conf::read_system_conf().map_err(|e| ResolverError::System(e.to_string()))?;
             system.name_servers().to_vec()
         } else {
-            servers.iter().map(name_server).collect()
+            asks.servers.iter().map(name_server).collect()
         };
         let config = ResolverConfig::from_name_servers(name_servers);
-        let mut builder =
-            TokioResolver::builder_with_config(config, TokioRuntimeProvider::default()).with_options(options);
+        let mut builder = TokioResolver::builder_with_config(config, TokioRuntimeProvider::default());
+        *builder.options_mut() = options(asks.timeout, asks.attempts);
         if let Some(anchors) = anchors {
+            builder.options_mut().cache_size = VALIDATED_CACHE_ENTRIES;
             builder = builder.with_trust_anchor(anchors);
         }
         let inner = builder.build().map_err(|e| ResolverError::Build(e.to_string()))?;
-        Ok(Resolver { inner })
+        Ok(Resolver { inner, asks })
     }
 
     pub async fn txt(&self, name: &str) -> Result<Texts, DnsFailure> {

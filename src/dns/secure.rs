@@ -6,7 +6,7 @@
 
 use super::resolver::{Answer, DnsFailure, Exchange, Resolver, ResolverError, Tlsa};
 use hickory_resolver::proto::dnssec::TrustAnchors;
-use std::net::{IpAddr, SocketAddr};
+use std::net::IpAddr;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 use tokio::sync::Mutex;
@@ -34,18 +34,14 @@ impl SecureResolver {
         SecureResolver { plain, validating: None, ability: Mutex::new(None) }
     }
 
-    /// Validates against the keys of the DNS root that ICANN publishes.
-    pub fn new(plain: Resolver, servers: &[SocketAddr]) -> Result<SecureResolver, ResolverError> {
-        SecureResolver::anchored(plain, servers, TrustAnchors::default())
+    /// Validates against the keys of the DNS root that ICANN publishes, through the same servers.
+    pub fn new(plain: Resolver) -> Result<SecureResolver, ResolverError> {
+        SecureResolver::anchored(plain, TrustAnchors::default())
     }
 
     /// Validates against these keys.
-    pub fn anchored(
-        plain: Resolver,
-        servers: &[SocketAddr],
-        anchors: TrustAnchors,
-    ) -> Result<SecureResolver, ResolverError> {
-        let validating = Resolver::validating(servers, Duration::from_secs(2), 2, Arc::new(anchors))?;
+    pub fn anchored(plain: Resolver, anchors: TrustAnchors) -> Result<SecureResolver, ResolverError> {
+        let validating = plain.validating(Arc::new(anchors))?;
         Ok(SecureResolver { plain, validating: Some(validating), ability: Mutex::new(None) })
     }
 

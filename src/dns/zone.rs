@@ -3,8 +3,9 @@
 //! `"TIMEOUT"` in a list: a question for a type not listed above it gets no answer. `"SERVFAIL"`: likewise that code.
 //! An empty list, and every name not listed, does not exist.
 
+use data_encoding::HEXLOWER_PERMISSIVE;
 use hickory_resolver::proto::op::{Message, Query, ResponseCode};
-use hickory_resolver::proto::rr::rdata::{A, AAAA, CNAME, MX, PTR, SOA, TXT};
+use hickory_resolver::proto::rr::rdata::{A, AAAA, CNAME, MX, PTR, SOA, TLSA, TXT};
 use hickory_resolver::proto::rr::{Name, RData, Record, RecordType};
 use serde_json::Value;
 use std::collections::HashMap;
@@ -51,7 +52,7 @@ impl Zone {
     }
 
     /// The reply to a request; `None` keeps silent.
-    pub(super) fn reply(&self, request: &Message) -> Option<Message> {
+    pub fn reply(&self, request: &Message) -> Option<Message> {
         let query = request.queries.first()?;
         let mut reply = Message::response(request.metadata.id, request.metadata.op_code);
         reply.add_query(query.clone());
@@ -135,6 +136,12 @@ fn data_of(kind: &str, data: &Value) -> Option<Entry> {
         "MX" => {
             let [preference, host] = data.as_array()?.as_slice() else { return None };
             RData::MX(MX::new(u16::try_from(preference.as_u64()?).ok()?, name_of(host.as_str()?)?))
+        }
+        "TLSA" => {
+            let [usage, selector, matching, octets] = data.as_array()?.as_slice() else { return None };
+            let number = |value: &Value| value.as_u64().and_then(|number| u8::try_from(number).ok());
+            let octets = HEXLOWER_PERMISSIVE.decode(octets.as_str()?.as_bytes()).ok()?;
+            RData::TLSA(TLSA::new(number(usage)?.into(), number(selector)?.into(), number(matching)?.into(), octets))
         }
         _ => return Some(Entry::Unserved),
     };

@@ -14,6 +14,9 @@ use tokio::task::JoinSet;
 /// RFC 1035 §2.3.4: what a peer without EDNS can take by UDP.
 const UDP_OCTETS: u16 = 512;
 
+/// The reply to a request; `None` keeps silent.
+pub type Answering = Arc<dyn Fn(&Message) -> Option<Message> + Send + Sync>;
+
 /// A running server; it ends when this is dropped.
 #[derive(Debug)]
 pub struct ZoneServer {
@@ -23,9 +26,13 @@ pub struct ZoneServer {
 
 impl ZoneServer {
     pub async fn start(zone: Zone) -> std::io::Result<ZoneServer> {
+        ZoneServer::answering(Arc::new(move |request| zone.reply(request))).await
+    }
+
+    /// With whatever answers.
+    pub async fn answering(zone: Answering) -> std::io::Result<ZoneServer> {
         let (udp, tcp) = sockets().await?;
         let address = udp.local_addr()?;
-        let zone = Arc::new(zone);
         let mut tasks = JoinSet::new();
         tasks.spawn(serve_udp(udp, zone.clone()));
         tasks.spawn(serve_tcp(tcp, zone));
@@ -55,11 +62,11 @@ async fn sockets() -> std::io::Result<(UdpSocket, TcpListener)> {
     }
 }
 
-async fn serve_udp(socket: UdpSocket, zone: Arc<Zone>) {
+async fn serve_udp(socket: UdpSocket, zone: Answering) {
     let mut buffer = [0; 4096];
     while let Ok((length, peer)) = socket.recv_from(&mut buffer).await {
         let Some(request) = buffer.get(..length).and_then(|octets| Message::from_vec(octets).ok()) else { continue };
-        let Some(reply) = zone.reply(&request) else { continue };
+        let Some(reply) = zone(&request) else { continue };
         let max = request.edns.as_ref().map_or(UDP_OCTETS, |edns| edns.max_payload().max(UDP_OCTETS));
         let mut octets = reply.to_vec().unwrap_or_default();
         if octets.len() > usize::from(max) {
@@ -70,7 +77,7 @@ async fn serve_udp(socket: UdpSocket, zone: Arc<Zone>) {
     }
 }
 
-async fn serve_tcp(listener: TcpListener, zone: Arc<Zone>) {
+async fn serve_tcp(listener: TcpListener, zone: Answering) {
     let mut connections = JoinSet::new();
     while let Ok((stream, _)) = listener.accept().await {
         let zone = zone.clone();
@@ -81,12 +88,12 @@ async fn serve_tcp(listener: TcpListener, zone: Arc<Zone>) {
     }
 }
 
-async fn serve_connection(mut stream: TcpStream, zone: &Zone) -> std::io::Result<()> {
+async fn serve_connection(mut stream: TcpStream, zone: &Answering) -> std::io::Result<()> {
     loop {
         let length = stream.read_u16().await?;
         let mut request = vec![0; usize::from(length)];
         stream.read_exact(&mut request).await?;
-        let reply = Message::from_vec(&request).ok().and_then(|request| zone.reply(&request));
+        let reply = Message::from_vec(&request).ok().and_then(|request| zone(&request));
         let Some(octets) = reply.and_then(|reply| reply.to_vec().ok()) else { continue };
         let Ok(length) = u16::try_from(octets.len()) else { continue };
         stream.write_u16(length).await?;

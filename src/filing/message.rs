@@ -1,14 +1,18 @@
 //! A read mail as a message: its text by who wrote it, its attachments, what is kept of its header. Pure.
 
+use super::agent_mail::{self, AgentMail, Effect};
+use super::bounce;
+use super::route::Writer;
 use crate::conversation::delivery::Posting;
 use crate::conversation::id::Id;
 use crate::conversation::model::{Attachment, Author, AuthorKind, Direction, Email, Via};
-use crate::mail::automatic::Classification;
+use crate::mail::automatic::{Class, Classification};
 use crate::mail::content::{self, Content};
-use crate::mail::dsn::{Bounce, BounceKind, BouncedRecipient};
+use crate::mail::dsn::Bounce;
 use crate::mail::parsed::{Mailbox, ParsedMail};
 use crate::store::ledger::LedgerEntry;
-use crate::store::unit::NewMessage;
+use crate::store::outgoing::AgentOrder;
+use crate::store::unit::{AgentRef, NewMessage};
 
 /// What a message is made of.
 pub struct Parts<'a> {
@@ -17,33 +21,93 @@ pub struct Parts<'a> {
     pub mail: &'a ParsedMail,
     pub classification: &'a Classification,
     pub bounce: Option<&'a Bounce>,
-    pub author: AuthorKind,
-    /// What we mailed in the conversation.
+    pub writer: &'a Writer,
+    /// What was mailed in the conversation.
     pub known: &'a [String],
+    /// Registered addresses of the account's agents; needed for an agent's mail only.
+    pub agents: &'a [String],
+    /// What mail a message of this direction causes.
+    pub posting: &'a dyn Fn(Direction) -> Posting,
+}
+
+/// A message, and what its mail asks besides.
+#[derive(Debug, Default)]
+pub struct Composed {
+    pub message: Option<NewMessage>,
+    pub orders: Vec<AgentOrder>,
+    /// Why an agent's mail was not sent on.
+    pub refused: Option<String>,
 }
 
 /// Makes the message.
-pub fn compose(parts: &Parts<'_>) -> NewMessage {
+pub fn compose(parts: &Parts<'_>) -> Composed {
     let content = content::read(parts.mail, parts.known);
+    match parts.writer {
+        Writer::Agent(agent) => {
+            let effect = agent_mail::effect(&agent_mail(parts, &content));
+            by_agent(parts, content, agent, effect)
+        }
+        Writer::AgentElsewhere(agent) => {
+            let mail = agent_mail(parts, &content);
+            let effect = match parts.classification.class {
+                Class::Human => agent_mail::elsewhere(&mail, parts.entry.envelope_to.as_deref().unwrap_or_default()),
+                Class::AutoReply | Class::Bounce | Class::List => agent_mail::kept(&mail),
+            };
+            by_agent(parts, content, agent, effect)
+        }
+        Writer::Contact | Writer::Participant => by_sender(parts, content),
+        Writer::Machine => by_machine(parts, content),
+    }
+}
+
+fn by_sender(parts: &Parts<'_>, content: Content) -> Composed {
     let from = parts.mail.mailboxes("from").into_iter().next();
-    let system = parts.author == AuthorKind::System;
     let author = Author {
-        kind: parts.author,
-        name: from.as_ref().filter(|_| !system).and_then(|mailbox| mailbox.name.clone()),
-        email: from.filter(|_| !system).map(|mailbox| mailbox.email),
+        kind: parts.writer.kind(),
+        name: from.as_ref().and_then(|mailbox| mailbox.name.clone()),
+        email: from.map(|mailbox| mailbox.email),
     };
+    let message = message(parts, Direction::Incoming, author, content);
+    Composed { message: Some(message), ..Composed::default() }
+}
+
+fn by_machine(parts: &Parts<'_>, mut content: Content) -> Composed {
+    // A report's own words stay readable below the sentence that says what it means.
+    if let Some(bounce) = parts.bounce {
+        let words = [content.visible, content.quoted].join("\n\n").trim().to_owned();
+        (content.visible, content.quoted) = (bounce::sentence(bounce), words);
+    }
+    let author = Author { kind: AuthorKind::System, name: None, email: None };
+    let message = message(parts, Direction::Activity, author, content);
+    Composed { message: Some(message), ..Composed::default() }
+}
+
+fn agent_mail<'a>(parts: &'a Parts<'_>, content: &'a Content) -> AgentMail<'a> {
+    AgentMail { content, subject: parts.mail.subject(), received_at: parts.entry.received_at, agents: parts.agents }
+}
+
+/// The HTML of an agent's mail holds quotes, signature and addresses that no customer is to see: what goes on is the text.
+fn by_agent(parts: &Parts<'_>, mut content: Content, agent: &AgentRef, effect: Effect) -> Composed {
+    let author = Author { kind: AuthorKind::Agent, name: Some(agent.name.clone()), email: Some(agent.email.clone()) };
+    let Effect { message: made, orders, refused } = effect;
+    let message = made.map(|(direction, text)| {
+        content.visible = text;
+        NewMessage { html: None, ..message(parts, direction, author, content) }
+    });
+    Composed { message, orders, refused }
+}
+
+fn message(parts: &Parts<'_>, direction: Direction, author: Author, content: Content) -> NewMessage {
     let email = email(parts, &content);
     let Content { html, visible, quoted, signature, attachments, .. } = content;
-    // A report's own words stay readable below the sentence that says what it means.
-    let (text, quoted) = match parts.bounce.filter(|_| system) {
-        Some(bounce) => (bounce_sentence(bounce), [visible, quoted].join("\n\n").trim().to_owned()),
-        None => (visible, quoted),
-    };
+    // A machine's mail is answered by nobody: agents see it when they look.
+    let class = parts.classification.class;
+    let is_told = class == Class::Human || direction == Direction::Outgoing;
     NewMessage {
-        direction: if system { Direction::Activity } else { Direction::Incoming },
+        direction,
         author,
         via: Via::Email,
-        text,
+        text: visible,
         html: html.filter(|html| html.len() <= HTML_OCTETS_MAX),
         quoted,
         signature,
@@ -51,7 +115,7 @@ pub fn compose(parts: &Parts<'_>) -> NewMessage {
         email: Some(email),
         idempotency_key: None,
         uploads: Vec::new(),
-        posting: Posting::default(),
+        posting: if is_told { (parts.posting)(direction) } else { Posting::default() },
     }
 }
 
@@ -101,25 +165,6 @@ fn attachment(file: content::Attachment) -> Attachment {
         sha256: file.sha256,
         part: u32::try_from(file.part_index).unwrap_or(u32::MAX),
     }
-}
-
-/// A bounce in one line: `Delivery to a@b.example failed: 5.1.1 (no such user)`.
-pub fn bounce_sentence(bounce: &Bounce) -> String {
-    let what = match bounce.kind {
-        BounceKind::Failure => "failed",
-        BounceKind::Delayed => "is delayed",
-        BounceKind::Delivered => "succeeded",
-        BounceKind::Feedback => return "A recipient's provider reported a mail of ours as unwanted".to_owned(),
-    };
-    let Some(first) = bounce.recipients.first() else { return format!("Delivery {what}") };
-    let BouncedRecipient { recipient, status, diagnostic, .. } = first;
-    let status = status.as_ref().map(|status| format!(": {status}")).unwrap_or_default();
-    let diagnostic = diagnostic.as_ref().map(|words| format!(" ({words})")).unwrap_or_default();
-    let others = match bounce.recipients.len() - 1 {
-        0 => String::new(),
-        more => format!(", and {more} more"),
-    };
-    format!("Delivery to {recipient} {what}{status}{diagnostic}{others}")
 }
 
 /// HTML beyond this stays in the raw mail: no page shows it, and every reading of the conversation would carry it.

@@ -1,5 +1,7 @@
 //! The stage that makes messages of accepted mail: class, route, content, one commit. Idempotent, replayable, poison-proof.
 
+pub mod agent_mail;
+pub mod bounce;
 pub mod inspect;
 pub mod message;
 pub mod reading;

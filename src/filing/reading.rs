@@ -1,18 +1,24 @@
 //! One accepted mail from its octets to a decision: read, classify, load evidence, decide, compose. Runs on a filing
 //! thread, where a mail that breaks it breaks nothing else.
 
-use super::message::{self, Parts, compose};
-use super::route::{Case, InboxRef, Proof, Route, decide};
+use super::bounce;
+use super::message::{Composed, Parts, compose};
+use super::route::{BounceToken, Case, InboxRef, Proof, Route, Writer, decide};
 use super::wanted::Wanted;
 use super::worker::Services;
 use crate::config::checked::{Account, Config};
 use crate::conversation::id::Id;
-use crate::conversation::model::Channel;
-use crate::mail::automatic::{Classification, ReversePathKind, classify};
+use crate::conversation::keys::Keys;
+use crate::conversation::links;
+use crate::conversation::model::{Channel, Direction};
+use crate::conversation::reply_token::ReplyToken;
+use crate::mail::address::Address;
+use crate::mail::automatic::{Class, Classification, ReversePathKind, classify};
 use crate::mail::dsn::{self, Bounce};
 use crate::mail::parsed::ParsedMail;
 use crate::store::StoreError;
 use crate::store::ledger::LedgerEntry;
+use crate::store::outgoing::QueueEntry;
 use crate::store::unit::{Destination, FilingResult, RoutingEvidence};
 use tokio::runtime::Handle;
 
@@ -47,17 +53,16 @@ fn try_read(services: &Services, runtime: &Handle, entry: &LedgerEntry) -> Resul
         return Ok(Decision::Fail(format!("account {account_name} is not in the config; add it and replay")));
     };
     let raw = runtime.block_on(services.store.raw_mail(raw_id))?;
-    let letter = Letter::of((services.parse)(&raw), entry, &own_names(&config, account));
+    let mail = (services.parse)(&raw);
     drop(raw);
-    let evidence = evidence(services, runtime, account, &letter)?;
-    let Some(route) = decide(&letter.case(entry, account), &evidence) else {
-        return Ok(Decision::Fail("nothing says which conversation or inbox it belongs to".to_owned()));
-    };
-    let known = match &route.destination {
-        Destination::Existing(id) => runtime.block_on(services.store.sent_texts(*id, KNOWN_TEXTS))?,
-        Destination::New { .. } | Destination::Nowhere => Vec::new(),
-    };
-    Ok(Decision::File(Box::new(letter.result(entry, raw_id, route, &known))))
+    let letter = Letter::of(mail, entry, &config, account, services.store.keys());
+    let filer = Filer { services, runtime, config: &config, account, entry, raw_id };
+    let bounced = filer.bounced()?;
+    let evidence = filer.evidence(&letter, bounced.as_ref())?;
+    match decide(&letter.case(entry, account, services.store.keys(), bounced.as_ref()), &evidence) {
+        Ok(route) => Ok(Decision::File(Box::new(filer.result(&letter, route, &evidence, bounced.as_ref())?))),
+        Err(reason) => Ok(Decision::Fail(reason.to_owned())),
+    }
 }
 
 /// A mail as far as it can be read alone.
@@ -68,29 +73,51 @@ struct Letter {
     wanted: Wanted,
     /// The one From address, lower case.
     sender: Option<String>,
+    /// Sent by us.
+    own: bool,
 }
 
 impl Letter {
-    fn of(mail: ParsedMail, entry: &LedgerEntry, own: &[String]) -> Letter {
+    fn of(mail: ParsedMail, entry: &LedgerEntry, config: &Config, account: &Account, keys: &Keys) -> Letter {
         let bounce = dsn::read(&mail);
+        let own = own_names(config, account);
         let own: Vec<&str> = own.iter().map(String::as_str).collect();
-        let classification = classify(&mail, bounce.as_ref(), reverse_path(entry), &own);
+        let mut classification = classify(&mail, bounce.as_ref(), reverse_path(entry), &own);
+        if classification.class == Class::Human && is_from_our_token(&mail, account, keys) {
+            // Nobody sends from there: whoever puts it in From wants our answer to come back to us.
+            let reason = "a reply address of ours in From".to_owned();
+            classification = Classification { class: Class::AutoReply, reason };
+        }
         let wanted = Wanted::of(entry.envelope_to.as_deref().unwrap_or_default(), &mail);
         let sender = sender(&mail);
-        Letter { mail, bounce, classification, wanted, sender }
+        // A report of a delivery may carry our marks along; what it tells counts all the same.
+        let own = classification.class != Class::Bounce && is_own(&mail, account, keys);
+        Letter { mail, bounce, classification, wanted, sender, own }
     }
 
     fn bounced_message_id(&self) -> Option<&str> {
         self.bounce.as_ref().and_then(|bounce| bounce.original_message_id.as_deref())
     }
 
-    fn case<'a>(&'a self, entry: &'a LedgerEntry, account: &'a Account) -> Case<'a> {
+    fn case<'a>(
+        &'a self,
+        entry: &'a LedgerEntry,
+        account: &'a Account,
+        keys: &Keys,
+        bounced: Option<&QueueEntry>,
+    ) -> Case<'a> {
         let recipient = entry.envelope_to.as_deref().unwrap_or_default();
         Case {
             recipient,
             wanted: &self.wanted,
             class: self.classification.class,
             subject: self.mail.subject(),
+            own: self.own,
+            bounce_token: match (bounced, bounce_token(entry, account, keys)) {
+                (Some(mail), _) => BounceToken::Of(mail.conversation_id),
+                (None, Some(_)) => BounceToken::OfNothing,
+                (None, None) => BounceToken::Absent,
+            },
             bounced_message_id: self.bounced_message_id(),
             sender: self.sender.as_deref(),
             sender_proof: proof(entry, self.sender.as_deref()),
@@ -98,43 +125,133 @@ impl Letter {
             first_inbox: first_inbox(account),
         }
     }
+}
 
-    fn result(&self, entry: &LedgerEntry, raw_id: Id, route: Route, known: &[String]) -> FilingResult {
-        let parts = Parts {
-            entry,
-            raw_id,
-            mail: &self.mail,
-            classification: &self.classification,
-            bounce: self.bounce.as_ref(),
-            author: route.author,
-            known,
-        };
-        let nowhere = matches!(route.destination, Destination::Nowhere);
-        let fact = self.bounce.as_ref().filter(|_| nowhere).map(message::bounce_sentence);
-        FilingResult {
-            bounce: None,
-            orders: Vec::new(),
-            ledger_id: entry.id,
-            account: entry.account.clone().unwrap_or_default(),
+/// What filing one entry goes by.
+struct Filer<'a> {
+    services: &'a Services,
+    runtime: &'a Handle,
+    config: &'a Config,
+    account: &'a Account,
+    entry: &'a LedgerEntry,
+    raw_id: Id,
+}
+
+impl Filer<'_> {
+    /// The mail of ours whose bounce token this came to.
+    fn bounced(&self) -> Result<Option<QueueEntry>, StoreError> {
+        let Some(id) = bounce_token(self.entry, self.account, self.services.store.keys()) else { return Ok(None) };
+        match self.runtime.block_on(self.services.store.queue_entry(id)) {
+            Ok(mail) => Ok(Some(mail).filter(|mail| mail.account == self.account.name)),
+            Err(StoreError::NotFound(_)) => Ok(None),
+            Err(error) => Err(error),
+        }
+    }
+
+    fn evidence(&self, letter: &Letter, bounced: Option<&QueueEntry>) -> Result<RoutingEvidence, StoreError> {
+        let named = letter.bounced_message_id().map(str::to_owned);
+        let named = named.into_iter().chain(bounced.map(|mail| mail.message_id.clone()));
+        let ids = named.chain(letter.wanted.message_ids.iter().cloned()).collect();
+        let (tokens, sender) = (letter.wanted.tokens(), letter.sender.clone());
+        self.runtime.block_on(self.services.store.routing_evidence(&self.account.name, tokens, ids, sender))
+    }
+
+    fn result(
+        &self,
+        letter: &Letter,
+        route: Route,
+        evidence: &RoutingEvidence,
+        bounced: Option<&QueueEntry>,
+    ) -> Result<FilingResult, StoreError> {
+        let composed = self.composed(letter, &route, evidence)?;
+        let is_nowhere = matches!(route.destination, Destination::Nowhere);
+        let fact = letter.bounce.as_ref().filter(|_| is_nowhere).map(bounce::sentence);
+        let why = fact.or(composed.refused);
+        let told = bounced.zip(letter.bounce.as_ref());
+        Ok(FilingResult {
+            ledger_id: self.entry.id,
+            account: self.account.name.clone(),
             destination: route.destination,
-            message: (!nowhere).then(|| compose(&parts)),
-            reason: fact.map_or(route.reason.to_owned(), |fact| format!("{}: {fact}", route.reason)),
-            message_id: self.mail.message_id().map(|id| id.to_string()),
-            received_at: entry.received_at,
+            message: composed.message,
+            reason: why.map_or(route.reason.to_owned(), |why| format!("{}: {why}", route.reason)),
+            message_id: letter.mail.message_id().map(|id| id.to_string()),
+            received_at: self.entry.received_at,
+            bounce: told.map(|(mail, bounce)| bounce::fact(bounce, mail)),
+            orders: composed.orders,
+            agent: match route.writer {
+                Writer::Agent(agent) | Writer::AgentElsewhere(agent) => Some(agent.email),
+                Writer::Contact | Writer::Participant | Writer::Machine => None,
+            },
+        })
+    }
+
+    fn composed(&self, letter: &Letter, route: &Route, evidence: &RoutingEvidence) -> Result<Composed, StoreError> {
+        let inbox = match &route.destination {
+            Destination::Nowhere => return Ok(Composed::default()),
+            Destination::New { inbox, .. } => Some(inbox),
+            Destination::Existing(id) => {
+                evidence.contacts.iter().find(|contact| contact.conversation == *id).map(|contact| &contact.inbox)
+            }
+        };
+        let inbox = inbox.map(String::as_str).unwrap_or_default();
+        let posting = |direction: Direction| self.config.posting_of(&self.account.name, inbox, direction);
+        Ok(compose(&Parts {
+            entry: self.entry,
+            raw_id: self.raw_id,
+            mail: &letter.mail,
+            classification: &letter.classification,
+            bounce: letter.bounce.as_ref(),
+            writer: &route.writer,
+            known: &self.known(route)?,
+            agents: &self.agents(&route.writer)?,
+            posting: &posting,
+        }))
+    }
+
+    /// What a quote is compared with: what this author got by mail.
+    fn known(&self, route: &Route) -> Result<Vec<String>, StoreError> {
+        let Destination::Existing(id) = route.destination else { return Ok(Vec::new()) };
+        let store = &self.services.store;
+        match route.writer {
+            Writer::Contact | Writer::Participant | Writer::Machine => {
+                self.runtime.block_on(store.sent_texts(id, KNOWN_TEXTS))
+            }
+            Writer::Agent(_) | Writer::AgentElsewhere(_) => {
+                let messages = self.runtime.block_on(store.messages(id, KNOWN_TEXTS))?;
+                Ok(messages.into_iter().map(|message| message.text).collect())
+            }
+        }
+    }
+
+    fn agents(&self, writer: &Writer) -> Result<Vec<String>, StoreError> {
+        match writer {
+            Writer::Contact | Writer::Participant | Writer::Machine => Ok(Vec::new()),
+            Writer::Agent(_) | Writer::AgentElsewhere(_) => {
+                let agents = self.services.store.agents(Some(self.account.name.clone()));
+                Ok(self.runtime.block_on(agents)?.into_iter().map(|agent| agent.email).collect())
+            }
         }
     }
 }
 
-fn evidence(
-    services: &Services,
-    runtime: &Handle,
-    account: &Account,
-    letter: &Letter,
-) -> Result<RoutingEvidence, StoreError> {
-    let bounced = letter.bounced_message_id().map(str::to_owned);
-    let ids = bounced.into_iter().chain(letter.wanted.message_ids.iter().cloned()).collect();
-    let (tokens, sender) = (letter.wanted.tokens(), letter.sender.clone());
-    runtime.block_on(services.store.routing_evidence(&account.name, tokens, ids, sender))
+/// The queue entry that the recipient is the bounce token of; a token opens its account's inbound domain only.
+fn bounce_token(entry: &LedgerEntry, account: &Account, keys: &Keys) -> Option<Id> {
+    let (local, domain) = entry.envelope_to.as_deref()?.rsplit_once('@')?;
+    keys.bounced_entry(local).filter(|_| domain == account.inbound_domain)
+}
+
+/// Sent by us: a machine brings it back, or a person had it resent. Both signs are keyed, so no stranger's mail has one.
+fn is_own(mail: &ParsedMail, account: &Account, keys: &Keys) -> bool {
+    let by_id = mail.message_id().is_some_and(|id| keys.mailed_entry(id.as_str()).is_some());
+    by_id || mail.all(links::LOOP_FIELD).any(|mark| links::is_loop_mark(keys, &account.name, mark))
+}
+
+fn is_from_our_token(mail: &ParsedMail, account: &Account, keys: &Keys) -> bool {
+    let is_own = |address: Address| {
+        let is_token = ReplyToken::of(&address).is_some() || keys.bounced_entry(address.local()).is_some();
+        is_token && address.domain() == account.inbound_domain
+    };
+    mail.mailboxes("from").iter().filter_map(|mailbox| mailbox.address()).any(is_own)
 }
 
 /// RFC 5322 §3.6.2 allows several From addresses; then none of them is the author for sure.

@@ -1,14 +1,18 @@
 //! Which conversation a mail joins, and who its author is. Pure: evidence in, decision out.
 //!
-//! In order: token of the envelope recipient; tokens of the header; the mails it answers, if the sender takes part in
-//! that conversation; inbox address; postmaster and abuse. Never by subject: strangers share subjects.
+//! First what is not a person's word to a conversation: a mail of ours that came back, news of a mail of ours at its bounce
+//! token. Then, in order: token of the envelope recipient; tokens of the header; the mails it answers, if the sender takes
+//! part in that conversation; inbox address; postmaster and abuse. Never by subject: strangers share subjects.
+//!
+//! An agent writes as an agent only with proof, and only to the own token: what an agent sends elsewhere in a conversation
+//! is nobody's answer yet, and never the contact's word.
 
 use super::wanted::Wanted;
 use crate::conversation::id::Id;
 use crate::conversation::model::{AuthorKind, Channel};
 use crate::conversation::reply_token::ReplyToken;
 use crate::mail::automatic::Class;
-use crate::store::unit::{Destination, RoutingEvidence};
+use crate::store::unit::{AgentRef, Destination, RoutingEvidence};
 
 /// What is known of a mail beside the store's evidence.
 #[derive(Debug, Clone)]
@@ -17,6 +21,10 @@ pub struct Case<'a> {
     pub wanted: &'a Wanted,
     pub class: Class,
     pub subject: Option<&'a str>,
+    /// Sent by us, by a sign that nobody else can make.
+    pub own: bool,
+    /// What the recipient is, if it is a bounce token.
+    pub bounce_token: BounceToken,
     /// Of the mail that a bounce is about.
     pub bounced_message_id: Option<&'a str>,
     /// The one From address, lower case; `None` if there is none or more than one.
@@ -26,6 +34,17 @@ pub struct Case<'a> {
     pub inbox: Option<InboxRef<'a>>,
     /// Where postmaster and abuse go without an inbox of their own.
     pub first_inbox: Option<InboxRef<'a>>,
+}
+
+/// A recipient as a bounce token.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum BounceToken {
+    /// It is none.
+    Absent,
+    /// Of a mail that the store does not know.
+    OfNothing,
+    /// Of a mail of this conversation.
+    Of(Id),
 }
 
 /// Whether the sender's domain vouches for the From address.
@@ -46,31 +65,126 @@ pub struct InboxRef<'a> {
 #[derive(Debug, Clone)]
 pub struct Route {
     pub destination: Destination,
-    pub author: AuthorKind,
+    pub writer: Writer,
     /// For the ledger.
     pub reason: &'static str,
 }
 
-/// `None`: nothing says where it belongs.
-pub fn decide(case: &Case<'_>, evidence: &RoutingEvidence) -> Option<Route> {
-    let machine = case.class == Class::Bounce;
+/// Who wrote, as the conversation shows it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Writer {
+    Contact,
+    Participant,
+    /// News of a delivery.
+    Machine,
+    /// An agent, to the customer.
+    Agent(AgentRef),
+    /// An agent, to where agents' mail is not passed on from.
+    AgentElsewhere(AgentRef),
+}
+
+impl Writer {
+    pub fn kind(&self) -> AuthorKind {
+        match self {
+            Writer::Contact => AuthorKind::Contact,
+            Writer::Participant => AuthorKind::Participant,
+            Writer::Machine => AuthorKind::System,
+            Writer::Agent(_) | Writer::AgentElsewhere(_) => AuthorKind::Agent,
+        }
+    }
+}
+
+impl Route {
+    fn nowhere(reason: &'static str) -> Route {
+        Route { destination: Destination::Nowhere, writer: Writer::Machine, reason }
+    }
+}
+
+/// `Err`: it is kept as failed, for this reason.
+pub fn decide(case: &Case<'_>, evidence: &RoutingEvidence) -> Result<Route, &'static str> {
+    if case.own {
+        return Ok(Route::nowhere("a mail of ours that came back"));
+    }
+    if let Some(route) = by_bounce_token(case, evidence) {
+        return route;
+    }
+    if let Some(route) = by_agent_token(case, evidence) {
+        return route;
+    }
     if let Some((conversation, reason)) = existing(case, evidence) {
-        let author = if machine { AuthorKind::System } else { author(case, evidence, conversation) };
-        return Some(Route { destination: Destination::Existing(conversation), author, reason });
+        let writer = if case.class == Class::Bounce { Writer::Machine } else { writer(case, evidence, conversation) };
+        return Ok(Route { destination: Destination::Existing(conversation), writer, reason });
     }
-    if machine {
-        let reason = "a bounce that concerns no conversation";
-        return Some(Route { destination: Destination::Nowhere, author: AuthorKind::System, reason });
+    if case.class == Class::Bounce {
+        return Ok(Route::nowhere("a bounce that concerns no conversation"));
     }
+    if is_agents_machine(case, evidence) {
+        return Ok(Route::nowhere(AUTOMATIC_OF_AGENT));
+    }
+    begun(case)
+}
+
+/// A conversation that the mail begins.
+fn begun(case: &Case<'_>) -> Result<Route, &'static str> {
     let (inbox, reason) = match (case.inbox, case.first_inbox) {
         (Some(inbox), _) => (inbox, "inbox address"),
         (None, Some(inbox)) if is_role(case.recipient) => (inbox, "postmaster or abuse address"),
-        (None, _) => return None,
+        (None, _) => return Err("nothing says which conversation or inbox it belongs to"),
     };
     let subject = case.subject.map(str::to_owned);
     let destination = Destination::New { inbox: inbox.name.to_owned(), channel: inbox.channel, subject };
-    Some(Route { destination, author: AuthorKind::Contact, reason })
+    Ok(Route { destination, writer: Writer::Contact, reason })
 }
+
+/// Mail to a bounce token: news of that mail; or a person who answered the reverse-path, whose words are not lost.
+fn by_bounce_token(case: &Case<'_>, evidence: &RoutingEvidence) -> Option<Result<Route, &'static str>> {
+    let conversation = match case.bounce_token {
+        BounceToken::Absent => return None,
+        BounceToken::Of(conversation) => Some(conversation),
+        BounceToken::OfNothing => None,
+    };
+    let to =
+        |conversation, writer, reason| Ok(Route { destination: Destination::Existing(conversation), writer, reason });
+    Some(match (case.class, conversation) {
+        (Class::Bounce, Some(id)) => to(id, Writer::Machine, "bounce token of a mail of the conversation"),
+        (Class::Bounce, None) => Ok(Route::nowhere("a bounce of a mail that is not known")),
+        (Class::AutoReply | Class::List, _) => Ok(Route::nowhere("an automatic mail to a bounce address")),
+        (Class::Human, Some(id)) => to(id, writer(case, evidence, id), "a person's mail to a bounce address"),
+        (Class::Human, None) => Err("it came to the bounce address of a mail that is not known"),
+    })
+}
+
+/// Mail to an agent's token. What came in is proven again, for what is sent out of it is sent in the company's name.
+fn by_agent_token(case: &Case<'_>, evidence: &RoutingEvidence) -> Option<Result<Route, &'static str>> {
+    let agent_of = |token| evidence.agents_by_token.iter().find(|(known, _)| *known == token).map(|(_, agent)| agent);
+    let is_author =
+        |agent: &&AgentRef| case.sender_proof == Proof::Authentic && case.sender == Some(agent.email.as_str());
+    // A mail to the token and to an inbox is one mail, whichever of the two is filed first.
+    let tokens = case.wanted.envelope_token.iter().chain(&case.wanted.header_tokens);
+    let own = tokens.filter_map(|token| Some((*token, agent_of(*token).filter(is_author)?))).next();
+    let Some((token, agent)) = own else {
+        let of_other = case.wanted.envelope_token.and_then(agent_of).is_some();
+        return of_other.then_some(Err("it came to an agent's reply address and is not proven to be that agent's"));
+    };
+    let conversation = evidence.by_token.iter().find(|(known, _)| *known == token).map(|(_, id)| *id)?;
+    let destination = Destination::Existing(conversation);
+    Some(Ok(match case.class {
+        Class::Human => Route { destination, writer: Writer::Agent(agent.clone()), reason: "reply token of an agent" },
+        Class::List => Route {
+            destination,
+            writer: Writer::AgentElsewhere(agent.clone()),
+            reason: "a list's mail to the reply token of an agent",
+        },
+        Class::AutoReply | Class::Bounce => Route::nowhere(AUTOMATIC_OF_AGENT),
+    }))
+}
+
+/// An agent's vacation notice about a mail of ours, sent to where that mail came from: it begins nothing.
+fn is_agents_machine(case: &Case<'_>, evidence: &RoutingEvidence) -> bool {
+    case.class == Class::AutoReply && evidence.sender_agent.is_some() && !evidence.by_message_id.is_empty()
+}
+
+const AUTOMATIC_OF_AGENT: &str = "an automatic answer of an agent";
 
 fn existing(case: &Case<'_>, evidence: &RoutingEvidence) -> Option<(Id, &'static str)> {
     let by_token = |wanted| evidence.by_token.iter().find(|(token, _)| *token == wanted).map(|(_, id)| *id);
@@ -88,23 +202,34 @@ fn existing(case: &Case<'_>, evidence: &RoutingEvidence) -> Option<(Id, &'static
     let joined = |wanted: &String| {
         let same = evidence.by_message_id.iter().filter(|(id, _)| id == wanted).map(|(_, id)| *id);
         let of_chatwoot = ReplyToken::in_message_id(wanted).and_then(by_token);
-        same.chain(of_chatwoot).find(|id| evidence.sender_takes_part.contains(id))
+        same.chain(of_chatwoot)
+            .find(|id| evidence.sender_takes_part.contains(id) || proven_agent(case, evidence).is_some())
     };
     case.wanted.message_ids.iter().find_map(joined).map(|id| (id, "answer to a mail of the conversation"))
 }
 
 /// Possession of a token lets mail in and proves nothing: the contact is who writes from the contact's address. Where
 /// the contact left no address, only an address that its domain vouches for becomes the contact's, and only a
-/// person's: a vacation notice may come from anywhere.
-fn author(case: &Case<'_>, evidence: &RoutingEvidence, conversation: Id) -> AuthorKind {
+/// person's: a vacation notice may come from anywhere. An agent never becomes a contact this way.
+fn writer(case: &Case<'_>, evidence: &RoutingEvidence, conversation: Id) -> Writer {
     let contact = evidence.contacts.iter().find(|contact| contact.conversation == conversation);
-    match (contact.map(|contact| contact.email.as_deref()), case.sender) {
-        (Some(Some(email)), Some(sender)) if email == sender => AuthorKind::Contact,
-        (Some(None), Some(_)) if case.sender_proof == Proof::Authentic && case.class == Class::Human => {
-            AuthorKind::Contact
-        }
-        _ => AuthorKind::Participant,
+    let email = contact.map(|contact| contact.email.as_deref());
+    if let (Some(Some(email)), Some(sender)) = (email, case.sender)
+        && email == sender
+    {
+        return Writer::Contact;
     }
+    match (proven_agent(case, evidence), email) {
+        (Some(agent), _) => Writer::AgentElsewhere(agent.clone()),
+        (None, Some(None)) if case.sender_proof == Proof::Authentic && case.class == Class::Human => Writer::Contact,
+        (None, _) => Writer::Participant,
+    }
+}
+
+/// The agent who wrote, by the sender's address and its domain's word for it.
+fn proven_agent<'e>(case: &Case<'_>, evidence: &'e RoutingEvidence) -> Option<&'e AgentRef> {
+    let is_person = case.sender_proof == Proof::Authentic && case.class == Class::Human;
+    evidence.sender_agent.as_ref().filter(|_| is_person)
 }
 
 /// RFC 5321 §4.5.1 and RFC 2142: these are always taken, so they must land somewhere.
@@ -114,122 +239,4 @@ fn is_role(recipient: &str) -> bool {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::store::unit::ContactOf;
-
-    const TOKEN: ReplyToken = ReplyToken([1; 16]);
-    const OTHER: ReplyToken = ReplyToken([2; 16]);
-    const INBOX: InboxRef<'static> = InboxRef { name: "mail", channel: Channel::Email };
-
-    /// Conversation 1 is with ann, has TOKEN and `sent@us`; 2 is with an unnamed visitor and has OTHER.
-    fn evidence(takes_part: &[i64]) -> RoutingEvidence {
-        RoutingEvidence {
-            by_token: vec![(TOKEN, Id(1)), (OTHER, Id(2))],
-            by_message_id: vec![("sent@us".into(), Id(1))],
-            sender_takes_part: takes_part.iter().map(|id| Id(*id)).collect(),
-            contacts: vec![
-                ContactOf { conversation: Id(1), email: Some("ann@x.example".into()) },
-                ContactOf { conversation: Id(2), email: None },
-            ],
-        }
-    }
-
-    fn wanted(envelope: Option<ReplyToken>, header: &[ReplyToken], ids: &[&str]) -> Wanted {
-        Wanted {
-            envelope_token: envelope,
-            header_tokens: header.to_vec(),
-            message_ids: ids.iter().map(|id| (*id).to_owned()).collect(),
-        }
-    }
-
-    fn case(wanted: &Wanted) -> Case<'_> {
-        Case {
-            recipient: "x@r.example",
-            wanted,
-            class: Class::Human,
-            subject: Some("Hi"),
-            bounced_message_id: None,
-            sender: Some("ann@x.example"),
-            sender_proof: Proof::Unproven,
-            inbox: None,
-            first_inbox: Some(INBOX),
-        }
-    }
-
-    fn shown(route: Option<Route>) -> String {
-        route.map_or("none".into(), |route| {
-            let place = match route.destination {
-                Destination::Existing(id) => format!("conversation {}", id.0),
-                Destination::New { inbox, .. } => format!("new in {inbox}"),
-                Destination::Nowhere => "nowhere".into(),
-            };
-            format!("{place}, {:?}", route.author)
-        })
-    }
-
-    #[test]
-    fn the_best_evidence_wins() {
-        let both = wanted(Some(TOKEN), &[OTHER], &[]);
-        assert_eq!(shown(decide(&case(&both), &evidence(&[]))), "conversation 1, Contact");
-        let header = wanted(Some(ReplyToken([9; 16])), &[OTHER], &["sent@us"]);
-        assert_eq!(shown(decide(&case(&header), &evidence(&[1]))), "conversation 2, Participant");
-        let answer = wanted(None, &[], &["unknown@x", "sent@us"]);
-        assert_eq!(shown(decide(&case(&answer), &evidence(&[1]))), "conversation 1, Contact");
-        let to_inbox = Case { inbox: Some(INBOX), ..case(&answer) };
-        assert_eq!(shown(decide(&to_inbox, &evidence(&[1]))), "conversation 1, Contact");
-    }
-
-    #[test]
-    fn a_known_message_id_opens_nothing_to_a_stranger() {
-        let answer = wanted(None, &[], &["sent@us"]);
-        assert_eq!(shown(decide(&case(&answer), &evidence(&[]))), "none");
-        let to_inbox = Case { inbox: Some(INBOX), ..case(&answer) };
-        assert_eq!(shown(decide(&to_inbox, &evidence(&[]))), "new in mail, Contact");
-    }
-
-    #[test]
-    fn an_old_thread_of_chatwoot_goes_on_for_those_who_take_part_and_for_nobody_else() {
-        let old = wanted(None, &[], &["conversation/01010101-0101-0101-0101-010101010101/messages/7@chat.example"]);
-        assert_eq!(shown(decide(&case(&old), &evidence(&[1]))), "conversation 1, Contact");
-        assert_eq!(shown(decide(&case(&old), &evidence(&[]))), "none");
-    }
-
-    #[test]
-    fn postmaster_lands_in_the_first_inbox_and_other_strangers_nowhere() {
-        let nothing = wanted(None, &[], &[]);
-        for recipient in ["Postmaster@r.example", "abuse@r.example", "postmaster"] {
-            let role = Case { recipient, ..case(&nothing) };
-            assert_eq!(shown(decide(&role, &evidence(&[]))), "new in mail, Contact", "{recipient}");
-        }
-        assert_eq!(shown(decide(&case(&nothing), &evidence(&[]))), "none");
-    }
-
-    #[test]
-    fn another_writer_is_never_the_contact() {
-        let by_token = wanted(Some(TOKEN), &[], &[]);
-        for sender in [Some("eve@y.example"), None] {
-            let eve = Case { sender, sender_proof: Proof::Authentic, ..case(&by_token) };
-            assert_eq!(shown(decide(&eve, &evidence(&[]))), "conversation 1, Participant");
-        }
-    }
-
-    #[test]
-    fn an_unnamed_visitor_takes_only_a_proven_address_of_a_person() {
-        let by_token = wanted(Some(OTHER), &[], &[]);
-        let author =
-            |sender_proof, class| shown(decide(&Case { sender_proof, class, ..case(&by_token) }, &evidence(&[])));
-        assert_eq!(author(Proof::Authentic, Class::Human), "conversation 2, Contact");
-        assert_eq!(author(Proof::Unproven, Class::Human), "conversation 2, Participant");
-        assert_eq!(author(Proof::Authentic, Class::AutoReply), "conversation 2, Participant");
-    }
-
-    #[test]
-    fn a_bounce_is_an_activity_where_it_belongs_and_a_fact_elsewhere() {
-        let nothing = wanted(None, &[], &[]);
-        let bounce = Case { class: Class::Bounce, inbox: Some(INBOX), sender: None, ..case(&nothing) };
-        assert_eq!(shown(decide(&bounce, &evidence(&[]))), "nowhere, System");
-        let ours = Case { bounced_message_id: Some("sent@us"), ..bounce };
-        assert_eq!(shown(decide(&ours, &evidence(&[]))), "conversation 1, System");
-    }
-}
+mod tests;

@@ -1,5 +1,5 @@
-//! The HTTP surface: the API over TCP (bearer tokens) and over the Unix socket (owner only), health, metrics and
-//! the demo's page. The only place with HTTP status codes.
+//! The HTTP surface: the API over TCP (bearer tokens) and over the Unix socket (owner only), health, metrics,
+//! what links in mails open, and the demo's pages. The only place with HTTP status codes.
 
 pub mod api;
 pub mod caller;
@@ -11,6 +11,7 @@ pub mod listener;
 pub mod metrics;
 pub mod openapi;
 pub mod page;
+pub mod public;
 pub mod router;
 pub mod surface;
 pub mod unread;

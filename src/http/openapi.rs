@@ -1,6 +1,6 @@
 //! `/openapi.json`: the API described by the types and handlers themselves.
 
-use super::{api, health, metrics};
+use super::{api, health, metrics, public};
 use axum::Json;
 use utoipa::OpenApi;
 use utoipa::openapi::security::{Http, HttpAuthScheme, SecurityScheme};
@@ -33,6 +33,9 @@ use utoipa::openapi::security::{Http, HttpAuthScheme, SecurityScheme};
         api::suppressions::list,
         api::suppressions::clear,
         api::events::feed,
+        public::attachment::download,
+        public::unsubscribe::ask,
+        public::unsubscribe::unsubscribe,
         api::tokens::add,
         api::tokens::list,
         api::tokens::revoke,

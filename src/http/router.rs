@@ -3,7 +3,7 @@
 use super::caller::Door;
 use super::error::ApiError;
 use super::surface::Surface;
-use super::{api, health, ingress, metrics, openapi, page};
+use super::{api, health, ingress, metrics, openapi, page, public};
 use axum::Router;
 use axum::extract::Request;
 use axum::http::{HeaderName, HeaderValue, StatusCode, header};
@@ -40,6 +40,8 @@ fn routes() -> Vec<(&'static str, MethodRouter<Surface>)> {
         ("/api/v1/tokens", get(api::tokens::list).post(api::tokens::add)),
         ("/api/v1/tokens/{id}", delete(api::tokens::revoke)),
         ("/api/v1/backup", post(api::backup::create)),
+        ("/attachments/{id}", get(public::attachment::download)),
+        ("/unsubscribe/{id}", get(public::unsubscribe::ask).post(public::unsubscribe::unsubscribe)),
         ("/healthz", get(health::healthz)),
         ("/readyz", get(health::readyz)),
         ("/metrics", get(metrics::metrics)),
@@ -51,15 +53,23 @@ fn routes() -> Vec<(&'static str, MethodRouter<Surface>)> {
 fn pages() -> Vec<(&'static str, MethodRouter<Surface>)> {
     vec![
         ("/", get(page::conversation::show)),
+        ("/demo/answer", post(page::conversation::answer)),
+        ("/mailbox", get(page::mailbox::show)),
+        ("/mailbox/{number}/body", get(page::mailbox::body)),
+        ("/mailbox/{number}/raw", get(page::mailbox::raw)),
+        ("/mailbox/{number}/answer", post(page::mailbox::answer)),
         ("/demo.css", get(page::assets::style)),
         ("/demo.js", get(page::assets::script)),
+        ("/mailbox.css", get(page::assets::mailbox_style)),
+        ("/mailbox.js", get(page::assets::mailbox_script)),
     ]
 }
 
 /// The service behind one door.
 pub fn router(surface: Surface, door: Door) -> Router {
+    let style = std::iter::once(("/note.css", get(public::page::style)));
     let pages = if surface.demo.is_some() { pages() } else { Vec::new() };
-    let all = routes().into_iter().chain(pages);
+    let all = routes().into_iter().chain(style).chain(pages);
     let router = all.fold(Router::new(), |router, (path, handlers)| router.route(path, handlers));
     let router = router
         .fallback(async || ApiError::new(StatusCode::NOT_FOUND, "no_such_path", "no such path; see /openapi.json"))

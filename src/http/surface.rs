@@ -2,9 +2,9 @@
 
 use crate::clock::Clock;
 use crate::config::checked::{Account, Config};
-use crate::conversation::id::Id;
 use crate::http::error::ApiError;
 use crate::http::metrics::Metrics;
+use crate::http::page::mailboxes::DemoPages;
 use crate::inbound::Services;
 use crate::net::permits::ContentBudget;
 use crate::store::Store;
@@ -34,8 +34,8 @@ pub struct Surface {
     pub event_feeds: Arc<Semaphore>,
     /// Ends what would answer for ever.
     pub stop: CancellationToken,
-    /// The conversation that the demo's page shows; `None` outside the demo.
-    pub demo: Option<Id>,
+    /// What the demo's pages show; `None` outside the demo.
+    pub demo: Option<DemoPages>,
 }
 
 impl Surface {

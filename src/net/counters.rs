@@ -55,6 +55,20 @@ pub struct FilingLabels {
     pub outcome: &'static str,
 }
 
+#[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
+pub struct DeliveryLabels {
+    /// `delivered`, `deferred`, `uncertain`, `failed`, `put_back`.
+    pub result: &'static str,
+    /// `2xx`, `4xx`, `5xx` of the answer that decided, or `none`.
+    pub code_class: &'static str,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
+pub struct DeliveryTlsLabels {
+    /// `none`, `unverified`, `verified`.
+    pub mode: &'static str,
+}
+
 /// All of them; names are those of the metrics without prefix and `_total`.
 #[derive(Debug)]
 pub struct Counters {
@@ -68,6 +82,9 @@ pub struct Counters {
     pub filing: Family<FilingLabels, Counter>,
     pub auth_results: Family<AuthLabels, Counter>,
     pub auth_seconds: Histogram,
+    pub delivery_attempts: Family<DeliveryLabels, Counter>,
+    pub delivery_tls: Family<DeliveryTlsLabels, Counter>,
+    pub delivery_seconds: Histogram,
     pub accept_errors: Counter,
     pub panics: Counter,
 }
@@ -87,6 +104,10 @@ impl Default for Counters {
             auth_results: Family::default(),
             // 0.5 ms, everything cached, to 8 s, beyond limits.authentication_timeout as it usually is.
             auth_seconds: Histogram::new(exponential_buckets(0.0005, 2.0, 15)),
+            delivery_attempts: Family::default(),
+            delivery_tls: Family::default(),
+            // 1 ms, a local relay, to 33 min, beyond the deadline of an attempt.
+            delivery_seconds: Histogram::new(exponential_buckets(0.001, 2.0, 22)),
             accept_errors: Counter::default(),
             panics: Counter::default(),
         }
@@ -111,6 +132,14 @@ impl Counters {
         let help = "What SPF, DKIM, DMARC, ARC and iprev said, and the verdicts";
         registry.register("auth_results", help, self.auth_results.clone());
         registry.register("auth_seconds", "Verifying the author of one mail", self.auth_seconds.clone());
+        let help = "Attempts to deliver a mail, by what came of them";
+        registry.register("delivery_attempts", help, self.delivery_attempts.clone());
+        registry.register("delivery_tls", "Mails delivered, by how the way was secured", self.delivery_tls.clone());
+        registry.register(
+            "delivery_seconds",
+            "One attempt, from its claim to its record",
+            self.delivery_seconds.clone(),
+        );
         registry.register("accept_errors", "Errors of accept, such as EMFILE", self.accept_errors.clone());
         registry.register("panics", "Tasks that panicked", self.panics.clone());
     }
@@ -147,6 +176,14 @@ impl Counters {
 
     pub fn filing_ended(&self, outcome: &'static str) {
         self.filing.get_or_create(&FilingLabels { outcome }).inc();
+    }
+
+    pub fn attempt_ended(&self, result: &'static str, code_class: &'static str) {
+        self.delivery_attempts.get_or_create(&DeliveryLabels { result, code_class }).inc();
+    }
+
+    pub fn delivered_over(&self, mode: &'static str) {
+        self.delivery_tls.get_or_create(&DeliveryTlsLabels { mode }).inc();
     }
 
     pub fn ingested(&self, ingress: &'static str, outcome: &'static str) {

@@ -136,6 +136,12 @@ impl<'a> BodyHashes<'a> {
     }
 }
 
+/// What `bh=` says of a body that is signed in relaxed form.
+pub(super) fn relaxed_body_hash(body: &[u8]) -> Vec<u8> {
+    let source = canonical_source(body, Canonicalization::Relaxed);
+    FirstOctets::hash(source, Canonicalization::Relaxed, None).expect("a hash of the whole body needs no length")
+}
+
 /// RFC 6376 §3.4.4 drops white space at line ends, then empty lines at the end: together, all white space at the
 /// end. mail-auth 0.13 keeps lines that hold only spaces (its issue 62), so they do not get there.
 fn canonical_source(body: &[u8], form: Canonicalization) -> &[u8] {

@@ -319,7 +319,7 @@ impl Store {
     }
 
     /// A mail file that could not be written: the writer finds out whether the disk still takes anything.
-    fn fell_ill(&self, error: StoreError) -> StoreError {
+    pub(super) fn fell_ill(&self, error: StoreError) -> StoreError {
         self.engine.shared.fell_ill(&error);
         self.engine.tell(Order::Look);
         error

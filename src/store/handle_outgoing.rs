@@ -2,11 +2,21 @@
 
 use super::StoreError;
 use super::handle::{Page, Store};
-use super::outgoing::{AttemptEnd, Claim, Event, Outgoing, QueueEntry, QueueQuery, SuppressionRow, ToCompose};
+use super::outgoing::{
+    AttemptEnd, Backlog, Claim, Event, Outgoing, OutgoingSettings, QueueEntry, QueueQuery, SuppressionRow, ToCompose,
+};
+use super::sqlite::accept::Octets;
+use super::sqlite::attempts::Composed;
+use super::sqlite::{
+    agents, attempts, backlog, claim, events, operate, queue, suppressions, tend, to_compose, uploads,
+};
 use crate::clock::UnixMs;
 use crate::conversation::agent::Agent;
 use crate::conversation::id::Id;
 use crate::conversation::keys::Keys;
+use crate::limits::{CONTENT_IN_MEMORY_OCTETS, EVENTS_KEPT_MAX};
+use std::sync::Arc;
+use tokio::sync::watch;
 
 impl Store {
     /// Keys of this store: made once, kept in it.
@@ -14,102 +24,120 @@ impl Store {
         &self.engine.shared.keys
     }
 
+    /// What the config says of mail queued from now on.
+    pub fn set_outgoing(&self, settings: OutgoingSettings) {
+        self.engine.shared.outgoing.store(Arc::new(settings));
+    }
+
+    /// Announces that mail was queued, or may be due earlier than it was.
+    pub fn outgoing_mail(&self) -> watch::Receiver<u64> {
+        self.engine.shared.outgoing_mail.subscribe()
+    }
+
     /// Takes due mail in hand: each entry is `connecting` and its attempt counted when this returns. Domains share fairly: one
     /// with any number of due mails hides none of another, and only index steps are made.
     pub async fn claim_due(&self, claim: Claim) -> Result<Vec<QueueEntry>, StoreError> {
-        Err(StoreError::NotFound(if claim.limit == 0 { "" } else { "queue" }))
+        let shared = Arc::clone(&self.engine.shared);
+        self.engine.write(0, move |writing| claim::due(writing, &claim, &shared.last_domain)).await
     }
 
     /// When the next mail is due: `None` while none waits. One index step.
     pub async fn next_due(&self) -> Result<Option<UnixMs>, StoreError> {
-        Ok(None)
+        self.engine.readers.look_up(claim::next_due).await
     }
 
     /// Everything a mail is composed of.
     pub async fn to_compose(&self, entry: Id) -> Result<ToCompose, StoreError> {
-        self.queue_entry(entry).await.and(Err(StoreError::NotFound("queue entry")))
+        self.engine.readers.read(move |connection| to_compose::read(connection, entry)).await
     }
 
     /// Notes, before the final dot, that from now on the peer may have it; the first call keeps the octets and shows the
-    /// mail on its messages, later calls keep those of the first.
+    /// mail on its messages, later calls keep those of the first. `Conflict`: it was cancelled or held meanwhile, or has
+    /// ended by a bounce; the attempt is to be broken off and put back.
     pub async fn data_sent(&self, entry: Id, outgoing: Option<Outgoing>) -> Result<(), StoreError> {
-        let _ = (entry, outgoing);
-        Err(StoreError::NotFound("queue entry"))
+        let composed = match outgoing {
+            Some(outgoing) => Some(self.composed(outgoing).await?),
+            None => None,
+        };
+        let weight = composed.as_ref().map_or(0, |composed| match &composed.octets {
+            Octets::Memory(octets) => octets.len(),
+            Octets::File(_) => 0,
+        });
+        self.engine.write(weight, move |writing| attempts::data_sent(writing, entry, composed.as_ref())).await
     }
 
-    /// Ends the attempt in hand.
+    /// Ends the attempt in hand; without one it changes nothing.
     pub async fn attempt_ended(&self, entry: Id, end: AttemptEnd) -> Result<(), StoreError> {
-        let _ = (entry, end);
-        Err(StoreError::NotFound("queue entry"))
+        self.engine.write(0, move |writing| attempts::ended(writing, entry, &end)).await
     }
 
     /// At the start: what an earlier run had in hand is due again, what it had sent is uncertain. Answers how many of each.
     pub async fn recover_queue(&self) -> Result<(usize, usize), StoreError> {
-        Ok((0, 0))
+        self.engine.write(0, attempts::recover).await
     }
 
-    /// Events for open mail that is in trouble for an hour, once each; snoozed conversations that are due wake up. Answers
-    /// when to call again.
+    /// Events for open mail that is in trouble for an hour, once each; snoozed conversations that are due wake up; old events
+    /// go. Answers when to call again.
     pub async fn tend(&self) -> Result<Option<UnixMs>, StoreError> {
-        Ok(None)
+        let now = self.engine.shared.clock.now();
+        let kept_from =
+            self.engine.readers.read(move |connection| events::kept_from(connection, now, EVENTS_KEPT_MAX)).await?;
+        self.engine.write(0, move |writing| tend::tend(writing, kept_from)).await
     }
 
     pub async fn queue(&self, query: QueueQuery) -> Result<Page<QueueEntry>, StoreError> {
-        let _ = query;
-        Ok(Page { items: Vec::new(), next: None })
+        self.engine.readers.read(move |connection| queue::page(connection, &query)).await
+    }
+
+    /// How much mail is open.
+    pub async fn backlog(&self) -> Result<Backlog, StoreError> {
+        self.engine.readers.read(backlog::read).await
     }
 
     pub async fn queue_entry(&self, id: Id) -> Result<QueueEntry, StoreError> {
-        let _ = id;
-        Err(StoreError::NotFound("queue entry"))
+        self.engine.readers.look_up(move |connection| queue::entry(connection, id)).await
     }
 
-    /// Due now, whatever was planned; a failed or cancelled mail is open again.
+    /// Due now, whatever was planned, and released if it was held; a failed or cancelled mail is open again.
     pub async fn retry_mail(&self, id: Id) -> Result<QueueEntry, StoreError> {
-        self.queue_entry(id).await
+        self.engine.write(0, move |writing| operate::retry(writing, id)).await
     }
 
     /// No attempt any more; `Conflict` for a mail that has ended or is at the peer.
     pub async fn cancel_mail(&self, id: Id) -> Result<QueueEntry, StoreError> {
-        self.queue_entry(id).await
+        self.engine.write(0, move |writing| operate::cancel(writing, id)).await
     }
 
-    /// No attempt until released.
+    /// No attempt until released; `Conflict` for a mail that has ended.
     pub async fn hold_mail(&self, id: Id, held: bool) -> Result<QueueEntry, StoreError> {
-        let _ = held;
-        self.queue_entry(id).await
+        self.engine.write(0, move |writing| operate::hold(writing, id, held)).await
     }
 
     pub async fn add_agent(&self, agent: NewAgent) -> Result<Agent, StoreError> {
-        let _ = agent;
-        Err(StoreError::NotFound("agent"))
+        self.engine.write(0, move |writing| agents::add(writing, &agent)).await
     }
 
     pub async fn agents(&self, account: Option<String>) -> Result<Vec<Agent>, StoreError> {
-        let _ = account;
-        Ok(Vec::new())
+        self.engine.readers.look_up(move |connection| agents::list(connection, account.as_deref())).await
     }
 
-    /// Their tokens are revoked with them, their messages stay.
+    /// Their tokens are revoked with them and mail to them is not sent; their messages stay.
     pub async fn remove_agent(&self, id: Id) -> Result<(), StoreError> {
-        let _ = id;
-        Err(StoreError::NotFound("agent"))
+        self.engine.write(0, move |writing| agents::remove(writing, id)).await
     }
 
     pub async fn suppressions(&self, account: Option<String>) -> Result<Vec<SuppressionRow>, StoreError> {
-        let _ = account;
-        Ok(Vec::new())
+        let now = self.engine.shared.clock.now();
+        self.engine.readers.read(move |connection| suppressions::list(connection, account.as_deref(), now)).await
     }
 
     pub async fn clear_suppression(&self, account: String, email: String) -> Result<(), StoreError> {
-        let _ = (account, email);
-        Err(StoreError::NotFound("suppressed address"))
+        self.engine.write(0, move |writing| suppressions::clear(writing, &account, &email)).await
     }
 
     /// One-click unsubscribe (RFC 8058): no more mail of this account to the recipient of this entry.
     pub async fn unsubscribe(&self, entry: Id) -> Result<(), StoreError> {
-        let _ = entry;
-        Err(StoreError::NotFound("queue entry"))
+        self.engine.write(0, move |writing| suppressions::unsubscribe(writing, entry)).await
     }
 
     /// Events after this one, oldest first; `None`: the latest only, for whoever begins to listen.
@@ -119,8 +147,34 @@ impl Store {
         after: Option<Id>,
         limit: usize,
     ) -> Result<Vec<Event>, StoreError> {
-        let _ = (account, after, limit);
-        Ok(Vec::new())
+        let read = move |connection: &_| events::after(connection, account.as_deref(), after, limit);
+        self.engine.readers.read(read).await
+    }
+
+    /// The octets of an uploaded attachment; `None` for one that is a part of its message's raw mail.
+    pub async fn attachment_octets(&self, id: Id) -> Result<Option<Vec<u8>>, StoreError> {
+        self.engine.readers.read(move |connection| uploads::octets(connection, id)).await
+    }
+
+    /// Brings the octets of a mail where the commit finds them, as for a mail that came in.
+    async fn composed(&self, outgoing: Outgoing) -> Result<Composed, StoreError> {
+        let Outgoing { octets, email } = outgoing;
+        let size = octets.len() as u64;
+        if octets.len() <= CONTENT_IN_MEMORY_OCTETS {
+            return Ok(Composed { octets: Octets::Memory(Arc::new(octets)), size, email });
+        }
+        let id = self.engine.shared.ids.next()?;
+        let data_dir = Arc::clone(&self.engine.data_dir);
+        let keep = move || {
+            let spilled = data_dir.spool().join(format!("{id}.out"));
+            std::fs::write(&spilled, &octets)?;
+            data_dir.keep(&spilled, id)
+        };
+        let kept = tokio::task::spawn_blocking(keep).await;
+        match kept.map_err(|error| StoreError::Unhealthy(error.to_string()))? {
+            Ok(()) => Ok(Composed { octets: Octets::File(id), size, email }),
+            Err(error) => Err(self.fell_ill(error.into())),
+        }
     }
 }
 

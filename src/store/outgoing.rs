@@ -6,7 +6,24 @@ use crate::conversation::delivery::{DeliveryState, MailKind, Phase, RecipientKin
 use crate::conversation::id::Id;
 use crate::conversation::model::{Conversation, Email, Message};
 use crate::conversation::reply_token::ReplyToken;
+use crate::retry;
 use serde::Serialize;
+use std::time::Duration;
+
+/// What the config says of mail that is queued.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct OutgoingSettings {
+    /// Right of the `@` of our Message-IDs.
+    pub hostname: String,
+    /// How long a mail is tried.
+    pub give_up: Duration,
+}
+
+impl Default for OutgoingSettings {
+    fn default() -> Self {
+        OutgoingSettings { hostname: "localhost".to_owned(), give_up: retry::GIVE_UP }
+    }
+}
 
 /// One mail to one recipient.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -76,6 +93,16 @@ pub struct ToCompose {
     pub agent: Option<Agent>,
     /// Whom the conversation is assigned to.
     pub assignee: Option<Agent>,
+    /// Who else gets the entry's messages by mail of their own: contact and participants, never agents. Everyone sees
+    /// them in `To` and `Cc`, because the agent chose them; nobody else is ever named there.
+    pub others: Vec<OtherRecipient>,
+}
+
+/// Another recipient of the same messages.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct OtherRecipient {
+    pub address: String,
+    pub kind: RecipientKind,
 }
 
 pub const HISTORY_MAX: usize = 100;
@@ -99,6 +126,18 @@ pub struct Outgoing {
     pub octets: Vec<u8>,
     /// `raw_id` is set by the store.
     pub email: Email,
+}
+
+/// How much mail is open.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Backlog {
+    pub waiting: u64,
+    pub queued: u64,
+    pub deferred: u64,
+    /// Of any of these states.
+    pub held: u64,
+    /// When the first of those that are to be sent was queued.
+    pub oldest: Option<UnixMs>,
 }
 
 /// How an attempt ended.

@@ -3,10 +3,12 @@
 use super::StoreError;
 use super::counters::Counting;
 use super::fresh::Fresh;
+use super::outgoing::OutgoingSettings;
 use super::sqlite::ids::Ids;
 use super::sqlite::refusals::Refusals;
 use crate::clock::Clock;
 use crate::conversation::keys::Keys;
+use arc_swap::ArcSwap;
 use std::path::PathBuf;
 use std::sync::{Mutex, PoisonError};
 use tokio::sync::watch;
@@ -21,8 +23,13 @@ pub struct Shared {
     pub counting: Counting,
     pub refusals: Refusals,
     pub fresh: Fresh,
+    pub outgoing: ArcSwap<OutgoingSettings>,
+    /// The domain that was looked at last for due mail: see `sqlite::claim`.
+    pub last_domain: Mutex<String>,
     /// Grows when there may be accepted mail to file.
     pub accepted_mail: watch::Sender<u64>,
+    /// Grows when mail to be sent was queued or may be due earlier.
+    pub outgoing_mail: watch::Sender<u64>,
     /// Grows with every commit.
     pub committed: watch::Sender<u64>,
     trouble: Mutex<Option<StoreError>>,
@@ -38,7 +45,10 @@ impl Shared {
             counting: Counting::default(),
             refusals: Refusals::default(),
             fresh: Fresh::default(),
+            outgoing: ArcSwap::default(),
+            last_domain: Mutex::default(),
             accepted_mail: watch::channel(0).0,
+            outgoing_mail: watch::channel(0).0,
             committed: watch::channel(0).0,
             trouble: Mutex::new(None),
         }

@@ -130,6 +130,8 @@ pub struct FilingResult {
     pub bounce: Option<BounceFact>,
     /// What the commands of an agent's mail ask, in their order.
     pub orders: Vec<AgentOrder>,
+    /// The agent who wrote (canonical key): whom an order that cannot be done is explained to.
+    pub agent: Option<String>,
 }
 
 /// What routing may go by, loaded in one read.
@@ -143,12 +145,25 @@ pub struct RoutingEvidence {
     pub sender_takes_part: Vec<Id>,
     /// The contact of each of those conversations.
     pub contacts: Vec<ContactOf>,
+    /// Whose those of the tokens are that are an agent's.
+    pub agents_by_token: Vec<(ReplyToken, AgentRef)>,
+    /// The agent of the account whose registered address the sender's is.
+    pub sender_agent: Option<AgentRef>,
+}
+
+/// An agent as a message shows its author.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct AgentRef {
+    /// Canonical key.
+    pub email: String,
+    pub name: String,
 }
 
 /// Whom a conversation is with.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ContactOf {
     pub conversation: Id,
+    pub inbox: String,
     /// Lower case; `None` for a visitor of a chat who left none.
     pub email: Option<String>,
 }

@@ -11,7 +11,7 @@ import tempfile
 import unittest
 
 import dkim
-from harness import TOOLS, Replyd, free_port, until
+from harness import TOOLS, Replyd, free_port, listens, until
 from hosts import Exim, Postfix
 
 CUSTOMER, AGENT = "jane@customer.example", "sara@agents.example"
@@ -268,7 +268,8 @@ class Sink:
     """smtp-sink of Postfix, told to misbehave."""
 
     def __init__(self, port, *flags):
-        self.process = subprocess.Popen(["smtp-sink", *flags, f"127.0.0.1:{port}", "16"], stderr=subprocess.DEVNULL)
+        self.process = subprocess.Popen(["smtp-sink", "-u", "nobody", *flags, f"127.0.0.1:{port}", "16"], stderr=subprocess.DEVNULL)
+        until("smtp-sink listens", lambda: listens(port))
 
     def close(self):
         self.process.terminate()

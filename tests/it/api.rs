@@ -28,7 +28,7 @@ fn a_conversation_is_begun_shown_listed_and_changed() {
     ] {
         assert!(conversation.get(field).is_some(), "{field} is missing: {conversation}");
     }
-    assert_eq!(conversation["continuity"]["due_at"], Value::Null);
+    assert_eq!(conversation["continuity"]["due_at"], conversation["messages"][1]["delivery"]["due_at"]);
     assert_eq!(conversation["messages"][0]["direction"], "incoming");
     assert_eq!(conversation["messages"][1]["delivery"]["state"], "waiting");
     for field in [
@@ -135,6 +135,44 @@ fn a_token_opens_its_own_account_only() {
     let revoked = product.owner.call("DELETE", &format!("/api/v1/tokens/{}", id.as_str().expect("an id")), "", "");
     assert_eq!(revoked.status, 204);
     assert_eq!(product.tcp.get(&path, &acme).status, 401, "a revoked token opens nothing");
+    product.stop();
+}
+
+/// Headers and envelopes are made of these: what could end a line in one is refused before anything is stored.
+#[test]
+fn no_field_that_mails_are_made_of_takes_a_line_break_or_nul() {
+    let product = Product::start();
+    let begun = product.begin(&kettle()).json();
+    let messages = format!("/api/v1/conversations/{}/messages", begun["id"].as_str().expect("an id"));
+    let conversation = messages.trim_end_matches("/messages");
+    let answer = || json!({ "author": "agent", "text": "x", "attachments": [{ "name": "a", "content": "" }] });
+    let agent = || json!({ "account": "acme", "email": "sara@acme.example", "name": "Sara" });
+    let suffixes = ["\r\nBcc: z@z.example", "\n", "\r", "\u{0}", ">\r\nRCPT TO:<c@d.example"];
+    for (method, path, body, place, field) in [
+        ("POST", "/api/v1/conversations", kettle(), "/subject", "subject"),
+        ("POST", "/api/v1/conversations", kettle(), "/contact/name", "contact.name"),
+        ("POST", "/api/v1/conversations", kettle(), "/contact/email", "contact.email"),
+        ("POST", "/api/v1/conversations", kettle(), "/messages/1/agent", "agent"),
+        ("PATCH", conversation, json!({}), "/subject", "subject"),
+        ("PATCH", conversation, json!({}), "/assignee", "assignee"),
+        ("POST", &messages, answer(), "/agent", "agent"),
+        ("POST", &messages, answer(), "/attachments/0/name", "attachments[0].name"),
+        ("POST", &messages, answer(), "/attachments/0/type", "attachments[0].type"),
+        ("POST", "/api/v1/agents", agent(), "/email", "email"),
+        ("POST", "/api/v1/agents", agent(), "/name", "name"),
+    ] {
+        for suffix in suffixes {
+            let mut body = body.clone();
+            let (above, key) = place.rsplit_once('/').expect("a path");
+            body.pointer_mut(above).expect("a field")[key] = json!(format!("a@b.example{suffix}"));
+            let answer = product.owner.call(method, path, "", &body.to_string());
+            assert_eq!(answer.status, 422, "{method} {path} {body}: {answer:?}");
+            assert!(answer.error_message().contains(field), "{field}: {}", answer.error_message());
+        }
+    }
+    let copied = json!({ "author": "agent", "text": "x", "cc": ["a@b.example\r\nRCPT TO:<c@d.example"] });
+    let answer = product.owner.call("POST", &messages, "", &copied.to_string());
+    assert!(answer.status == 422 && answer.error_message().contains("cc"), "{answer:?}");
     product.stop();
 }
 

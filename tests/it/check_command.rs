@@ -33,8 +33,10 @@ impl Place {
         let smtp = self.smtp;
         let text = format!(
             "[server]\nhostname = \"mx.shop.test\"\ndata_dir = \"{data_dir}\"\n[smtp]\nlisten = [\"{smtp}\"]\n[http]\nlisten = []\n\
+             public_url = \"https://chat.shop.test\"\n\
              [tls]\ncertificate = \"tls.crt\"\nkey = \"tls.key\"\n{more}\n[[account]]\nname = \"shop\"\ninbound_domain = \"reply.shop.test\"\n\
-             dkim = [{{ domain = \"shop.test\", selector = \"r1\", key = {{ file = \"shop.test.r1.pem\" }} }}]\n\
+             dkim = [{{ domain = \"shop.test\", selector = \"r1\", key = {{ file = \"shop.test.r1.pem\" }} }},\n\
+             {{ domain = \"shop.test\", selector = \"e1\", key = {{ file = \"shop.test.e1.pem\" }} }}]\n\
              [[account.inbox]]\nname = \"website\"\naddress = \"help@shop.test\"\n"
         );
         std::fs::write(self.path("replyd.toml"), text).expect("a config");
@@ -90,11 +92,47 @@ fn a_good_place_has_no_error_and_no_warning() {
 
 #[test]
 fn a_key_that_everybody_may_read_is_found() {
-    for key in ["tls.key", "shop.test.r1.pem"] {
-        let place = Place::good();
-        std::fs::set_permissions(place.path(key), std::fs::Permissions::from_mode(0o644)).expect("a mode");
-        place.finds(&[], "warning", &[key, "everybody", "644", "chmod o-rwx"]);
-    }
+    let place = Place::good();
+    let open =
+        |key: &str| std::fs::set_permissions(place.path(key), std::fs::Permissions::from_mode(0o644)).expect("a mode");
+    open("tls.key");
+    place.finds(&[], "warning", &["tls.key", "everybody", "644", "chmod o-rwx"]);
+    open("shop.test.e1.pem");
+    place.finds(&[], "error", &["account[0].dkim[1].key", "others than its owner and group", "644", "o-rwx"]);
+}
+
+#[test]
+fn templates_with_a_mistake_and_keys_of_another_domain_are_found() {
+    let place = Place::good();
+    std::fs::create_dir(place.path("templates")).expect("a folder");
+    std::fs::write(place.path("templates/answer.html"), "<p>{{ name }}</p>\n<p>{{ nmae }}</p>\n").expect("a template");
+    let config = std::fs::read_to_string(place.path("replyd.toml")).expect("the config");
+    let config = config.replace("name = \"shop\"", "name = \"shop\"\ntemplates = \"templates\"");
+    std::fs::write(place.path("replyd.toml"), &config).expect("a config");
+    place.finds(&[], "error", &["account shop", "templates/answer.html:2", "undefined value", "mend it"]);
+    std::fs::write(place.path("templates/answer.html"), "<p>{{ name }</p>").expect("a template");
+    place.finds(&[], "error", &["account shop", "templates/answer.html:1", "syntax error"]);
+    std::fs::remove_file(place.path("templates/answer.html")).expect("it is there");
+    place.finds(&[], "error", &["account[0].templates", "no template in this folder", "answer.txt"]);
+    let config = config.replace("templates = \"templates\"\n", "").replace("help@shop.test", "help@mall.test");
+    std::fs::write(place.path("replyd.toml"), config).expect("a config");
+    place.finds(&[], "warning", &["help@mall.test", "no DKIM key", "DMARC"]);
+}
+
+#[test]
+fn what_keeps_mail_from_going_out_well_is_found() {
+    let place = Place::new("data", "[outbound]\nport = 2526\nallow_private = true");
+    place.finds(&[], "warning", &["outbound.port 2526", "port 25"]);
+    place.finds(&[], "warning", &["outbound.allow_private", "set it to false"]);
+    place.configure("data", "[outbound]\nroute = \"smarthost\"\nhost = \"relay.shop.test\"\ntls = \"none\"");
+    place.finds(&[], "warning", &["relay.shop.test", "in the clear", "required"]);
+    let config = std::fs::read_to_string(place.path("replyd.toml")).expect("the config");
+    let (head, keys) = config.split_once("dkim = [").expect("keys");
+    let (_, inbox) = keys.split_once("[[account.inbox]]").expect("an inbox");
+    let config = format!("{head}[[account.inbox]]{inbox}").replace("public_url = \"https://chat.shop.test\"\n", "");
+    std::fs::write(place.path("replyd.toml"), config).expect("a config");
+    place.finds(&[], "warning", &["help@shop.test is not signed", "replyd init"]);
+    place.finds(&[], "warning", &["http.public_url", "lead nowhere"]);
 }
 
 #[test]
@@ -146,11 +184,12 @@ struct Served {
 }
 
 impl Served {
-    /// `records` may name the DKIM key that is ours as KEY.
+    /// `records` may name the DKIM keys that are ours as RSA_KEY and ED25519_KEY.
     fn new(records: &str) -> Served {
         let runtime = tokio::runtime::Runtime::new().expect("a runtime");
         let place = Place::good();
-        let zone = Zone::parse(&records.replace("KEY", &published(&place))).expect("a zone");
+        let [rsa, ed25519] = published(&place);
+        let zone = Zone::parse(&records.replace("RSA_KEY", &rsa).replace("ED25519_KEY", &ed25519)).expect("a zone");
         let server = runtime.block_on(ZoneServer::start(zone)).expect("a zone server");
         place.configure("data", &format!("[dns]\nservers = [\"{}\"]\n", server.address()));
         Served { place, _server: server, _runtime: runtime }
@@ -162,21 +201,25 @@ impl Served {
     }
 }
 
-/// The DKIM record of a key like the place's, as `init` prints it: with another key in place the record is not ours.
-fn published(place: &Place) -> String {
-    for file in ["unused.toml", "shop.test.r1.pem"] {
+/// The DKIM records of keys like the place's, as `init` prints them: with other keys in place the records are not ours.
+fn published(place: &Place) -> [String; 2] {
+    for file in ["unused.toml", "shop.test.r1.pem", "shop.test.e1.pem"] {
         std::fs::remove_file(place.path(file)).expect("it is there");
     }
     let made: serde_json::Value =
         serde_json::from_str(&place.run(&["init", "shop.test", "--config", "unused.toml", "--json"])).expect("JSON");
     let records = made["records"].as_array().expect("records");
-    let key = records.iter().find(|record| record["name"] == "r1._domainkey.shop.test").expect("the DKIM record");
-    key["data"].as_str().expect("text").replace("\" \"", "").replace('"', "")
+    ["r1", "e1"].map(|selector| {
+        let name = format!("{selector}._domainkey.shop.test");
+        let key = records.iter().find(|record| record["name"] == name.as_str()).expect("the DKIM record");
+        key["data"].as_str().expect("text").replace("\" \"", "").replace('"', "")
+    })
 }
 
 const GOOD: &str = r#"{
   "mx.shop.test": [{"A": "127.0.0.1"}], "reply.shop.test": [{"MX": [10, "mx.shop.test"]}], "shop.test": [{"TXT": "v=spf1 a:mx.shop.test ~all"}],
-  "r1._domainkey.shop.test": [{"TXT": "KEY"}], "_dmarc.shop.test": [{"TXT": "v=DMARC1; p=none"}]
+  "r1._domainkey.shop.test": [{"TXT": "RSA_KEY"}], "e1._domainkey.shop.test": [{"TXT": "ED25519_KEY"}],
+  "_dmarc.shop.test": [{"TXT": "v=DMARC1; p=none"}]
 }"#;
 
 #[test]
@@ -186,6 +229,7 @@ fn good_records_and_a_running_daemon_leave_nothing_to_mend() {
     for says in [
         ["MX reply.shop.test", "names mx.shop.test"],
         ["DKIM r1._domainkey.shop.test", "is ours"],
+        ["DKIM e1._domainkey.shop.test", "is ours"],
         ["SPF shop.test", "a:mx.shop.test"],
         ["DMARC _dmarc.shop.test", "p=none"],
         ["of 127.0.0.1", "replyd answers"],
@@ -214,7 +258,8 @@ fn each_wrong_record_is_found_with_what_to_publish() {
             ["SPF shop.test: 2 records", "make one"],
         ),
         (r#"{"TXT": "v=DMARC1; p=none"}"#, "", "warning", ["DMARC _dmarc.shop.test: none found", "publish one"]),
-        (r#"{"TXT": "KEY"}"#, r#"{"TXT": "v=DKIM1; p=AAAA"}"#, "error", ["DKIM", "another one"]),
+        (r#"{"TXT": "RSA_KEY"}"#, r#"{"TXT": "v=DKIM1; p=AAAA"}"#, "error", ["DKIM r1", "another one"]),
+        (r#"{"TXT": "ED25519_KEY"}"#, r#"{"TXT": "v=DKIM1; k=ed25519; p=AAAA"}"#, "error", ["DKIM e1", "another one"]),
         (r#"[{"A": "127.0.0.1"}]"#, "[]", "error", ["A/AAAA mx.shop.test: none found", "server.hostname"]),
         (r#"[{"MX": [10, "mx.shop.test"]}]"#, r#"["SERVFAIL"]"#, "warning", ["MX reply.shop.test", "DNS trouble"]),
     ] {

@@ -59,7 +59,7 @@ fn init_writes_a_config_and_a_private_key_that_check_accepts() {
     let made: serde_json::Value = serde_json::from_str(&stdout(&made)).expect("JSON");
     let kinds: Vec<_> =
         made["records"].as_array().expect("records").iter().map(|record| record["type"].clone()).collect();
-    assert_eq!(kinds, ["A", "MX", "TXT", "TXT", "TXT"]);
+    assert_eq!(kinds, ["A", "MX", "TXT", "TXT", "TXT", "TXT"]);
     let key = folder.path().join("shop.test.r1.pem");
     let mode = std::fs::metadata(&key).expect("the key is there").permissions().mode();
     assert_eq!(mode & 0o007, 0, "{mode:o}");
@@ -67,11 +67,44 @@ fn init_writes_a_config_and_a_private_key_that_check_accepts() {
     assert_eq!(again.status.code(), Some(73), "{}", stderr(&again));
     let checked = stdout(&replyd(folder.path(), &["check", "--config", "replyd.toml"]));
     assert!(checked.contains("ok       replyd.toml: every key is known and allowed"), "{checked}");
-    assert!(checked.contains("ok       account shop: DKIM key r1._domainkey.shop.test"), "{checked}");
+    for key in ["r1", "e1"] {
+        assert!(checked.contains(&format!("ok       account shop: DKIM key {key}._domainkey.shop.test")), "{checked}");
+    }
     assert!(checked.contains("warning  tls: there is no certificate"), "{checked}");
     std::fs::set_permissions(&key, std::fs::Permissions::from_mode(0o644)).expect("the mode changes");
     let checked = stdout(&replyd(folder.path(), &["check", "--config", "replyd.toml"]));
-    assert!(checked.contains("shop.test.r1.pem: everybody on this machine may read it"), "{checked}");
+    assert!(checked.contains("key: others than its owner and group may use this key (mode 644)"), "{checked}");
+}
+
+#[test]
+fn preview_shows_each_mail_as_the_config_makes_it() {
+    let folder = tempfile::tempdir().expect("a temporary directory");
+    let run = |words: &str| replyd(folder.path(), &words.split(' ').collect::<Vec<_>>());
+    assert!(run("init shop.test --config replyd.toml").status.success());
+    let shown = stdout(&run("preview --config replyd.toml"));
+    for part in [
+        "==== Answer",
+        "==== Notification",
+        "==== Notice",
+        "From: \"Sara (Shop)\" <support@shop.test>",
+        "From: \"Jane Doe via Shop\" <support@shop.test>",
+        "Hello Jane,",
+        "#snooze 2d",
+        "no command #resolv",
+    ] {
+        assert!(shown.contains(part), "{part}: {shown}");
+    }
+    let raw = run("preview --config replyd.toml --kind answer --raw").stdout;
+    let raw = String::from_utf8(raw).expect("ASCII");
+    assert_eq!(raw.matches("DKIM-Signature:").count(), 2, "{raw}");
+    assert!(stdout(&run("preview --config replyd.toml --kind answer --html")).starts_with("<!doctype html>"));
+    let unknown = run("preview --config replyd.toml --inbox sales");
+    assert_eq!(unknown.status.code(), Some(64));
+    assert!(
+        stderr(&unknown).contains("account shop has none of that name; there are: website"),
+        "{}",
+        stderr(&unknown)
+    );
 }
 
 #[test]

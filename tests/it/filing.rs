@@ -2,7 +2,7 @@
 
 use arc_swap::ArcSwap;
 use replyd::clock::{Clock, UnixMs};
-use replyd::config::checked::{Account, Config, Dns, ForgedPolicy, Http, Inbox, Server, Smtp};
+use replyd::config::checked::{Account, Config, Dns, ForgedPolicy, Http, Inbox, Server, Smtp, Voice};
 use replyd::conversation::delivery::Posting;
 use replyd::conversation::id::Id;
 use replyd::conversation::model::{
@@ -107,6 +107,7 @@ fn config() -> Config {
         unseen_delay: Duration::ZERO,
         resume_url: String::new(),
         notify_agents: true,
+        voice: Voice::default(),
     };
     let account = |name: &str, domain: &str, inboxes| Account {
         name: name.into(),
@@ -119,6 +120,8 @@ fn config() -> Config {
         ingress: replyd::config::checked::IngressSecrets::default(),
         webhooks: Vec::new(),
         bridge: None,
+        voice: Voice::default(),
+        templates: Vec::new(),
         inboxes,
     };
     let website = inbox("website", Channel::Widget, None);

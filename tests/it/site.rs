@@ -1,6 +1,7 @@
 //! A running set of doors on loopback: real sockets, a real store, a real verifier over a zone of its own.
 
 use replyd::clock::Clock;
+use replyd::config::checked::Voice;
 use replyd::config::checked::{
     Account, Certificate, Config, Dns, Endpoint, ForgedPolicy, Http, Inbox, IngressSecrets, Outbound, Server, Smtp,
 };
@@ -179,6 +180,7 @@ fn config(setting: Setting, data_dir: &Path) -> Config {
         unseen_delay: Duration::from_secs(600),
         resume_url: String::new(),
         notify_agents: true,
+        voice: Voice::default(),
     };
     let account = |name: &str, forged, inboxes| Account {
         outbound_tls: Default::default(),
@@ -191,6 +193,8 @@ fn config(setting: Setting, data_dir: &Path) -> Config {
         ingress: IngressSecrets::default(),
         webhooks: Vec::new(),
         bridge: None,
+        voice: Voice::default(),
+        templates: Vec::new(),
         inboxes,
     };
     Config {

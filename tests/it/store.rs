@@ -401,6 +401,7 @@ async fn a_mail_counts_from_when_it_was_received_however_late_it_is_filed() {
     for (ledger_id, text) in [(late, "late"), (early, "early")] {
         let received_at = store.ledger_entry(ledger_id).await.expect("the entry").received_at;
         let result = FilingResult {
+            agent: None,
             bounce: None,
             orders: Vec::new(),
             ledger_id,

@@ -1,4 +1,4 @@
-//! `/api/v1/attachments/{id}`: an attachment's content, read from the raw mail it came in. Whatever a stranger sent
+//! `/api/v1/attachments/{id}`: an attachment's content, as it was uploaded or from the raw mail it came in. Whatever a stranger sent
 //! is handed out as a download that no browser runs.
 
 use crate::conversation::id::Id;
@@ -22,26 +22,55 @@ pub async fn download(
 ) -> Result<Response, ApiError> {
     let message = surface.store.attachment_message(id).await?;
     visible(&surface, &caller, message.conversation_id).await.map_err(|_| ApiError::not_found("attachment"))?;
-    let (attachment, raw_id) = found(message, id).ok_or_else(|| ApiError::not_found("attachment"))?;
-    let permit = surface.mail_readers.acquire().await.map_err(|error| ApiError::internal(&error))?;
+    if let Some(content) = surface.store.attachment_octets(id).await? {
+        let attachment = message.attachments.iter().find(|attachment| attachment.id == id);
+        let attachment = attachment.ok_or_else(|| ApiError::not_found("attachment"))?;
+        return Ok((headers(attachment), content).into_response());
+    }
+    Ok(content(&surface, id).await?.into_response())
+}
+
+fn attachment_of(message: Message, id: Id) -> Result<Attachment, ApiError> {
+    let attachment = message.attachments.into_iter().find(|attachment| attachment.id == id);
+    attachment.ok_or_else(|| ApiError::not_found("attachment"))
+}
+
+/// A file to hand out.
+#[derive(Debug)]
+pub struct Download {
+    attachment: Attachment,
+    octets: Vec<u8>,
+}
+
+/// The attachment's content: its own octets, or the part of the raw mail that it is. Whether the caller may have it was
+/// decided before.
+pub async fn content(surface: &Surface, id: Id) -> Result<Download, ApiError> {
+    let message = surface.store.attachment_message(id).await?;
+    let raw_id = message.email.as_ref().map(|email| email.raw_id);
+    let attachment = attachment_of(message, id)?;
+    let _permit = surface.mail_readers.acquire().await.map_err(|error| ApiError::internal(&error))?;
+    if let Some(octets) = surface.store.attachment_octets(id).await? {
+        return Ok(Download { attachment, octets });
+    }
+    let raw_id = raw_id.ok_or_else(|| ApiError::not_found("attachment"))?;
     let raw = surface.store.raw_mail(raw_id).await?;
     let part = attachment.part;
-    let content = tokio::task::spawn_blocking(move || content(&raw, part)).await;
-    drop(permit);
-    let content = content.map_err(|error| ApiError::internal(&error))?;
-    let content = content.ok_or_else(|| ApiError::not_found("attachment in the raw mail"))?;
-    Ok((headers(&attachment), content).into_response())
+    let octets = tokio::task::spawn_blocking(move || part_octets(&raw, part)).await;
+    let octets = octets.map_err(|error| ApiError::internal(&error))?;
+    let octets = octets.ok_or_else(|| ApiError::not_found("attachment in the raw mail"))?;
+    Ok(Download { attachment, octets })
 }
 
-fn found(message: Message, id: Id) -> Option<(Attachment, Id)> {
-    let raw_id = message.email?.raw_id;
-    message.attachments.into_iter().find(|attachment| attachment.id == id).map(|attachment| (attachment, raw_id))
-}
-
-fn content(raw: &[u8], part: u32) -> Option<Vec<u8>> {
+fn part_octets(raw: &[u8], part: u32) -> Option<Vec<u8>> {
     let mail = ParsedMail::parse(raw);
     let part = usize::try_from(part).ok().and_then(|index| mail.parts.get(index))?;
     Some(part.octets().to_vec())
+}
+
+impl IntoResponse for Download {
+    fn into_response(self) -> Response {
+        (headers(&self.attachment), self.octets).into_response()
+    }
 }
 
 /// RFC 6266 §4: a download under its cleaned name; `nosniff` and the sandbox keep HTML and SVG from running here.

@@ -58,6 +58,19 @@ pub struct Cast<'a> {
 }
 
 impl Written {
+    /// An agent's plain answer.
+    pub fn by_agent(agent: &str, text: String) -> Written {
+        Written {
+            author: WrittenBy::Agent,
+            agent: Some(agent.to_owned()),
+            text,
+            html: None,
+            attachments: Vec::new(),
+            cc: Vec::new(),
+            idempotency_key: None,
+        }
+    }
+
     /// The message to store; a contact's carries the contact's own name and address, a registered agent's theirs.
     pub fn checked(self, cast: Cast<'_>, posting: impl Fn(Direction) -> Posting) -> Result<NewMessage, ApiError> {
         let written = text("text", &self.text)?;

@@ -11,3 +11,11 @@ pub async fn style() -> Asset {
 pub async fn script() -> Asset {
     ([(header::CONTENT_TYPE, "text/javascript; charset=utf-8")], include_str!("demo.js"))
 }
+
+pub async fn mailbox_style() -> Asset {
+    ([(header::CONTENT_TYPE, "text/css; charset=utf-8")], include_str!("mailbox.css"))
+}
+
+pub async fn mailbox_script() -> Asset {
+    ([(header::CONTENT_TYPE, "text/javascript; charset=utf-8")], include_str!("mailbox.js"))
+}

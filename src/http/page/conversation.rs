@@ -1,16 +1,22 @@
-//! The conversation as a page: who wrote, what was verified in words, quotes folded away. Everything is escaped;
-//! only text is shown, never a stranger's HTML.
+//! The conversation as a page: who wrote, what was verified in words, quotes folded away, how each answer fares by mail,
+//! and a box for the agent to answer in. Everything is escaped; only text is shown, never a stranger's HTML.
 
+use super::local::{demo, demo_from_own_page};
+use super::looks::{self, HEADERS};
+use crate::conversation::delivery::{Delivery, DeliveryState};
 use crate::conversation::id::Id;
 use crate::conversation::model::{AuthorKind, Conversation, Direction, Message, Via};
+use crate::http::api::messages::{Cast, Written};
 use crate::http::error::ApiError;
+use crate::http::input::Body;
 use crate::http::surface::Surface;
 use crate::mail::automatic::Class;
+use crate::store::unit::NewMessage;
 use askama::Template;
 use axum::extract::State;
-use axum::http::{HeaderMap, HeaderName, StatusCode, header};
+use axum::http::{HeaderMap, StatusCode};
 use axum::response::{IntoResponse, Response};
-use jiff::Timestamp;
+use serde::Deserialize;
 
 #[derive(Template)]
 #[template(path = "demo.html")]
@@ -37,6 +43,16 @@ struct Bubble {
     signature: String,
     attachments: Vec<(String, String)>,
     badge: Option<Badge>,
+    delivery: Option<Way>,
+}
+
+/// How an answer fares on its way to the contact's mailbox.
+struct Way {
+    /// For the style.
+    state: &'static str,
+    words: String,
+    /// Who said what at the other end, and how the connection was kept.
+    remote: String,
 }
 
 /// What is known of a mail's author, in words.
@@ -47,19 +63,33 @@ struct Badge {
 }
 
 pub async fn show(State(surface): State<Surface>, headers: HeaderMap) -> Result<Response, ApiError> {
-    let id = surface.demo.ok_or_else(|| ApiError::not_found("page"))?;
-    if !is_local(&headers) {
-        return Err(ApiError::forbidden("the demo answers on loopback names only"));
-    }
+    let id = demo(&surface, &headers)?.conversation;
     let page = page(&surface, id).await?.render().map_err(|error| ApiError::internal(&error))?;
     Ok((StatusCode::OK, HEADERS, page).into_response())
 }
 
-/// Another site's page must not read the demo by pointing its own name at 127.0.0.1 (DNS rebinding).
-fn is_local(headers: &HeaderMap) -> bool {
-    let host = headers.get(header::HOST).and_then(|host| host.to_str().ok()).unwrap_or("");
-    let name = host.rsplit_once(':').map_or(host, |(name, _)| name);
-    matches!(name, "localhost" | "127.0.0.1" | "[::1]")
+/// What the agent writes in the box.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Answer {
+    text: String,
+}
+
+/// As `POST …/messages` of the API, for the demo's agent.
+pub async fn answer(
+    State(surface): State<Surface>,
+    headers: HeaderMap,
+    Body(answer): Body<Answer>,
+) -> Result<StatusCode, ApiError> {
+    let pages = demo_from_own_page(&surface, &headers)?;
+    let conversation = surface.store.conversation(pages.conversation).await?;
+    let agents = surface.store.agents(Some(conversation.account.clone())).await?;
+    let config = surface.config.load_full();
+    let posting = |direction| config.posting_of(&conversation.account, &conversation.inbox, direction);
+    let cast = Cast { agents: &agents, ..Cast::default() };
+    let message = Written::by_agent(pages.agent, answer.text).checked(cast, posting)?;
+    surface.store.append_message(conversation.id, NewMessage { via: Via::Desk, ..message }).await?;
+    Ok(StatusCode::NO_CONTENT)
 }
 
 async fn page(surface: &Surface, id: Id) -> Result<Page, ApiError> {
@@ -87,9 +117,10 @@ fn status(conversation: &Conversation) -> &'static str {
 
 impl From<Message> for Bubble {
     fn from(message: Message) -> Bubble {
-        // What the system says is not its reporter's word: whether that is proven says nothing.
+        // What the system says is not its reporter's word, and our own mail proves nothing to ourselves.
         let is_system = message.author.kind == AuthorKind::System;
-        let badge = message.email.as_ref().filter(|_| !is_system).map(|email| Badge::of(&email.auth));
+        let came = message.email.as_ref().filter(|email| email.ingress.is_some() && !is_system);
+        let badge = came.map(|email| Badge::of(&email.auth));
         let author = message.author.name.or(message.author.email);
         let role = role(message.author.kind);
         Bubble {
@@ -97,14 +128,36 @@ impl From<Message> for Bubble {
             role: if author.is_some() { role } else { "" },
             class: message.email.as_ref().map_or("", |email| class(email.class)),
             author: author.unwrap_or_else(|| role.to_owned()),
-            at: clock_time(message.created_at.0),
+            at: looks::clock_time(message.created_at),
             at_exact: format!("{} · via {}", message.created_at.rfc3339(), via(message.via)),
             text: message.text,
             quoted: message.quoted,
             signature: message.signature,
-            attachments: message.attachments.into_iter().map(|file| (file.name, octets(file.size))).collect(),
+            attachments: message.attachments.into_iter().map(|file| (file.name, looks::octets(file.size))).collect(),
             badge,
+            delivery: message.delivery.map(Way::from),
         }
+    }
+}
+
+impl From<Delivery> for Way {
+    fn from(delivery: Delivery) -> Way {
+        let due = delivery.due_at.map(looks::exact_time).unwrap_or_default();
+        let reason = delivery.reason.unwrap_or_default();
+        let (state, words) = match delivery.state {
+            DeliveryState::Waiting => {
+                ("waiting", format!("Goes out by mail at {due}, unless it is seen in the chat first"))
+            }
+            DeliveryState::Queued => ("queued", "On its way by mail".to_owned()),
+            DeliveryState::Deferred => ("deferred", format!("Not delivered yet: {reason}. Next attempt at {due}")),
+            DeliveryState::Delivered => ("delivered", "Delivered by mail".to_owned()),
+            DeliveryState::Failed => ("failed", format!("Not delivered: {reason}")),
+            DeliveryState::Cancelled => ("cancelled", format!("Not sent by mail: {reason}")),
+            DeliveryState::Seen => ("seen", "Seen in the chat: no mail needed".to_owned()),
+        };
+        let tls = delivery.tls.map(|tls| format!("TLS: {tls}"));
+        let remote: Vec<String> = [delivery.remote, delivery.remote_reply, tls].into_iter().flatten().collect();
+        Way { state, words, remote: remote.join(" · ") }
     }
 }
 
@@ -158,28 +211,6 @@ fn via(via: Via) -> &'static str {
     }
 }
 
-fn clock_time(ms: i64) -> String {
-    Timestamp::from_millisecond(ms).unwrap_or(Timestamp::MIN).strftime("%-d %b, %H:%M UTC").to_string()
-}
-
-fn octets(count: u64) -> String {
-    match count {
-        0..1024 => format!("{count} B"),
-        1024..1_048_576 => format!("{} KiB", count / 1024),
-        _ => format!("{} MiB", count / 1_048_576),
-    }
-}
-
-/// The page runs its own script, takes its own style, and reaches nothing else.
-const HEADERS: [(HeaderName, &str); 3] = [
-    (header::CONTENT_TYPE, "text/html; charset=utf-8"),
-    (
-        header::CONTENT_SECURITY_POLICY,
-        "default-src 'none'; style-src 'self'; script-src 'self'; connect-src 'self'; img-src 'self'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'",
-    ),
-    (header::REFERRER_POLICY, "no-referrer"),
-];
-
 const MESSAGES_SHOWN: usize = 200;
 
 #[cfg(test)]
@@ -200,6 +231,7 @@ mod tests {
             signature: String::new(),
             attachments: vec![("<i>.pdf".into(), "1 KiB".into())],
             badge: None,
+            delivery: Some(Way { state: "failed", words: "<em>".into(), remote: "550 <s>".into() }),
         };
         let page = Page {
             subject: "<h1>".into(),
@@ -209,7 +241,7 @@ mod tests {
             bubbles: vec![bubble],
         };
         let html = page.render().expect("the page renders");
-        for raw in ["<script>alert", "<img", "<b>", "<i>", "<u>"] {
+        for raw in ["<script>alert", "<img", "<b>", "<i>", "<u>", "<em>", "<s>"] {
             assert!(!html.contains(raw), "{raw} is in the page");
         }
         assert!(html.contains("&#60;img") || html.contains("&lt;img"));
@@ -224,22 +256,6 @@ mod tests {
             (Class::List, "mailing list"),
         ] {
             assert_eq!(super::class(class), expected);
-        }
-    }
-
-    #[test]
-    fn the_demo_answers_to_loopback_names_only() {
-        for (host, expected) in [
-            ("localhost:8025", true),
-            ("127.0.0.1:1", true),
-            ("[::1]:8025", true),
-            ("evil.example:8025", false),
-            ("localhost.evil.example", false),
-            ("", false),
-        ] {
-            let mut headers = HeaderMap::new();
-            headers.insert(header::HOST, host.parse().expect("a header value"));
-            assert_eq!(is_local(&headers), expected, "{host}");
         }
     }
 }

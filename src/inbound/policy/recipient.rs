@@ -149,6 +149,7 @@ mod tests {
             unseen_delay: Duration::ZERO,
             resume_url: String::new(),
             notify_agents: true,
+            voice: crate::config::checked::Voice::default(),
         });
         Account {
             name: name.into(),
@@ -161,6 +162,8 @@ mod tests {
             ingress: IngressSecrets::default(),
             webhooks: Vec::new(),
             bridge: None,
+            voice: crate::config::checked::Voice::default(),
+            templates: Vec::new(),
             inboxes: inbox.into_iter().collect(),
         }
     }

@@ -61,6 +61,13 @@ pub struct BouncedRecipient {
     pub diagnostic: Option<String>,
 }
 
+impl BouncedRecipient {
+    /// Whether trying this recipient again is pointless: the address is at fault.
+    pub fn is_hard(&self) -> bool {
+        status::is_hard(self)
+    }
+}
+
 /// Each recipient once, the first word about it first; later ones fill what it left open.
 fn merged(recipients: Vec<BouncedRecipient>) -> Vec<BouncedRecipient> {
     let mut places: HashMap<String, usize> = HashMap::new();

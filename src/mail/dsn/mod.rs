@@ -18,6 +18,8 @@ mod report;
 mod sns;
 mod status;
 mod suspicion;
+mod told;
 
 pub use bounce::{Bounce, BounceKind, BouncedRecipient, DIAGNOSTIC_OCTETS_MAX, RECIPIENTS_MAX};
 pub use read::read;
+pub use told::{Told, told};

@@ -85,16 +85,21 @@ fn keep(writing: &Writing<'_>, raw_id: &mut Option<Id>, octets: &Octets, size: u
     if let Some(id) = raw_id {
         return Ok(*id);
     }
+    let id = keep_raw(writing, octets, size)?;
+    if let Octets::Memory(octets) = octets {
+        writing.fresh.keep(id, octets);
+    }
+    *raw_id = Some(id);
+    Ok(id)
+}
+
+/// Writes the row of a raw mail.
+pub fn keep_raw(writing: &Writing<'_>, octets: &Octets, size: u64) -> Result<Id, StoreError> {
     let (id, blob) = match octets {
-        Octets::Memory(octets) => {
-            let id = writing.next_id()?;
-            writing.fresh.keep(id, octets);
-            (id, Some(octets.as_slice()))
-        }
+        Octets::Memory(octets) => (writing.next_id()?, Some(octets.as_slice())),
         Octets::File(id) => (*id, None),
     };
     writing.execute("INSERT INTO raw_mail (id, size, octets) VALUES (?, ?, ?)", params![id, size, blob])?;
-    *raw_id = Some(id);
     Ok(id)
 }
 

@@ -62,11 +62,14 @@ pub fn update(
 ) -> Result<(), StoreError> {
     exists(writing.connection, id)?;
     writing.execute(
-        "UPDATE conversations SET status = ifnull(?, status), assignee = ifnull(?, assignee),
-           subject = ifnull(?, subject) WHERE id = ?",
+        "UPDATE conversations SET status = ifnull(?1, status), assignee = ifnull(?2, assignee),
+           subject = ifnull(?3, subject), snoozed_until = CASE WHEN ?1 IS NULL THEN snoozed_until END WHERE id = ?4",
         params![status.map(Stored), assignee, subject, id],
     )?;
-    Ok(())
+    let told = [("status", status.map(|status| status.word())), ("assignee", assignee), ("subject", subject)];
+    let detail: serde_json::Map<_, _> =
+        told.into_iter().filter_map(|(name, value)| Some((name.to_owned(), value?.into()))).collect();
+    if detail.is_empty() { Ok(()) } else { super::events::of_conversation(writing, id, detail.into()) }
 }
 
 fn conditions(query: &ConversationQuery) -> (String, Vec<Value>) {

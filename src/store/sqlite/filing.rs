@@ -4,7 +4,7 @@ use super::super::unit::{Destination, FilingResult, NewConversation, NewMessage}
 use super::super::{Filed, StoreError};
 use super::units::Writing;
 use super::words::Stored;
-use super::{begin, conversations, messages};
+use super::{agent_orders, begin, bounces, conversations, messages};
 use crate::conversation::id::Id;
 use crate::conversation::model::{AuthorKind, Outcome, Status};
 use rusqlite::{OptionalExtension, params};
@@ -34,8 +34,19 @@ pub fn file(writing: &Writing<'_>, result: &FilingResult) -> Result<Filed, Store
             let conversation = begin::conversation(writing, &new)?;
             filed(conversation, messages::append_at(writing, conversation, Status::Open, message, result.received_at)?)
         }
+        // A mail of commands alone.
+        (Destination::Existing(conversation), None) if !result.orders.is_empty() => {
+            conversations::exists(writing.connection, *conversation)?;
+            Filed { conversation_id: Some(*conversation), message_id: None }
+        }
         (Destination::Nowhere, _) | (_, None) => Filed { conversation_id: None, message_id: None },
     };
+    if let Some(conversation) = filed.conversation_id {
+        agent_orders::follow(writing, conversation, result)?;
+    }
+    if let Some(fact) = &result.bounce {
+        bounces::take(writing, &result.account, fact)?;
+    }
     index(writing, result, filed)?;
     writing.execute(
         "UPDATE ledger SET outcome = 'filed', reason = ?, conversation_id = ?, stored_message_id = ? WHERE id = ?",
@@ -99,4 +110,4 @@ fn index(writing: &Writing<'_>, result: &FilingResult, filed: Filed) -> Result<(
 }
 
 /// Whoever knows a token can write under ever new names; beyond this they are authors only, not participants.
-const PARTICIPANTS_MAX: usize = 100;
+pub const PARTICIPANTS_MAX: usize = 100;

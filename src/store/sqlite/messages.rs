@@ -1,10 +1,12 @@
 //! Messages of a conversation: appending (once per idempotency key) and reading.
 
 use super::super::StoreError;
+use super::super::outgoing::EventKind;
 use super::super::unit::NewMessage;
-use super::conversations;
+use super::events::Happening;
 use super::units::Writing;
 use super::words::{Json, Stored};
+use super::{conversations, enqueue, events, queue, uploads};
 use crate::clock::UnixMs;
 use crate::conversation::id::Id;
 use crate::conversation::model::{Attachment, Author, AuthorKind, Direction, Message, Status};
@@ -33,15 +35,30 @@ pub fn append_at(
     for attachment in &message.attachments {
         insert_attachment(writing, id, attachment)?;
     }
+    for upload in &message.uploads {
+        uploads::insert(writing, id, upload)?;
+    }
     let class = message.email.as_ref().map(|email| email.class);
-    let status = threading::status_after(status, message.direction, message.author.kind, class);
+    let after = threading::status_after(status, message.direction, message.author.kind, class);
     let unseen = u32::from(message.direction == Direction::Outgoing && message.author.kind == AuthorKind::Agent);
     writing.execute(
-        "UPDATE conversations SET status = ?, active_at = ?, last_message_at = max(coalesce(last_message_at, 0), ?),
-           unseen_by_contact = unseen_by_contact + ? WHERE id = ?",
-        params![Stored(status), writing.now.0, at.0, unseen, conversation],
+        "UPDATE conversations SET status = ?1, active_at = ?2, last_message_at = max(coalesce(last_message_at, 0), ?3),
+           unseen_by_contact = unseen_by_contact + ?4,
+           snoozed_until = CASE ?1 WHEN 'snoozed' THEN snoozed_until END WHERE id = ?5",
+        params![Stored(after), writing.now.0, at.0, unseen, conversation],
     )?;
+    tell(writing, conversation, id, message)?;
+    if after != status {
+        events::of_conversation(writing, conversation, serde_json::json!({"status": after}))?;
+    }
+    enqueue::message(writing, conversation, id, message)?;
     Ok(id)
+}
+
+fn tell(writing: &Writing<'_>, conversation: Id, id: Id, message: &NewMessage) -> Result<(), StoreError> {
+    let detail = serde_json::json!({"direction": message.direction, "author": message.author.kind, "via": message.via});
+    let kind = EventKind::MessageCreated;
+    events::record(writing, &Happening { kind, conversation, message: Some(id), entry: None, detail })
 }
 
 /// The message of the same key, or of the same raw mail: a mail to a token and to an inbox is one message of the
@@ -87,12 +104,13 @@ fn insert(writing: &Writing<'_>, conversation: Id, message: &NewMessage, at: Uni
     Ok(id)
 }
 
-fn insert_attachment(writing: &Writing<'_>, message: Id, attachment: &Attachment) -> Result<(), StoreError> {
+pub fn insert_attachment(writing: &Writing<'_>, message: Id, attachment: &Attachment) -> Result<Id, StoreError> {
+    let id = writing.next_id()?;
     writing.execute(
         "INSERT INTO attachments (id, message_id, name, media_type, size, inline, content_id, sha256, part)
          VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)",
         params![
-            writing.next_id()?,
+            id,
             message,
             attachment.name,
             attachment.media_type,
@@ -103,14 +121,14 @@ fn insert_attachment(writing: &Writing<'_>, message: Id, attachment: &Attachment
             attachment.part,
         ],
     )?;
-    Ok(())
+    Ok(id)
 }
 
 /// One message.
 pub fn message(connection: &Connection, id: Id) -> Result<Message, StoreError> {
     let mut find = connection.prepare_cached(&format!("SELECT {COLUMNS} FROM messages WHERE id = ?"))?;
     let message = find.query_row([id], read).optional()?.ok_or(StoreError::NotFound("message"))?;
-    with_attachments(connection, message)
+    complete(connection, message)
 }
 
 /// The messages of a conversation that were stored last, in the order in which they were written.
@@ -120,6 +138,24 @@ pub fn latest(connection: &Connection, conversation: Id, limit: usize) -> Result
     let mut find = connection.prepare_cached(&sql)?;
     let mut messages: Vec<Message> =
         find.query_map(params![conversation, limit], read)?.collect::<Result<_, rusqlite::Error>>()?;
+    messages.sort_by_key(|message| (message.created_at, message.id));
+    messages.into_iter().map(|message| complete(connection, message)).collect()
+}
+
+/// What was said in a conversation before a message, or at all: the latest `limit`, oldest first.
+pub fn before(
+    connection: &Connection,
+    conversation: Id,
+    first: Option<Id>,
+    limit: usize,
+) -> Result<Vec<Message>, StoreError> {
+    let sql = format!(
+        "SELECT {COLUMNS} FROM messages WHERE conversation_id = ? AND id < ? AND direction IN ('incoming', 'outgoing')
+         ORDER BY id DESC LIMIT ?"
+    );
+    let mut find = connection.prepare_cached(&sql)?;
+    let values = params![conversation, first.unwrap_or(Id(i64::MAX)), limit];
+    let mut messages: Vec<Message> = find.query_map(values, read)?.collect::<Result<_, rusqlite::Error>>()?;
     messages.sort_by_key(|message| (message.created_at, message.id));
     messages.into_iter().map(|message| with_attachments(connection, message)).collect()
 }
@@ -137,6 +173,15 @@ pub fn sent_texts(connection: &Connection, conversation: Id, limit: usize) -> Re
         "SELECT text FROM messages WHERE conversation_id = ? AND direction = 'outgoing' ORDER BY id DESC LIMIT ?",
     )?;
     Ok(find.query_map(params![conversation, limit], |row| row.get(0))?.collect::<Result<_, _>>()?)
+}
+
+/// With its attachments, and how it fares on its way out.
+fn complete(connection: &Connection, message: Message) -> Result<Message, StoreError> {
+    let mut message = with_attachments(connection, message)?;
+    if message.direction == Direction::Outgoing {
+        message.delivery = queue::delivery(connection, message.id)?;
+    }
+    Ok(message)
 }
 
 fn with_attachments(connection: &Connection, mut message: Message) -> Result<Message, StoreError> {

@@ -1,7 +1,7 @@
 //! What routing may go by, in one read: conversations by token and by Message-ID, and whether the sender is in them.
 
 use super::super::StoreError;
-use super::super::unit::{ContactOf, RoutingEvidence};
+use super::super::unit::{AgentRef, ContactOf, RoutingEvidence};
 use super::begin::email_key;
 use crate::clock::UnixMs;
 use crate::conversation::id::Id;
@@ -20,13 +20,10 @@ pub struct Question {
 /// Live tokens and Message-IDs of the account only: nothing of another account ever routes a mail here.
 pub fn evidence(connection: &Connection, question: &Question) -> Result<RoutingEvidence, StoreError> {
     let mut evidence = RoutingEvidence::default();
-    let mut by_token = connection.prepare_cached(
-        "SELECT conversation_id FROM reply_tokens WHERE token = ? AND account = ? AND revoked_at IS NULL
-         AND (expires_at IS NULL OR expires_at > ?)",
-    )?;
     for token in &question.tokens {
-        let row = by_token.query_row(params![token.0, question.account, question.now.0], |row| row.get(0));
-        evidence.by_token.extend(row.optional()?.map(|id| (*token, id)));
+        let Some((id, agent)) = of_token(connection, question, *token)? else { continue };
+        evidence.by_token.push((*token, id));
+        evidence.agents_by_token.extend(agent.map(|agent| (*token, agent)));
     }
     let mut by_message_id = connection.prepare_cached(
         "SELECT conversation_id FROM message_ids WHERE account = ? AND message_id = ?
@@ -46,6 +43,9 @@ pub fn evidence(connection: &Connection, question: &Question) -> Result<RoutingE
     found.sort_unstable();
     found.dedup();
     let sender = question.sender.as_deref().map(email_key);
+    if let Some(sender) = &sender {
+        evidence.sender_agent = agent_of(connection, &question.account, sender)?;
+    }
     for id in found {
         let contact = contact_of(connection, id)?;
         if let Some(sender) = &sender
@@ -58,10 +58,39 @@ pub fn evidence(connection: &Connection, question: &Question) -> Result<RoutingE
     Ok(evidence)
 }
 
-fn contact_of(connection: &Connection, conversation: Id) -> Result<ContactOf, StoreError> {
+/// An agent's token ends with the agent.
+fn of_token(
+    connection: &Connection,
+    question: &Question,
+    token: ReplyToken,
+) -> Result<Option<(Id, Option<AgentRef>)>, StoreError> {
+    let mut find = connection.prepare_cached(
+        "SELECT t.conversation_id, a.email, a.name FROM reply_tokens t
+         LEFT JOIN agents a ON a.id = t.agent_id AND a.removed_at IS NULL
+         WHERE t.token = ? AND t.account = ? AND t.revoked_at IS NULL AND (t.expires_at IS NULL OR t.expires_at > ?)
+         AND (t.agent_id IS NULL OR a.id IS NOT NULL)",
+    )?;
+    let row = find.query_row(params![token.0, question.account, question.now.0], |row| {
+        let email: Option<String> = row.get(1)?;
+        let agent = email.map(|email| Ok::<_, rusqlite::Error>(AgentRef { email, name: row.get(2)? })).transpose()?;
+        Ok((row.get(0)?, agent))
+    });
+    Ok(row.optional()?)
+}
+
+fn agent_of(connection: &Connection, account: &str, email: &str) -> Result<Option<AgentRef>, StoreError> {
     let mut find = connection
-        .prepare_cached("SELECT k.email FROM conversations c JOIN contacts k ON k.id = c.contact_id WHERE c.id = ?")?;
-    Ok(ContactOf { conversation, email: find.query_row([conversation], |row| row.get(0))? })
+        .prepare_cached("SELECT email, name FROM agents WHERE account = ? AND email = ? AND removed_at IS NULL")?;
+    let row = find.query_row([account, email], |row| Ok(AgentRef { email: row.get(0)?, name: row.get(1)? }));
+    Ok(row.optional()?)
+}
+
+fn contact_of(connection: &Connection, conversation: Id) -> Result<ContactOf, StoreError> {
+    let mut find = connection.prepare_cached(
+        "SELECT k.email, c.inbox FROM conversations c JOIN contacts k ON k.id = c.contact_id WHERE c.id = ?",
+    )?;
+    let read = |row: &rusqlite::Row<'_>| Ok(ContactOf { conversation, email: row.get(0)?, inbox: row.get(1)? });
+    Ok(find.query_row([conversation], read)?)
 }
 
 fn is_participant(connection: &Connection, conversation: Id, email: &str) -> Result<bool, StoreError> {

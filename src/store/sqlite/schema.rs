@@ -1,5 +1,5 @@
 //! The tables, as ordered forward-only migrations counted by `user_version`. A released migration is never edited:
-//! `tests/it/store.rs` opens a database of every released version.
+//! `tests/it/upgrade.rs` opens a database of every released version.
 
 use super::super::StoreError;
 use rusqlite::Connection;
@@ -92,7 +92,8 @@ CREATE TABLE probe (id INTEGER PRIMARY KEY, octets BLOB NOT NULL) STRICT;
 ";
 
 /// Outgoing mail. `queue_due` and `queue_site` hold only what may be tried: what is in hand, held or ended costs them
-/// nothing. A mail's messages stand in `queue_messages`; what goes out together is one mail.
+/// nothing. A mail's messages stand in `queue_messages`; what goes out together is one mail. `subject` and `thread` are the
+/// Subject and References that it went out with: the next mail to the same recipient continues them.
 const V2: &str = "
 CREATE TABLE secrets (name TEXT PRIMARY KEY, octets BLOB NOT NULL) STRICT, WITHOUT ROWID;
 INSERT INTO secrets (name, octets) VALUES ('keys', randomblob(32));
@@ -101,6 +102,7 @@ CREATE TABLE agents (
   by_mail INTEGER NOT NULL, created_at INTEGER NOT NULL, removed_at INTEGER) STRICT;
 CREATE UNIQUE INDEX agents_email ON agents (account, email) WHERE removed_at IS NULL;
 ALTER TABLE reply_tokens ADD COLUMN agent_id INTEGER REFERENCES agents;
+CREATE INDEX reply_tokens_agent ON reply_tokens (agent_id) WHERE agent_id IS NOT NULL;
 ALTER TABLE contacts ADD COLUMN bounced_at INTEGER;
 ALTER TABLE contacts ADD COLUMN bounce_reason TEXT;
 ALTER TABLE conversations ADD COLUMN snoozed_until INTEGER;
@@ -112,14 +114,15 @@ CREATE TABLE queue (
   state TEXT NOT NULL, phase TEXT, held INTEGER NOT NULL DEFAULT 0, uncertain INTEGER NOT NULL DEFAULT 0,
   created_at INTEGER NOT NULL, due_at INTEGER, give_up_at INTEGER NOT NULL, attempts INTEGER NOT NULL DEFAULT 0,
   last_attempt_at INTEGER, told_at INTEGER, remote TEXT, remote_reply TEXT, tls TEXT, reason TEXT, transcript TEXT,
-  raw_id INTEGER) STRICT;
+  raw_id INTEGER, subject TEXT, thread TEXT) STRICT;
 CREATE INDEX queue_due ON queue (due_at)
   WHERE state IN ('waiting', 'queued', 'deferred') AND phase IS NULL AND held = 0;
 CREATE INDEX queue_site ON queue (domain, due_at)
   WHERE state IN ('waiting', 'queued', 'deferred') AND phase IS NULL AND held = 0;
 CREATE INDEX queue_in_hand ON queue (id) WHERE phase IS NOT NULL;
-CREATE INDEX queue_untold ON queue (created_at)
-  WHERE state IN ('waiting', 'queued', 'deferred') AND told_at IS NULL;
+CREATE INDEX queue_untold ON queue (created_at) WHERE state IN ('queued', 'deferred') AND told_at IS NULL;
+CREATE INDEX queue_open ON queue (conversation_id, recipient) WHERE state IN ('waiting', 'queued', 'deferred');
+CREATE INDEX queue_agent ON queue (agent_id) WHERE state IN ('waiting', 'queued', 'deferred') AND agent_id IS NOT NULL;
 CREATE INDEX queue_conversation ON queue (conversation_id, id);
 CREATE INDEX queue_account ON queue (account, id);
 CREATE TABLE queue_messages (

@@ -2,9 +2,11 @@
 
 use super::super::StoreError;
 use super::super::fresh::Fresh;
+use super::super::outgoing::OutgoingSettings;
 use super::ids::Ids;
 use crate::clock::UnixMs;
 use crate::conversation::id::Id;
+use crate::conversation::keys::Keys;
 use rusqlite::Connection;
 use std::cell::Cell;
 use tokio::sync::oneshot;
@@ -14,10 +16,14 @@ pub struct Writing<'a> {
     pub connection: &'a Connection,
     pub ids: &'a Ids,
     pub fresh: &'a Fresh,
+    pub keys: &'a Keys,
+    pub outgoing: &'a OutgoingSettings,
     /// One time for the whole batch.
     pub now: UnixMs,
     /// Set by a unit after which there may be mail to file.
     pub accepted_mail: &'a Cell<bool>,
+    /// Set by a unit after which mail may be due.
+    pub outgoing_mail: &'a Cell<bool>,
 }
 
 impl Writing<'_> {

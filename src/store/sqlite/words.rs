@@ -1,6 +1,8 @@
 //! The words of enums as columns hold them: the same as in the JSON of the API, so that an operator's `sqlite3` reads
 //! like the API does.
 
+use super::super::outgoing::EventKind;
+use crate::conversation::delivery::{DeliveryState, MailKind, Phase, RecipientKind, SuppressionReason};
 use crate::conversation::id::Id;
 use crate::conversation::model::{AuthorKind, Channel, Direction, Ingress, Outcome, Status, Via};
 use rusqlite::types::{FromSql, FromSqlError, FromSqlResult, ToSql, ToSqlOutput, ValueRef};
@@ -117,6 +119,53 @@ impl Word for Outcome {
     ];
 }
 
+impl Word for DeliveryState {
+    const WORDS: &'static [(Self, &'static str)] = &[
+        (DeliveryState::Waiting, "waiting"),
+        (DeliveryState::Queued, "queued"),
+        (DeliveryState::Deferred, "deferred"),
+        (DeliveryState::Delivered, "delivered"),
+        (DeliveryState::Failed, "failed"),
+        (DeliveryState::Cancelled, "cancelled"),
+        (DeliveryState::Seen, "seen"),
+    ];
+}
+
+impl Word for Phase {
+    const WORDS: &'static [(Self, &'static str)] = &[(Phase::Connecting, "connecting"), (Phase::DataSent, "data_sent")];
+}
+
+impl Word for MailKind {
+    const WORDS: &'static [(Self, &'static str)] =
+        &[(MailKind::Answer, "answer"), (MailKind::Notification, "notification"), (MailKind::Notice, "notice")];
+}
+
+impl Word for RecipientKind {
+    const WORDS: &'static [(Self, &'static str)] = &[
+        (RecipientKind::Contact, "contact"),
+        (RecipientKind::Participant, "participant"),
+        (RecipientKind::Agent, "agent"),
+    ];
+}
+
+impl Word for SuppressionReason {
+    const WORDS: &'static [(Self, &'static str)] = &[
+        (SuppressionReason::BadAddress, "bad_address"),
+        (SuppressionReason::MailboxFull, "mailbox_full"),
+        (SuppressionReason::Complaint, "complaint"),
+        (SuppressionReason::Unsubscribed, "unsubscribed"),
+    ];
+}
+
+impl Word for EventKind {
+    const WORDS: &'static [(Self, &'static str)] = &[
+        (EventKind::MessageCreated, "message.created"),
+        (EventKind::DeliveryChanged, "delivery.changed"),
+        (EventKind::ConversationChanged, "conversation.changed"),
+        (EventKind::Bounce, "bounce"),
+    ];
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -136,5 +185,11 @@ mod tests {
         check::<Via>();
         check::<Ingress>();
         check::<Outcome>();
+        check::<DeliveryState>();
+        check::<Phase>();
+        check::<MailKind>();
+        check::<RecipientKind>();
+        check::<SuppressionReason>();
+        check::<EventKind>();
     }
 }

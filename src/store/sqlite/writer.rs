@@ -163,10 +163,18 @@ impl Writer {
     fn transaction(&mut self, units: &mut [Box<dyn Unit>]) -> Result<Vec<Result<(), StoreError>>, StoreError> {
         self.mend()?;
         let Some(connection) = &self.connection else { return Err(StoreError::Closed) };
-        let accepted_mail = Cell::new(false);
-        let now = self.shared.clock.now();
-        let (ids, fresh) = (&self.shared.ids, &self.shared.fresh);
-        let writing = Writing { connection, ids, fresh, now, accepted_mail: &accepted_mail };
+        let (accepted_mail, outgoing_mail) = (Cell::new(false), Cell::new(false));
+        let outgoing = self.shared.outgoing.load_full();
+        let writing = Writing {
+            connection,
+            ids: &self.shared.ids,
+            fresh: &self.shared.fresh,
+            keys: &self.shared.keys,
+            outgoing: &outgoing,
+            now: self.shared.clock.now(),
+            accepted_mail: &accepted_mail,
+            outgoing_mail: &outgoing_mail,
+        };
         writing.execute("BEGIN IMMEDIATE", [])?;
         let mut run = || {
             let outcomes = run_all(&writing, units)?;
@@ -187,12 +195,18 @@ impl Writer {
             Err(_) => drop(connection.execute_batch("ROLLBACK")),
         }
         if outcome.is_ok() {
-            self.shared.committed.send_modify(|count| *count += 1);
-        }
-        if outcome.is_ok() && accepted_mail.get() {
-            self.shared.accepted_mail.send_modify(|count| *count += 1);
+            self.announce(accepted_mail.get(), outgoing_mail.get());
         }
         outcome
+    }
+
+    fn announce(&self, accepted_mail: bool, outgoing_mail: bool) {
+        let shared = &self.shared;
+        let announcements =
+            [(&shared.committed, true), (&shared.accepted_mail, accepted_mail), (&shared.outgoing_mail, outgoing_mail)];
+        for (announcement, _) in announcements.into_iter().filter(|(_, due)| *due) {
+            announcement.send_modify(|count| *count += 1);
+        }
     }
 
     /// Does what the last trouble asks for before anything is written again.

@@ -1,0 +1,163 @@
+//! One attempt at the hosts of one route: each in turn, over a kept connection where there is one, until one of them says what
+//! becomes of the mail.
+
+use super::attempt::Attempt;
+use super::hop::{Hop, Route, Security, TlsMode};
+use super::in_hand::Told;
+use super::letter::{Letter, Reached};
+use super::outcome::{Blame, Fate, Judgement, Otherwise};
+use super::pool::Key;
+use super::schedule::Verdict;
+use super::services::{Sending, Services};
+use super::session::Connection;
+use super::sites::SiteNews;
+use super::ways::{Way, Ways};
+use crate::store::outgoing::QueueEntry;
+use std::sync::Arc;
+
+/// Delivers, or says why not.
+pub async fn deliver(services: Arc<Services>, entry: QueueEntry, route: Arc<Route>, reached: Arc<Reached>) -> Told {
+    let sending = services.sending();
+    let mut letter = Letter::new(&services, &sending, &entry, &reached);
+    let mut ways = Ways::of(&route);
+    let mut last = None;
+    while let Some(way) = ways.next() {
+        let attempt = match try_way(&services, &sending, way, &mut letter).await {
+            Ok(attempt) => attempt,
+            Err(told) => return *told,
+        };
+        if !goes_on(&attempt.judgement, &mut ways, way) {
+            return told(attempt);
+        }
+        last = Some(attempt);
+    }
+    last.map_or_else(|| Told::unsaid(Verdict::Later { after: None }, "the route has no address".to_owned()), told)
+}
+
+/// Whether another way is to be tried.
+fn goes_on<'a>(judgement: &Judgement, ways: &mut Ways<'a>, way: Way<'a>) -> bool {
+    if judgement.try_ipv4 && way.address.is_ipv6() && ways.leave_ipv6(way) {
+        return true;
+    }
+    match judgement.result {
+        Fate::Delivered | Fate::Deferred | Fate::Failed => false,
+        Fate::TryNextHop { .. } => {
+            match judgement.blame {
+                Blame::Site => ways.unreachable(way),
+                Blame::Recipient | Blame::Message | Blame::Ourselves => ways.leave_host(way),
+            }
+            true
+        }
+    }
+}
+
+/// One address: over a kept connection, else over a new one, else, where TLS that nobody demanded is broken, without.
+async fn try_way(
+    services: &Services,
+    sending: &Sending,
+    way: Way<'_>,
+    letter: &mut Letter<'_>,
+) -> Result<Attempt, Box<Told>> {
+    let mut tls = way.hop.security.tls;
+    let mut broken = None;
+    loop {
+        let mut attempt = try_over(services, sending, way, tls, letter).await?;
+        if let Some(words) = &broken {
+            attempt.tls = format!("{}, since TLS is broken there: {words}", attempt.tls);
+        }
+        if !attempt.judgement.try_plaintext || tls != TlsMode::Opportunistic {
+            return Ok(attempt);
+        }
+        sending.remember_broken_tls(way.hop);
+        tls = TlsMode::None;
+        broken = Some(attempt.reply);
+    }
+}
+
+async fn try_over(
+    services: &Services,
+    sending: &Sending,
+    way: Way<'_>,
+    tls: TlsMode,
+    letter: &mut Letter<'_>,
+) -> Result<Attempt, Box<Told>> {
+    let key = Key::new(way.hop, way.address, tls);
+    while let Some(connection) = services.connections.take(&key, services.clock.monotonic()) {
+        let attempt = send(services, connection, key.clone(), letter).await?;
+        // The host closed it while it was idle: that says nothing of this mail.
+        if !attempt.stale {
+            return Ok(attempt);
+        }
+    }
+    let hop = Hop { security: Security { tls, ..way.hop.security.clone() }, ..way.hop.clone() };
+    let own_name = &sending.config.server.hostname;
+    match Connection::open(&hop, way.address, own_name, &sending.tls, &services.timeouts).await {
+        Ok(connection) => send(services, connection, key, letter).await,
+        Err(attempt) => Ok(*attempt),
+    }
+}
+
+async fn send(
+    services: &Services,
+    mut connection: Connection,
+    key: Key,
+    letter: &mut Letter<'_>,
+) -> Result<Attempt, Box<Told>> {
+    let attempt = match letter.content().await {
+        Ok((envelope, content)) => Ok(connection.send(&envelope, &content, letter.data_sent()).await),
+        Err(told) => Err(told),
+    };
+    services.connections.give(key, connection, services.clock.monotonic());
+    attempt
+}
+
+/// What it all came to.
+fn told(attempt: Attempt) -> Told {
+    let Attempt { judgement, remote, reply, tls, transcript, stage: _, stale: _ } = attempt;
+    Told {
+        verdict: verdict(&judgement),
+        news: news(&judgement),
+        remote: Some(remote),
+        remote_reply: Some(reply),
+        tls: Some(tls),
+        reason: judgement.reason,
+        transcript,
+    }
+}
+
+fn verdict(judgement: &Judgement) -> Verdict {
+    match judgement.result {
+        Fate::Delivered => Verdict::Delivered,
+        Fate::Deferred | Fate::TryNextHop { otherwise: Otherwise::Deferred } if judgement.uncertain => {
+            Verdict::Uncertain
+        }
+        Fate::Deferred | Fate::TryNextHop { otherwise: Otherwise::Deferred } => {
+            Verdict::Later { after: judgement.retry_after }
+        }
+        Fate::TryNextHop { otherwise: Otherwise::FailedAfterADay } => Verdict::LaterOnTheFirstDay,
+        Fate::Failed | Fate::TryNextHop { otherwise: Otherwise::Failed } => {
+            Verdict::Never { suppress: judgement.suppress }
+        }
+    }
+}
+
+fn news(judgement: &Judgement) -> SiteNews {
+    match judgement.result {
+        Fate::Delivered => SiteNews::Took,
+        // A greylister's answer is about the mail, whatever its code says of the site.
+        _ if judgement.retry_after.is_some() => SiteNews::Answered,
+        _ if judgement.slow_down => SiteNews::SlowDown,
+        Fate::TryNextHop { .. } if judgement.blame == Blame::Site => SiteNews::Unreachable,
+        Fate::TryNextHop { .. } | Fate::Deferred | Fate::Failed => SiteNews::Answered,
+    }
+}
+
+/// How the way was secured, for a counter: by the words of the session.
+pub fn tls_mode(words: Option<&str>) -> &'static str {
+    match words {
+        None => "none",
+        Some(words) if words.starts_with("none") => "none",
+        Some(words) if words.contains("not checked") => "unverified",
+        Some(_) => "verified",
+    }
+}

@@ -1,0 +1,283 @@
+//! Which mail a new message causes, queued in the message's own commit: between "sent" and the queue there is no gap.
+//!
+//! An agent's message goes to the contact and to the participants that the agent chose; a contact's message to the agents
+//! whom it concerns. Everything that goes out together to one recipient is one entry.
+
+use super::super::StoreError;
+use super::super::outgoing::EventKind;
+use super::super::unit::NewMessage;
+use super::begin::email_key;
+use super::reply_tokens::Holder;
+use super::units::Writing;
+use super::words::Stored;
+use super::{agents, events, queue, reply_tokens, suppressions};
+use crate::clock::UnixMs;
+use crate::conversation::delivery::{DeliveryState, MailKind, RecipientKind, too_many_words};
+use crate::conversation::id::Id;
+use crate::conversation::model::{AuthorKind, Direction, Via};
+use crate::conversation::reply_token::ReplyToken;
+use crate::limits::{MAILS_PER_HOUR_MAX, MESSAGES_PER_MAIL_MAX};
+use crate::mail::address::Address;
+use crate::mail::automatic::Class;
+use rusqlite::{OptionalExtension, params};
+use std::time::Duration;
+
+/// What a mail to be queued is.
+#[derive(Debug)]
+pub struct Mail<'a> {
+    pub conversation: Id,
+    pub kind: MailKind,
+    pub recipient: &'a str,
+    pub recipient_kind: RecipientKind,
+    pub agent: Option<Id>,
+    pub message: Option<Id>,
+    pub notice: Option<&'a str>,
+    pub delay: Duration,
+    pub require_tls: bool,
+}
+
+/// Queues the mail that a message causes.
+pub fn message(writing: &Writing<'_>, conversation: Id, id: Id, new: &NewMessage) -> Result<(), StoreError> {
+    match (new.direction, new.author.kind, new.posting.to_contact) {
+        (Direction::Outgoing, AuthorKind::Agent, Some(delay)) => answer(writing, conversation, id, new, delay),
+        (Direction::Incoming, AuthorKind::Contact | AuthorKind::Participant, _) if new.posting.notify_agents => {
+            // A machine's mail is never answered, and an agent asked to would begin a loop.
+            let class = new.email.as_ref().map(|email| email.class);
+            if matches!(class, None | Some(Class::Human)) { notify(writing, conversation, id, new) } else { Ok(()) }
+        }
+        _ => Ok(()),
+    }
+}
+
+/// Queues one mail, or adds the message to one that waits for the same recipient.
+pub fn mail(writing: &Writing<'_>, mail: &Mail<'_>) -> Result<(), StoreError> {
+    let waiting = waiting(writing, mail)?;
+    match (waiting, mail.message) {
+        (Some(Waiting { entry, messages }), Some(message)) if messages < MESSAGES_PER_MAIL_MAX => {
+            attach(writing, entry, message)
+        }
+        // More than one mail takes is held already: the operator who releases it finds the rest in the conversation.
+        (Some(Waiting { entry, .. }), _) if is_held(writing, entry)? => Ok(()),
+        (Some(_) | None, _) => insert(writing, mail),
+    }
+}
+
+fn answer(
+    writing: &Writing<'_>,
+    conversation: Id,
+    message: Id,
+    new: &NewMessage,
+    delay: Duration,
+) -> Result<(), StoreError> {
+    let place = place(writing, conversation)?;
+    let delay = if by_mail_already(writing, conversation)? { Duration::ZERO } else { delay };
+    let to = |recipient, recipient_kind, delay| Mail {
+        conversation,
+        kind: MailKind::Answer,
+        recipient,
+        recipient_kind,
+        agent: None,
+        message: Some(message),
+        notice: None,
+        delay,
+        require_tls: new.posting.require_tls,
+    };
+    if let Some(contact) = &place.contact {
+        mail(writing, &to(contact, RecipientKind::Contact, delay))?;
+    }
+    let mut copied: Vec<String> = new.posting.cc.iter().map(|email| email_key(email)).collect();
+    copied.sort_unstable();
+    copied.dedup();
+    for copy in copied.iter().filter(|copy| place.contact.as_ref() != Some(copy)) {
+        mail(writing, &to(copy, RecipientKind::Participant, Duration::ZERO))?;
+    }
+    Ok(())
+}
+
+fn notify(writing: &Writing<'_>, conversation: Id, message: Id, new: &NewMessage) -> Result<(), StoreError> {
+    let Place { account, inbox, assignee, .. } = place(writing, conversation)?;
+    let author = new.author.email.as_deref().map(email_key);
+    for agent in agents::concerned(writing.connection, &account, &inbox, assignee.as_deref())? {
+        if author.as_ref() == Some(&agent.email) {
+            continue;
+        }
+        let notification = Mail {
+            conversation,
+            kind: MailKind::Notification,
+            recipient: &agent.email,
+            recipient_kind: RecipientKind::Agent,
+            agent: Some(agent.id),
+            message: Some(message),
+            notice: None,
+            delay: Duration::ZERO,
+            require_tls: false,
+        };
+        mail(writing, &notification)?;
+    }
+    Ok(())
+}
+
+/// What is read of the conversation.
+struct Place {
+    account: String,
+    inbox: String,
+    assignee: Option<String>,
+    contact: Option<String>,
+}
+
+fn place(writing: &Writing<'_>, conversation: Id) -> Result<Place, StoreError> {
+    let mut find = writing.connection.prepare_cached(
+        "SELECT c.account, c.inbox, c.assignee, k.email FROM conversations c JOIN contacts k ON k.id = c.contact_id
+         WHERE c.id = ?",
+    )?;
+    Ok(find.query_row([conversation], |row| {
+        Ok(Place { account: row.get(0)?, inbox: row.get(1)?, assignee: row.get(2)?, contact: row.get(3)? })
+    })?)
+}
+
+/// After an answer by mail the conversation stays on mail: the chat is not looked at any more.
+fn by_mail_already(writing: &Writing<'_>, conversation: Id) -> Result<bool, StoreError> {
+    let mut find = writing.connection.prepare_cached(
+        "SELECT via FROM messages WHERE conversation_id = ? AND direction = 'incoming' AND author_kind = 'contact'
+         ORDER BY id DESC LIMIT 1",
+    )?;
+    let via: Option<Stored<Via>> = find.query_row([conversation], |row| row.get(0)).optional()?;
+    Ok(via.is_some_and(|via| via.0 == Via::Email))
+}
+
+/// A mail that a further message may go out with.
+struct Waiting {
+    entry: Id,
+    messages: usize,
+}
+
+/// One that the chat has first, or that a budget holds; none whose octets went out already.
+fn waiting(writing: &Writing<'_>, mail: &Mail<'_>) -> Result<Option<Waiting>, StoreError> {
+    let mut find = writing.connection.prepare_cached(
+        "SELECT id, (SELECT count(*) FROM queue_messages WHERE queue_id = queue.id) FROM queue
+         WHERE conversation_id = ? AND recipient = ? AND kind = ? AND state IN ('waiting', 'queued', 'deferred')
+           AND phase IS NULL AND raw_id IS NULL AND (state = 'waiting' OR held = 1) ORDER BY id DESC LIMIT 1",
+    )?;
+    let key = params![mail.conversation, mail.recipient, Stored(mail.kind)];
+    Ok(find.query_row(key, |row| Ok(Waiting { entry: row.get(0)?, messages: row.get(1)? })).optional()?)
+}
+
+fn is_held(writing: &Writing<'_>, entry: Id) -> Result<bool, StoreError> {
+    let mut find = writing.connection.prepare_cached("SELECT held FROM queue WHERE id = ?")?;
+    Ok(find.query_row([entry], |row| row.get(0))?)
+}
+
+fn attach(writing: &Writing<'_>, entry: Id, message: Id) -> Result<(), StoreError> {
+    let attach = "INSERT OR IGNORE INTO queue_messages (message_id, queue_id) VALUES (?, ?)";
+    writing.execute(attach, params![message, entry])?;
+    Ok(())
+}
+
+/// How a new entry begins.
+struct Beginning {
+    state: DeliveryState,
+    held: bool,
+    reason: Option<String>,
+    domain: String,
+}
+
+fn insert(writing: &Writing<'_>, mail: &Mail<'_>) -> Result<(), StoreError> {
+    let Place { account, .. } = place(writing, mail.conversation)?;
+    let beginning = beginning(writing, &account, mail)?;
+    let id = writing.next_id()?;
+    let message_id = writing.keys.message_id(id, &writing.outgoing.hostname);
+    let give_up = writing.now.0.saturating_add(milliseconds(mail.delay)) + milliseconds(writing.outgoing.give_up);
+    let due_at = beginning.state.is_open().then(|| writing.now.0.saturating_add(milliseconds(mail.delay)));
+    writing.execute(
+        "INSERT INTO queue (id, account, conversation_id, kind, recipient, recipient_kind, agent_id, domain, notice,
+           reply_token, message_id, require_tls, state, held, created_at, due_at, give_up_at, reason)
+         VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+        params![
+            id,
+            account,
+            mail.conversation,
+            Stored(mail.kind),
+            mail.recipient,
+            Stored(mail.recipient_kind),
+            mail.agent,
+            beginning.domain,
+            mail.notice,
+            reply_token(writing, mail)?.0,
+            message_id,
+            mail.require_tls,
+            Stored(beginning.state),
+            beginning.held,
+            writing.now.0,
+            due_at,
+            give_up,
+            beginning.reason,
+        ],
+    )?;
+    // What a client answers to has to be found whatever address it writes to.
+    writing.execute(
+        "INSERT INTO message_ids (account, message_id, stored_id, conversation_id) VALUES (?, ?, ?, ?)",
+        params![account, message_id, mail.message.unwrap_or(id), mail.conversation],
+    )?;
+    if let Some(message) = mail.message {
+        attach(writing, id, message)?;
+    }
+    announce(writing, id, &beginning)
+}
+
+/// What begins other than it should is told; the rest is seen on its message.
+fn announce(writing: &Writing<'_>, id: Id, beginning: &Beginning) -> Result<(), StoreError> {
+    let Some(reason) = &beginning.reason else {
+        writing.outgoing_mail.set(true);
+        return Ok(());
+    };
+    let entry = queue::entry(writing.connection, id)?;
+    let detail = serde_json::json!({"state": beginning.state, "held": beginning.held, "reason": reason});
+    events::of_mail(writing, &entry, EventKind::DeliveryChanged, &detail)
+}
+
+fn beginning(writing: &Writing<'_>, account: &str, mail: &Mail<'_>) -> Result<Beginning, StoreError> {
+    let open = if mail.delay.is_zero() { DeliveryState::Queued } else { DeliveryState::Waiting };
+    let address = match Address::parse(mail.recipient) {
+        Ok(address) => address,
+        Err(error) => {
+            let reason = Some(format!("not sent: {} is no address that mail can go to: {error}", mail.recipient));
+            return Ok(Beginning { state: DeliveryState::Failed, held: false, reason, domain: String::new() });
+        }
+    };
+    let domain = address.domain().to_owned();
+    if let Some(words) = suppressions::standing(writing.connection, account, mail.recipient, writing.now)? {
+        return Ok(Beginning { state: DeliveryState::Failed, held: false, reason: Some(words), domain });
+    }
+    if within_the_hour(writing, mail, MAILS_PER_HOUR_MAX)? >= MAILS_PER_HOUR_MAX {
+        let reason = Some(too_many_words(mail.kind, mail.recipient, MAILS_PER_HOUR_MAX));
+        return Ok(Beginning { state: DeliveryState::Queued, held: true, reason, domain });
+    }
+    Ok(Beginning { state: open, held: false, reason: None, domain })
+}
+
+/// Mails like this one of the last hour, counted up to `most`.
+pub fn within_the_hour(writing: &Writing<'_>, mail: &Mail<'_>, most: usize) -> Result<usize, StoreError> {
+    let mut count = writing.connection.prepare_cached(
+        "SELECT count(*) FROM (SELECT 1 FROM queue WHERE conversation_id = ? AND id >= ? AND recipient = ? AND kind = ?
+           LIMIT ?)",
+    )?;
+    let since = Id::first_of(UnixMs(writing.now.0 - HOUR_MS));
+    let key = params![mail.conversation, since, mail.recipient, Stored(mail.kind), most];
+    Ok(count.query_row(key, |row| row.get(0))?)
+}
+
+fn reply_token(writing: &Writing<'_>, mail: &Mail<'_>) -> Result<ReplyToken, StoreError> {
+    match (mail.recipient_kind, mail.agent) {
+        (_, Some(agent)) => reply_tokens::of_holder(writing, mail.conversation, Holder::Agent(agent)),
+        (RecipientKind::Contact, None) => reply_tokens::of_contact(writing.connection, mail.conversation),
+        (RecipientKind::Participant | RecipientKind::Agent, None) => {
+            reply_tokens::of_holder(writing, mail.conversation, Holder::Participant(mail.recipient))
+        }
+    }
+}
+
+fn milliseconds(duration: Duration) -> i64 {
+    i64::try_from(duration.as_millis()).unwrap_or(i64::MAX / 4)
+}
+
+const HOUR_MS: i64 = 3_600_000;

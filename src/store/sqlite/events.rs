@@ -1,0 +1,105 @@
+//! Events: what happened, written in the commit in which it did. Their ids grow in the order of commits, so a listener who
+//! goes on after the last one it saw misses none.
+
+use super::super::StoreError;
+use super::super::outgoing::{Event, EventKind, QueueEntry};
+use super::units::Writing;
+use super::words::{Json, Stored};
+use crate::clock::UnixMs;
+use crate::conversation::id::Id;
+use rusqlite::{Connection, OptionalExtension, Row, params};
+use serde_json::Value;
+
+/// What happened to what.
+#[derive(Debug)]
+pub struct Happening {
+    pub kind: EventKind,
+    pub conversation: Id,
+    pub message: Option<Id>,
+    pub entry: Option<Id>,
+    pub detail: Value,
+}
+
+/// Writes an event of the conversation's account.
+pub fn record(writing: &Writing<'_>, happening: &Happening) -> Result<(), StoreError> {
+    writing.execute(
+        "INSERT INTO events (id, at, account, kind, conversation_id, message_id, queue_id, detail)
+         SELECT ?, ?, account, ?, id, ?, ?, ? FROM conversations WHERE id = ?",
+        params![
+            writing.next_id()?,
+            writing.now.0,
+            Stored(happening.kind),
+            happening.message,
+            happening.entry,
+            Json(&happening.detail),
+            happening.conversation,
+        ],
+    )?;
+    Ok(())
+}
+
+/// A change of a mail: one event for each of its messages, or one for a mail without any.
+pub fn of_mail(writing: &Writing<'_>, entry: &QueueEntry, kind: EventKind, detail: &Value) -> Result<(), StoreError> {
+    let conversation = entry.conversation_id;
+    let happening = |message| Happening { kind, conversation, message, entry: Some(entry.id), detail: detail.clone() };
+    if entry.messages.is_empty() {
+        return record(writing, &happening(None));
+    }
+    entry.messages.iter().try_for_each(|message| record(writing, &happening(Some(*message))))
+}
+
+/// A change of a conversation.
+pub fn of_conversation(writing: &Writing<'_>, conversation: Id, detail: Value) -> Result<(), StoreError> {
+    let kind = EventKind::ConversationChanged;
+    record(writing, &Happening { kind, conversation, message: None, entry: None, detail })
+}
+
+/// Events after one, oldest first; without one the latest alone.
+pub fn after(
+    connection: &Connection,
+    account: Option<&str>,
+    after: Option<Id>,
+    limit: usize,
+) -> Result<Vec<Event>, StoreError> {
+    let (order, limit) = if after.is_some() { ("ASC", limit.clamp(1, PAGE_MAX)) } else { ("DESC", 1) };
+    let condition = if account.is_some() { "account = ?1" } else { "?1 IS NULL" };
+    let sql = format!(
+        "SELECT id, at, account, kind, conversation_id, message_id, queue_id, detail FROM events
+         WHERE {condition} AND id > ?2 ORDER BY id {order} LIMIT {limit}"
+    );
+    let mut find = connection.prepare_cached(&sql)?;
+    let rows = find.query_map(params![account, after.unwrap_or(Id(i64::MIN))], read)?;
+    Ok(rows.collect::<Result<_, _>>()?)
+}
+
+/// The id below which events are too old or too many to be kept.
+pub fn kept_from(connection: &Connection, now: UnixMs, most: usize) -> Result<Id, StoreError> {
+    let mut find = connection.prepare_cached("SELECT id FROM events ORDER BY id DESC LIMIT 1 OFFSET ?")?;
+    let beyond: Option<Id> = find.query_row([most], |row| row.get(0)).optional()?;
+    let by_age = Id::first_of(UnixMs(now.0 - KEPT_MS));
+    Ok(beyond.map_or(by_age, |beyond| by_age.max(Id(beyond.0.saturating_add(1)))))
+}
+
+/// Removes events below an id, at most so many; answers how many there were.
+pub fn prune(writing: &Writing<'_>, below: Id, limit: usize) -> Result<usize, StoreError> {
+    let remove = "DELETE FROM events WHERE id IN (SELECT id FROM events WHERE id < ? ORDER BY id LIMIT ?)";
+    writing.execute(remove, params![below, limit])
+}
+
+fn read(row: &Row<'_>) -> rusqlite::Result<Event> {
+    Ok(Event {
+        id: row.get(0)?,
+        at: UnixMs(row.get(1)?),
+        account: row.get(2)?,
+        kind: row.get::<_, Stored<_>>(3)?.0,
+        conversation_id: row.get(4)?,
+        message_id: row.get(5)?,
+        queue_id: row.get(6)?,
+        detail: row.get::<_, Json<_>>(7)?.0,
+    })
+}
+
+/// A listener that was away for longer reads what it shows anew.
+const KEPT_MS: i64 = 7 * 86_400 * 1000;
+/// Events of one answer.
+const PAGE_MAX: usize = 1000;

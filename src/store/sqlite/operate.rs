@@ -1,0 +1,99 @@
+//! What an operator or an agent does to queued mail: try it now, hold it, end it.
+
+use super::super::StoreError;
+use super::super::outgoing::{EventKind, QueueEntry};
+use super::units::Writing;
+use super::words::{Stored, Word};
+use super::{events, queue, suppressions};
+use crate::conversation::delivery::{DeliveryState, Phase};
+use crate::conversation::id::Id;
+use rusqlite::params;
+
+/// Due now, whatever was planned, and released if it was held; what ended without arriving begins anew.
+pub fn retry(writing: &Writing<'_>, id: Id) -> Result<QueueEntry, StoreError> {
+    let entry = queue::entry(writing.connection, id)?;
+    if entry.state == DeliveryState::Delivered {
+        return Err(StoreError::Conflict(format!(
+            "mail {id} was delivered; an answer is sent again by writing it again"
+        )));
+    }
+    if let Some(words) = suppressions::standing(writing.connection, &entry.account, &entry.recipient, writing.now)? {
+        return Err(StoreError::Conflict(words));
+    }
+    if entry.state.is_open() {
+        let now = "UPDATE queue SET due_at = ?, held = 0 WHERE id = ?";
+        writing.execute(now, params![writing.now.0, id])?;
+    } else {
+        reopen(writing, &entry)?;
+    }
+    writing.outgoing_mail.set(true);
+    queue::entry(writing.connection, id)
+}
+
+fn reopen(writing: &Writing<'_>, entry: &QueueEntry) -> Result<(), StoreError> {
+    if entry.domain.is_empty() {
+        return Err(StoreError::Conflict(entry.reason.clone().unwrap_or_default()));
+    }
+    let give_up = i64::try_from(writing.outgoing.give_up.as_millis()).unwrap_or(i64::MAX / 4);
+    writing.execute(
+        "UPDATE queue SET state = 'queued', held = 0, due_at = ?, give_up_at = ?, attempts = 0 WHERE id = ?",
+        params![writing.now.0, writing.now.0 + give_up, entry.id],
+    )?;
+    told(writing, entry, DeliveryState::Queued, "it is tried again by hand")
+}
+
+/// No attempt any more. One that is connecting is stopped before its content is complete; one that is complete may be
+/// with its recipient.
+pub fn cancel(writing: &Writing<'_>, id: Id) -> Result<QueueEntry, StoreError> {
+    let entry = queue::entry(writing.connection, id)?;
+    if !entry.state.is_open() {
+        return Err(StoreError::Conflict(format!("mail {id} has ended: it is {}", entry.state.word())));
+    }
+    if entry.phase == Some(Phase::DataSent) {
+        return Err(StoreError::Conflict(format!(
+            "mail {id} is at the recipient's host and may be delivered already; look again in a moment"
+        )));
+    }
+    end(writing, &entry, DeliveryState::Cancelled, "cancelled by hand")?;
+    queue::entry(writing.connection, id)
+}
+
+/// Holds a mail, or releases it; what is at the peer is not called back, only a further attempt is held.
+pub fn hold(writing: &Writing<'_>, id: Id, held: bool) -> Result<QueueEntry, StoreError> {
+    let entry = queue::entry(writing.connection, id)?;
+    if !entry.state.is_open() {
+        return Err(StoreError::Conflict(format!("mail {id} has ended: it is {}", entry.state.word())));
+    }
+    writing.execute("UPDATE queue SET held = ? WHERE id = ?", params![held, id])?;
+    if held != entry.held {
+        let detail = serde_json::json!({"state": entry.state, "held": held});
+        events::of_mail(writing, &entry, EventKind::DeliveryChanged, &detail)?;
+    }
+    writing.outgoing_mail.set(true);
+    queue::entry(writing.connection, id)
+}
+
+/// Ends mail to an agent who was removed.
+pub fn cancel_of_agent(writing: &Writing<'_>, agent: Id) -> Result<(), StoreError> {
+    let mut find = writing.connection.prepare_cached(
+        "SELECT id FROM queue WHERE agent_id = ? AND agent_id IS NOT NULL AND state IN ('waiting', 'queued', 'deferred')",
+    )?;
+    let open: Vec<Id> = find.query_map([agent], |row| row.get(0))?.collect::<Result<_, _>>()?;
+    for id in open {
+        let entry = queue::entry(writing.connection, id)?;
+        end(writing, &entry, DeliveryState::Cancelled, "the agent was removed")?;
+    }
+    Ok(())
+}
+
+/// The phase stays: whoever has the mail in hand finds that it has ended, and puts it down.
+fn end(writing: &Writing<'_>, entry: &QueueEntry, state: DeliveryState, reason: &str) -> Result<(), StoreError> {
+    let end = "UPDATE queue SET state = ?, due_at = NULL, reason = ? WHERE id = ?";
+    writing.execute(end, params![Stored(state), reason, entry.id])?;
+    told(writing, entry, state, reason)
+}
+
+fn told(writing: &Writing<'_>, entry: &QueueEntry, state: DeliveryState, reason: &str) -> Result<(), StoreError> {
+    let detail = serde_json::json!({"state": state, "reason": reason});
+    events::of_mail(writing, entry, EventKind::DeliveryChanged, &detail)
+}
