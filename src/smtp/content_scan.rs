@@ -38,8 +38,8 @@ pub struct ContentScan {
     after_cr: bool,
 }
 
-impl ContentScan {
-    pub fn new() -> ContentScan {
+impl Default for ContentScan {
+    fn default() -> ContentScan {
         ContentScan {
             part: Part::Header,
             header_octets: 0,
@@ -56,7 +56,9 @@ impl ContentScan {
             after_cr: false,
         }
     }
+}
 
+impl ContentScan {
     pub fn scan(&mut self, octets: &[u8]) {
         self.eight_bit |= !octets.is_ascii();
         let mut rest = octets;
@@ -183,7 +185,7 @@ mod tests {
     #[track_caller]
     fn check(content: &[u8], header: (usize, usize, usize), control_in_header: bool, defects: &[&str]) {
         for piece in 1..=content.len() {
-            let mut scan = ContentScan::new();
+            let mut scan = ContentScan::default();
             content.chunks(piece).for_each(|part| scan.scan(part));
             scan.finish();
             assert_eq!((scan.header_octets(), scan.fields, scan.hops), header, "{:?}", content.escape_ascii());

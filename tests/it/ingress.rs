@@ -162,7 +162,7 @@ impl Request {
             Door::Sendgrid => {
                 let envelope = json!({ "to": [to], "from": "jane@customer.example" }).to_string();
                 let fields = request.field("email", mail).field("envelope", &envelope).field("sender_ip", "192.0.2.1");
-                fields.credentials("actionmailbox", door.secret()).as_multipart()
+                fields.credentials("actionmailbox", door.secret()).in_multipart()
             }
             Door::Mailgun => {
                 let fields =
@@ -213,7 +213,7 @@ impl Request {
 
     pub fn file(mut self, name: &str, content: &str) -> Request {
         self.files.push((name.to_owned(), content.as_bytes().to_vec()));
-        self.as_multipart()
+        self.in_multipart()
     }
 
     pub fn raw(mut self, body: &[u8]) -> Request {
@@ -229,15 +229,15 @@ impl Request {
         self
     }
 
-    pub fn as_form(self) -> Request {
+    pub fn in_form(self) -> Request {
         self.encoded(Encoding::Form)
     }
 
-    pub fn as_multipart(self) -> Request {
+    pub fn in_multipart(self) -> Request {
         self.encoded(Encoding::Multipart)
     }
 
-    pub fn as_json(self) -> Request {
+    pub fn in_json(self) -> Request {
         self.encoded(Encoding::Json)
     }
 

@@ -120,10 +120,10 @@ fn the_octets_of_a_mail_come_through_every_encoding() {
     let product = house();
     let subject = "Gr\u{fc}\u{df}e % + & = \u{1f600}";
     for (number, request) in [
-        Request::good(Door::Sendgrid).as_multipart(),
-        Request::good(Door::Sendgrid).as_form(),
-        Request::good(Door::Sendgrid).as_json(),
-        Request::good(Door::Mailgun).as_multipart(),
+        Request::good(Door::Sendgrid).in_multipart(),
+        Request::good(Door::Sendgrid).in_form(),
+        Request::good(Door::Sendgrid).in_json(),
+        Request::good(Door::Mailgun).in_multipart(),
         Request::good(Door::Mandrill),
     ]
     .into_iter()

@@ -231,8 +231,8 @@ fn postmark_is_told_422_for_whatever_is_missing() {
         ("not JSON, and wrong password", json("{").without_credentials(), 401),
         ("no object", json("[]"), 422),
         ("text that is no UTF-8", good().raw(b"{\"RawEmail\":\"\xff\"}"), 400),
-        ("a form", good().as_form(), 204),
-        ("multipart", good().as_multipart(), 204),
+        ("a form", good().in_form(), 204),
+        ("multipart", good().in_multipart(), 204),
         ("all right", good(), 204),
     ];
     check(House::Open, &cases);
@@ -256,8 +256,8 @@ fn sendgrid_is_told_400_for_what_is_missing_and_422_for_what_is_wrong() {
         ("to of numbers", envelope("{\"to\":[1]}"), 422),
         ("to empty", envelope("{\"to\":[]}"), 204),
         ("no envelope", good().without("envelope"), 204),
-        ("as a form", good().as_form(), 204),
-        ("as JSON", good().as_json(), 204),
+        ("as a form", good().in_form(), 204),
+        ("as JSON", good().in_json(), 204),
         ("all right", good(), 204),
     ];
     check(House::Open, &cases);

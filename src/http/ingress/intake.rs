@@ -28,7 +28,7 @@ impl Intake {
     pub fn new(services: &Services) -> Intake {
         let limits = services.limits();
         let buffer = ContentBuffer::new(&services.content_budget, limits.content_octets_in_flight_max);
-        Intake { buffer, scan: ContentScan::new(), limits, blank: true }
+        Intake { buffer, scan: ContentScan::default(), limits, blank: true }
     }
 
     pub async fn append(&mut self, services: &Services, octets: Vec<u8>) -> Result<(), Refused> {
