@@ -205,6 +205,23 @@ pub enum IngressSecret {
     Missing(String),
 }
 
+impl IngressSecrets {
+    /// Those that are set up and have no secret: the name, and why.
+    pub fn missing(&self) -> impl Iterator<Item = (&'static str, &str)> {
+        let all = [
+            ("relay", &self.relay),
+            ("postmark", &self.postmark),
+            ("sendgrid", &self.sendgrid),
+            ("mailgun", &self.mailgun_signing_key),
+            ("mandrill", &self.mandrill_api_key),
+        ];
+        all.into_iter().filter_map(|(name, secret)| match secret {
+            Some(IngressSecret::Missing(reason)) => Some((name, reason.as_str())),
+            Some(IngressSecret::Ready(_)) | None => None,
+        })
+    }
+}
+
 impl Default for IngressSecrets {
     fn default() -> IngressSecrets {
         IngressSecrets {

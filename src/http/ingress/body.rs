@@ -13,7 +13,8 @@ pub struct Octets {
     clock: Clock,
     left: u64,
     octets_max: u64,
-    end: Instant,
+    begun: Instant,
+    received: u64,
 }
 
 /// What a request that was refused early may still send, so that its sender stays to read the answer.
@@ -21,22 +22,29 @@ pub struct Octets {
 pub struct Drain(pub u64);
 
 impl Octets {
-    pub fn new(body: Body, octets_max: u64, clock: Clock, patience: Duration) -> Octets {
-        let end = clock.monotonic() + patience;
-        Octets { body, clock, left: octets_max, octets_max, end }
+    pub fn new(body: Body, octets_max: u64, clock: Clock) -> Octets {
+        let begun = clock.monotonic();
+        Octets { body, clock, left: octets_max, octets_max, begun, received: 0 }
     }
 
     /// The next octets; `None` behind the last.
     pub async fn next(&mut self) -> Result<Option<Bytes>, Refused> {
         loop {
-            let until = self.end.min(self.clock.monotonic() + BLOCK_PATIENCE);
+            let until = self.deadline().min(self.clock.monotonic() + BLOCK_PATIENCE);
             let frame = timeout_at(until.into(), self.body.frame()).await.map_err(|_elapsed| Refused::too_slow())?;
             let Some(frame) = frame else { return Ok(None) };
             let frame = frame.map_err(|error| Refused::malformed(format!("the body broke off: {error}")))?;
             let Ok(octets) = frame.into_data() else { continue };
+            self.received += octets.len() as u64;
             self.left = self.left.checked_sub(octets.len() as u64).ok_or_else(|| self.too_large())?;
             return Ok(Some(octets));
         }
+    }
+
+    /// Who brings more may take longer. Anybody may send a body, and each holds one of the places that the whole surface
+    /// has: a call of the API, which has 30 s, holds it no shorter.
+    fn deadline(&self) -> Instant {
+        self.begun + GRACE + Duration::from_secs(self.received / OCTETS_PER_SECOND_MIN)
     }
 
     fn too_large(&self) -> Refused {
@@ -50,4 +58,31 @@ impl Octets {
     }
 }
 
+const GRACE: Duration = Duration::from_secs(30);
+const OCTETS_PER_SECOND_MIN: u64 = 16 * 1024;
 const BLOCK_PATIENCE: Duration = Duration::from_secs(30);
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn who_brings_more_may_take_longer_and_nobody_for_ever() {
+        let mut octets = Octets::new(Body::from(vec![7; 160 * 1024]), 200 * 1024, Clock::System);
+        let before = octets.deadline();
+        let mut received = 0;
+        while let Ok(Some(block)) = octets.next().await {
+            received += block.len();
+        }
+        assert_eq!((received, octets.deadline() - before), (160 * 1024, Duration::from_secs(10)));
+    }
+
+    #[tokio::test]
+    async fn a_body_may_have_its_length_and_not_an_octet_more() {
+        for (max, expected) in [(10, Ok(10)), (9, Err(axum::http::StatusCode::PAYLOAD_TOO_LARGE))] {
+            let mut octets = Octets::new(Body::from(vec![7; 10]), max, Clock::System);
+            let read = octets.next().await.map(|block| block.map_or(0, |block| block.len()));
+            assert_eq!(read.map_err(|refused| refused.status), expected);
+        }
+    }
+}

@@ -42,8 +42,7 @@ impl Call {
             tls: None,
         };
         let success = if ingress == Ingress::Mandrill { StatusCode::OK } else { StatusCode::NO_CONTENT };
-        let body =
-            Octets::new(body, body_octets_max(&config, ingress), services.clock.clone(), config.limits.data_timeout);
+        let body = Octets::new(body, body_octets_max(&config, ingress), services.clock.clone());
         (Call { surface, services, config, origin, parts, success }, body)
     }
 
