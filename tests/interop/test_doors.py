@@ -17,8 +17,10 @@ import time
 import unittest
 import urllib.request
 
+import dkim
 import requests
 
+import test_clients
 from harness import REPLYD, Replyd, mail, until
 from hosts import Exim, Postfix
 
@@ -135,6 +137,21 @@ class Requests(House):
         request.add_header("Authorization", "Basic " + base64.b64encode(f"actionmailbox:{SECRETS['relay']}".encode()).decode())
         with urllib.request.urlopen(request, timeout=60) as answer:
             self.assertEqual((answer.status, answer.read()), (204, b""))
+
+    def test_a_signature_is_good_whatever_the_line_ends(self):
+        key, public = test_clients.Clients.dkim_key()
+        self.replyd.zone.records["s1._domainkey.customer.example"] = f"v=DKIM1; k=rsa; p={public}"
+        self.replyd.zone.records["_dmarc.customer.example"] = "v=DMARC1; p=reject"
+        raw = mail(self.to, text="Signed.", identity="<signed@customer.example>")
+        signed = dkim.sign(raw, b"s1", b"customer.example", key, include_headers=[b"from", b"to", b"subject", b"date", b"message-id"]) + raw
+        piped = b"From jane@customer.example Fri Nov 20 10:00:00 2026\n" + signed.replace(b"\r\n", b"\n")
+        forged = piped.replace(b"Signed.", b"Forged.").replace(b"<signed@", b"<forged@")
+        for body, verdict in ((piped, "authentic"), (forged, "forged")):
+            answer = requests.post(self.url("relay"), body, auth=("actionmailbox", SECRETS["relay"]), headers={"Content-Type": "message/rfc822"}, timeout=60)
+            self.assertEqual(answer.status_code, 204)
+            entry = max(self.settled(1), key=lambda entry: entry["id"])
+            # No client is known, so nothing is refused as forged; it is filed and marked.
+            self.assertEqual((entry["outcome"], entry["auth"]["verdict"], entry["auth"]["spf"]), ("filed", verdict, "none"), entry)
 
     def test_spf_is_asked_for_the_client_that_sendgrid_saw(self):
         raw, path = self.mail("spf")

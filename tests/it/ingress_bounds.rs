@@ -1,6 +1,6 @@
 //! Requests that are too large, cut short, or made to hurt: each ends with a status, and nothing of it stays.
 
-use crate::ingress::{Door, Request, house_with, mail, mandrill_signature};
+use crate::ingress_request::{Door, Request, house_with, mail, mandrill_signature};
 use crate::product::Product;
 
 const DOORS: &str = "ingress.relay = { password = \"relay secret\" }\ningress.postmark = { password = \"postmark secret\" }\n\

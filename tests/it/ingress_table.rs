@@ -1,6 +1,6 @@
 //! Every cell of the ingresses' contract: which step refuses, with which status, header and body.
 
-use crate::ingress::{Door, Request, mandrill_signature, mime, proof};
+use crate::ingress_request::{Door, Request, mandrill_signature, mime, proof};
 use crate::product::Product;
 
 /// What is configured.
@@ -16,8 +16,8 @@ enum House {
 impl House {
     fn build(self) -> Product {
         match self {
-            House::Open => crate::ingress::open_house(),
-            House::Blank => crate::ingress::house_with_secret("  "),
+            House::Open => crate::ingress_request::open_house(),
+            House::Blank => crate::ingress_request::house_with_secret("  "),
             House::Shut => Product::start(),
         }
     }

@@ -2,7 +2,7 @@
 //! mail's fate; and its spool.
 
 use crate::certificates;
-use crate::ingress::{Door, house_with, mail};
+use crate::ingress_request::{Door, house_with, mail};
 use crate::product::Product;
 use std::io::{BufRead, BufReader, Write};
 use std::net::{SocketAddr, TcpListener, TcpStream};
