@@ -99,6 +99,7 @@ fn findings(config_file: &Path, args: &CheckArgs) -> Vec<Finding> {
     };
     let mut findings = vec![Finding::ok(format!("{}: every key is known and allowed", config_file.display()))];
     findings.extend(accounts(&config));
+    findings.extend(super::check_doors::findings(&config));
     findings.extend(sender(&config));
     findings.extend(super::check_outbound::findings(&config));
     findings.extend(tls(&config));

@@ -73,6 +73,22 @@ fn announce(running: &Running) {
     for address in running.http_addresses() {
         tracing::info!(door = "http", %address, "listening");
     }
+    warn_of_ingresses(&running.services.config.load());
+}
+
+/// One ingress without its secret does not keep the others from taking mail, so somebody has to be told.
+pub(super) fn warn_of_ingresses(config: &Config) {
+    for account in &config.accounts {
+        for (ingress, reason) in account.ingress.missing() {
+            let account = &account.name;
+            tracing::error!(
+                account,
+                ingress,
+                reason,
+                "an ingress has no secret and defers all its mail; run replyd check"
+            );
+        }
+    }
 }
 
 /// Threads that write spill files and read large mails back: a disk takes no more at once, and each thread holds memory

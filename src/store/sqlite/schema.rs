@@ -8,7 +8,7 @@ use rusqlite::Connection;
 const APPLICATION_ID: i32 = 0x7270_6c79;
 
 /// Migration number n brings the database from version n to n + 1.
-pub const MIGRATIONS: &[&str] = &[V1, V2];
+pub const MIGRATIONS: &[&str] = &[V1, V2, V3];
 
 /// Brings the database to the newest version, each step in its own transaction.
 pub fn migrate(connection: &mut Connection) -> Result<(), StoreError> {
@@ -143,6 +143,15 @@ CREATE TABLE events (
   id INTEGER PRIMARY KEY, at INTEGER NOT NULL, account TEXT NOT NULL, kind TEXT NOT NULL, conversation_id INTEGER NOT NULL,
   message_id INTEGER, queue_id INTEGER, detail TEXT NOT NULL) STRICT;
 CREATE INDEX events_account ON events (account, id);
+";
+
+/// `ledger.identity` is NULL where it is no other than `sha256`. `used_signatures` holds what each one-time signature of an
+/// ingress was used for, for as long as it would open the door.
+const V3: &str = "
+ALTER TABLE ledger ADD COLUMN identity BLOB;
+CREATE TABLE used_signatures (
+  digest BLOB PRIMARY KEY, used_for BLOB NOT NULL, expires_at INTEGER NOT NULL) STRICT, WITHOUT ROWID;
+CREATE INDEX used_signatures_expiry ON used_signatures (expires_at);
 ";
 
 #[cfg(test)]
