@@ -1,7 +1,8 @@
 //! The load that `benches/ingest` puts on replyd, Postfix and Exim alike, so that only ratios within one run count.
 //!
 //! `load smtp --port P --sessions S --mails M --octets N --to FILE [--key FILE --domain D --selector S]`
-//! sends M mails over S kept connections and prints one line of JSON. `load idle --port P --sessions S [--tls]`
+//! sends M mails over S kept connections and prints one line of JSON. `load relay` with the same words and `--password`
+//! posts them to the relay ingress instead, over connections that are kept as well. `load idle --port P --sessions S [--tls]`
 //! opens sessions, prints `ready`, and holds them until its standard input ends. `load disk --dir D` measures the
 //! disk's own sync. `load seed --dir D --conversations N [--answers-to DOMAIN]` fills a store, with an answer queued in each.
 
@@ -31,7 +32,8 @@ fn main() {
         .filter_map(|pair| Some((pair.first()?.trim_start_matches("--").to_owned(), pair.get(1)?.to_string())))
         .collect();
     match words.first().map(String::as_str) {
-        Some("smtp") => smtp(&options),
+        Some("smtp") => mails(&options, Door::Smtp),
+        Some("relay") => mails(&options, Door::Relay),
         Some("idle") => idle(&options),
         Some("disk") => disk(&options),
         Some("seed") => seed(&options),
@@ -44,17 +46,28 @@ fn number(options: &HashMap<String, String>, name: &str, default: usize) -> usiz
     options.get(name).and_then(|text| text.parse().ok()).unwrap_or(default)
 }
 
+/// By which door mails are brought.
+#[derive(Clone, Copy)]
+enum Door {
+    Smtp,
+    Relay,
+}
+
 struct Client {
     reader: BufReader<TcpStream>,
 }
 
 impl Client {
     fn connect(port: usize) -> Client {
-        let stream = TcpStream::connect(("127.0.0.1", u16::try_from(port).expect("a port"))).expect("connect");
-        stream.set_nodelay(true).expect("nodelay");
-        let mut client = Client { reader: BufReader::new(stream) };
+        let mut client = Client::open(port);
         client.expect("220");
         client
+    }
+
+    fn open(port: usize) -> Client {
+        let stream = TcpStream::connect(("127.0.0.1", u16::try_from(port).expect("a port"))).expect("connect");
+        stream.set_nodelay(true).expect("nodelay");
+        Client { reader: BufReader::new(stream) }
     }
 
     fn send(&mut self, octets: &[u8]) {
@@ -125,8 +138,9 @@ fn signer(options: &HashMap<String, String>) -> Option<DkimSigner<RsaKey<Sha256>
     ]))
 }
 
-fn smtp(options: &HashMap<String, String>) {
+fn mails(options: &HashMap<String, String>, door: Door) {
     let (port, sessions) = (number(options, "port", 25), number(options, "sessions", 1));
+    let head = Arc::new(relay_head(options.get("password").map_or("", String::as_str)));
     let (mails, octets) = (number(options, "mails", 1000), number(options, "octets", 2048));
     let recipients = std::fs::read_to_string(options.get("to").expect("--to FILE")).expect("recipients");
     let recipients: Vec<String> = recipients.lines().map(str::to_owned).collect();
@@ -147,17 +161,20 @@ fn smtp(options: &HashMap<String, String>) {
     let waits = Arc::new(Mutex::new(Vec::with_capacity(mails)));
     let threads: Vec<_> = (0..sessions)
         .map(|session| {
-            let (composed, barrier, waits) = (composed.clone(), barrier.clone(), waits.clone());
+            let (composed, barrier, waits, head) = (composed.clone(), barrier.clone(), waits.clone(), head.clone());
             std::thread::spawn(move || {
-                let mut client = Client::connect(port);
-                client.send(b"EHLO load.customer.example\r\n");
-                client.expect("250");
+                let mut client = match door {
+                    Door::Smtp => greeted(port),
+                    Door::Relay => Client::open(port),
+                };
                 barrier.wait();
                 let mut own = Vec::new();
                 for n in (session..mails).step_by(sessions) {
-                    own.push(deliver(&mut client, &composed[n]));
+                    own.push(match door {
+                        Door::Smtp => deliver(&mut client, &composed[n]),
+                        Door::Relay => post(&mut client, &head, &composed[n].1),
+                    });
                 }
-                client.send(b"QUIT\r\n");
                 waits.lock().expect("no panic").append(&mut own);
             })
         })
@@ -176,6 +193,36 @@ fn smtp(options: &HashMap<String, String>) {
         percentile(&waits, 50),
         percentile(&waits, 99)
     );
+}
+
+fn greeted(port: usize) -> Client {
+    let mut client = Client::connect(port);
+    client.send(b"EHLO load.customer.example\r\n");
+    client.expect("250");
+    client
+}
+
+fn relay_head(password: &str) -> String {
+    let credentials = data_encoding::BASE64.encode(format!("actionmailbox:{password}").as_bytes());
+    format!(
+        "POST /rails/action_mailbox/relay/inbound_emails HTTP/1.1\r\nHost: localhost\r\nContent-Type: message/rfc822\r\n\
+         Authorization: Basic {credentials}\r\nContent-Length: "
+    )
+}
+
+/// Posts one mail; the time from its last octet to the end of the answer's header, which is all of a 204.
+fn post(client: &mut Client, head: &str, content: &[u8]) -> Duration {
+    let mail = content.strip_suffix(b".\r\n").unwrap_or(content);
+    client.send(&[head.as_bytes(), format!("{}\r\n\r\n", mail.len()).as_bytes(), mail].concat());
+    let sent = Instant::now();
+    let mut line = String::new();
+    client.reader.read_line(&mut line).expect("an answer");
+    assert!(line.starts_with("HTTP/1.1 204"), "{line}");
+    while line != "\r\n" {
+        line.clear();
+        client.reader.read_line(&mut line).expect("a header");
+    }
+    sent.elapsed()
 }
 
 /// Sends one mail with a pipelined envelope; the time from its last octet to its 250.

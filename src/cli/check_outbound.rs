@@ -42,17 +42,22 @@ fn links(config: &Config) -> Option<Finding> {
     let url = &config.http.public_url;
     let host = url.split("//").nth(1).and_then(|rest| rest.split('/').next()).unwrap_or("");
     let name = host.rsplit_once(':').map_or(host, |(name, _)| name);
-    let nobody_reaches = name.is_empty() || name == "localhost" || name.starts_with("127.") || name == "[::1]";
-    nobody_reaches.then(|| {
-        Finding::warning(format!(
+    if name.is_empty() || name == "localhost" || name.starts_with("127.") || name == "[::1]" {
+        return Some(Finding::warning(format!(
             "http.public_url {url:?}: links in mails (files, unsubscribing) lead nowhere for whoever gets them; \
              set the address at which your TLS proxy serves this"
+        )));
+    }
+    url.starts_with("http://").then(|| {
+        Finding::warning(format!(
+            "http.public_url {url:?}: mail clients offer one-click unsubscribing for https only (RFC 8058); set the address at \
+             which your TLS proxy serves this"
         ))
     })
 }
 
 fn unsigned(account: &Account) -> Option<Finding> {
-    let from = account.inboxes.iter().find_map(|inbox| inbox.address.as_deref())?;
+    let from = account.inboxes.first()?.address.as_deref().unwrap_or(&account.inbound_domain);
     account.dkim.is_empty().then(|| {
         Finding::warning(format!(
             "account {}: mail from {from} is not signed, so many hosts refuse it; make keys with replyd init and name them in dkim",

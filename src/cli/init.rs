@@ -206,13 +206,19 @@ impl Plan {
                 "SPF; if there is one already, add the a: part to it",
             ),
             record(
+                self.inbound_domain.clone(),
+                "TXT",
+                quoted(&format!("v=spf1 a:{hostname} ~all")),
+                "SPF of what mail of replyd comes back to",
+            ),
+            record(
                 format!("_dmarc.{domain}"),
                 "TXT",
                 quoted("v=DMARC1; p=none"),
                 "DMARC; go on to p=reject once reports look good",
             ),
         ];
-        records.splice(3..3, dkim);
+        records.splice(4..4, dkim);
         records
     }
 }

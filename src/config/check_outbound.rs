@@ -31,6 +31,7 @@ impl Checker<'_> {
             ca_file: outbound.ca_file.as_ref().map(|path| self.base.join(path)),
             give_up: outbound.give_up.as_ref().map_or(Ok(usual.give_up), |time| self.give_up(time))?,
             connections: count(outbound.connections, usual.connections),
+            mails_per_minute_per_site: outbound.mails_per_minute_per_site.map(|count| count.0),
             connections_per_site: count(outbound.connections_per_site, usual.connections_per_site),
         })
     }

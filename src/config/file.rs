@@ -105,6 +105,7 @@ pub struct Outbound {
     pub give_up: Option<Spanned<Time>>,
     pub connections: Option<Count<1, 10_000>>,
     pub connections_per_site: Option<Count<1, 1000>>,
+    pub mails_per_minute_per_site: Option<Count<1, 1_000_000>>,
 }
 
 /// A smarthost that is tried when the ones before it cannot be reached.
@@ -220,7 +221,7 @@ pub struct Dkim {
 pub struct Ingress {
     pub relay: Option<Password>,
     pub postmark: Option<Password>,
-    pub sendgrid: Option<Password>,
+    pub sendgrid: Option<Sendgrid>,
     pub mailgun: Option<SigningKey>,
     pub mandrill: Option<ApiKey>,
 }
@@ -233,8 +234,16 @@ pub struct Password {
 
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
+pub struct Sendgrid {
+    pub password: Spanned<SecretSource>,
+    pub safe_status: Option<bool>,
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
 pub struct SigningKey {
     pub signing_key: Spanned<SecretSource>,
+    pub freshness: Option<Time>,
 }
 
 #[derive(Debug, Deserialize)]
@@ -287,14 +296,14 @@ impl File {
 impl Account {
     fn secrets(&self) -> impl Iterator<Item = &Spanned<SecretSource>> {
         let doors = &self.ingress;
-        let passwords =
-            [&doors.relay, &doors.postmark, &doors.sendgrid].into_iter().flatten().map(|door| &door.password);
+        let passwords = [&doors.relay, &doors.postmark].into_iter().flatten().map(|door| &door.password);
+        let sendgrid = doors.sendgrid.iter().map(|door| &door.password);
         let mailgun = doors.mailgun.iter().map(|door| &door.signing_key);
         let mandrill = doors.mandrill.iter().map(|door| &door.api_key);
         let dkim = self.dkim.iter().map(|dkim| &dkim.key);
         let hooks = self.webhooks.iter().map(|hook| &hook.secret);
         let bridge = self.bridge.iter().map(|bridge| &bridge.password);
-        passwords.chain(mailgun).chain(mandrill).chain(dkim).chain(hooks).chain(bridge)
+        passwords.chain(sendgrid).chain(mailgun).chain(mandrill).chain(dkim).chain(hooks).chain(bridge)
     }
 }
 

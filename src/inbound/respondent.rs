@@ -240,13 +240,14 @@ impl Respondent {
         let Some(transaction) = &mut self.transaction else { return Err(reply::not_stored()) };
         match transaction.finish(self.services.store.spool_dir()).await {
             Ok(content) => Ok(Offered {
-                envelope_from: std::mem::take(&mut transaction.envelope_from),
+                envelope_from: Some(std::mem::take(&mut transaction.envelope_from)),
                 recipients: std::mem::take(&mut transaction.recipients),
                 require_tls: transaction.require_tls,
                 origin: self.origin.clone(),
                 author_ip: self.client(),
                 content,
                 answering: self.answering(),
+                words: None,
             }),
             Err(failure) => {
                 self.refuse_all("end_of_content", &failure.reply, &failure.reason);

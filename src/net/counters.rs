@@ -85,6 +85,8 @@ pub struct Counters {
     pub delivery_attempts: Family<DeliveryLabels, Counter>,
     pub delivery_tls: Family<DeliveryTlsLabels, Counter>,
     pub delivery_seconds: Histogram,
+    /// Answers of hosts that mean us: our address, domain or login.
+    pub delivery_refused_us: Counter,
     pub accept_errors: Counter,
     pub panics: Counter,
 }
@@ -108,6 +110,7 @@ impl Default for Counters {
             delivery_tls: Family::default(),
             // 1 ms, a local relay, to 33 min, beyond the deadline of an attempt.
             delivery_seconds: Histogram::new(exponential_buckets(0.001, 2.0, 22)),
+            delivery_refused_us: Counter::default(),
             accept_errors: Counter::default(),
             panics: Counter::default(),
         }
@@ -135,6 +138,11 @@ impl Counters {
         let help = "Attempts to deliver a mail, by what came of them";
         registry.register("delivery_attempts", help, self.delivery_attempts.clone());
         registry.register("delivery_tls", "Mails delivered, by how the way was secured", self.delivery_tls.clone());
+        registry.register(
+            "delivery_refused_us",
+            "Answers of mail hosts that concern this server, its domains or its login",
+            self.delivery_refused_us.clone(),
+        );
         registry.register(
             "delivery_seconds",
             "One attempt, from its claim to its record",

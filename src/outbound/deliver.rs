@@ -26,12 +26,22 @@ pub async fn deliver(services: Arc<Services>, entry: QueueEntry, route: Arc<Rout
             Ok(attempt) => attempt,
             Err(told) => return *told,
         };
+        if attempt.judgement.blame == Blame::Ourselves {
+            warn_of_standing(&services, &entry, &attempt);
+        }
         if !goes_on(&attempt.judgement, &mut ways, way) {
             return told(attempt);
         }
         last = Some(attempt);
     }
     last.map_or_else(|| Told::unsaid(Verdict::Later { after: None }, "the route has no address".to_owned()), told)
+}
+
+/// It will be the same for all mail there, and nobody who writes mail can mend it.
+fn warn_of_standing(services: &Services, entry: &QueueEntry, attempt: &Attempt) {
+    services.counters.delivery_refused_us.inc();
+    let Attempt { remote, reply, judgement, .. } = attempt;
+    tracing::warn!(entry = %entry.id, remote, reply, reason = judgement.reason, "a mail host refuses us; see docs/OPERATIONS.md");
 }
 
 /// Whether another way is to be tried.

@@ -5,6 +5,7 @@ use super::deliver;
 use super::drain::Drain;
 use super::hop::{Route, Unroutable};
 use super::letter::Reached;
+use super::running::Leash;
 use super::schedule::{self, Verdict};
 use super::services::Services;
 use super::sites::SiteNews;
@@ -57,8 +58,8 @@ impl Told {
 }
 
 /// Delivers, or not, and writes down which.
-pub async fn run(services: Arc<Services>, entry: QueueEntry, route: Arc<Route>, drain: Drain) -> Ended {
-    let (began, reached) = (services.clock.monotonic(), Arc::new(Reached::default()));
+pub async fn run(services: Arc<Services>, entry: QueueEntry, route: Arc<Route>, drain: Drain, leash: Leash) -> Ended {
+    let (began, Leash { reached, gives_way }) = (services.clock.monotonic(), leash);
     // A task of its own: what panics in there is one mail's attempt.
     let delivery = deliver::deliver(Arc::clone(&services), entry.clone(), Arc::clone(&route), Arc::clone(&reached));
     let mut delivery = tokio::spawn(delivery);
@@ -66,6 +67,11 @@ pub async fn run(services: Arc<Services>, entry: QueueEntry, route: Arc<Route>, 
         joined = &mut delivery => joined.unwrap_or_else(|error| broken(&services, &error, &reached)),
         () = tokio::time::sleep(TOTAL) => {
             cut(&reached, Verdict::Later { after: None }, format!("it took longer than {} min", TOTAL.as_secs() / 60))
+        }
+        () = gives_way.cancelled() => {
+            delivery.abort();
+            let _ = (&mut delivery).await;
+            cut(&reached, Verdict::Later { after: None }, "the mail host kept it waiting while others waited".to_owned())
         }
         () = drain.over() => {
             delivery.abort();
@@ -111,7 +117,10 @@ pub fn unroutable(services: &Services, entry: &QueueEntry, why: Unroutable) -> A
 /// The site rests: back, uncounted, until it may be asked again.
 pub fn site_rests(services: &Services, site: &str, until: UnixMs) -> AttemptEnd {
     let due_at = schedule::later(until, retry::jittered(AFTER_REST, services.draw()));
-    put_back(due_at, format!("{site} takes no mail for now and is left alone for a while"))
+    put_back(
+        due_at,
+        format!("{site} gets no mail for now: it asked for less, did not answer, or has had its share of the minute"),
+    )
 }
 
 /// Back, as if never taken.

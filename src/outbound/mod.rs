@@ -9,6 +9,7 @@ pub mod hop;
 pub mod mta_sts;
 pub mod outcome;
 pub mod route;
+mod running;
 pub mod session;
 pub mod timeouts;
 pub mod verifier;

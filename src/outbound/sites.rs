@@ -16,6 +16,8 @@ use std::time::Duration;
 pub struct Budget {
     pub connections: usize,
     pub per_site: usize,
+    /// Mails to one site within a minute.
+    pub per_minute: Option<u32>,
 }
 
 /// What an attempt says of the site.
@@ -37,8 +39,10 @@ pub enum SiteNews {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Admission {
     Now,
-    /// When one of the running attempts ends.
+    /// When one of the site's own attempts ends.
     Full,
+    /// When an attempt of any site ends.
+    Crowded,
     /// Not before.
     Rests(UnixMs),
 }
@@ -52,6 +56,29 @@ pub struct Sites {
     running_unproven: usize,
 }
 
+/// How many mails went there within the running minute.
+#[derive(Debug, Clone, Default)]
+struct Minute {
+    began: Option<UnixMs>,
+    mails: u32,
+    full_until: Option<UnixMs>,
+}
+
+impl Minute {
+    fn count(&mut self, now: UnixMs, most: Option<u32>) {
+        let Some(most) = most else { return };
+        // A clock that was set back begins a new one.
+        let runs = self.began.is_some_and(|began| began <= now && later(began, MINUTE) > now);
+        if !runs {
+            *self = Minute { began: Some(now), ..Minute::default() };
+        }
+        self.mails += 1;
+        if self.mails >= most {
+            self.full_until = self.began.map(|began| later(began, MINUTE));
+        }
+    }
+}
+
 #[derive(Debug, Clone)]
 struct Site {
     allowed: usize,
@@ -62,18 +89,33 @@ struct Site {
     rests: u32,
     rests_until: Option<UnixMs>,
     proven: bool,
+    minute: Minute,
     /// The latest of its domains, for whoever has to leave them out.
     domains: Vec<String>,
 }
 
 impl Site {
     fn new() -> Site {
-        Site { allowed: 1, running: 0, waiting: 0, rests: 0, rests_until: None, proven: false, domains: Vec::new() }
+        Site {
+            allowed: 1,
+            running: 0,
+            waiting: 0,
+            rests: 0,
+            rests_until: None,
+            proven: false,
+            minute: Minute::default(),
+            domains: Vec::new(),
+        }
     }
 
     /// A clock that was set back does not make a rest longer than any is.
     fn rests(&self, now: UnixMs) -> Option<UnixMs> {
         self.rests_until.filter(|until| *until > now && *until < later(now, REST_MAX))
+    }
+
+    /// It rests, or has had what a minute may have.
+    fn closed(&self, now: UnixMs) -> Option<UnixMs> {
+        self.rests(now).max(self.minute.full_until.filter(|until| *until > now && *until <= later(now, MINUTE)))
     }
 
     /// As many in hand as it may have, and as many again that wait.
@@ -83,7 +125,7 @@ impl Site {
 
     /// Nothing of it would be missed.
     fn is_forgettable(&self, now: UnixMs) -> bool {
-        self.running == 0 && self.waiting == 0 && self.rests(now).is_none()
+        self.running == 0 && self.waiting == 0 && self.closed(now).is_none()
     }
 }
 
@@ -113,21 +155,37 @@ impl Sites {
 
     /// Takes one of the site's places if there is one.
     pub fn admit(&mut self, name: &str, now: UnixMs) -> Admission {
-        let Budget { connections, per_site } = self.budget;
+        let Budget { connections, per_site, per_minute } = self.budget;
         let is_full = self.running >= connections;
         let is_full_for_unproven = self.running_unproven >= connections.div_ceil(4) * 3;
         let site = self.site(name, now);
-        if let Some(until) = site.rests(now) {
+        if let Some(until) = site.closed(now) {
             return Admission::Rests(until);
         }
-        if is_full || (!site.proven && is_full_for_unproven) || site.running >= site.allowed.min(per_site) {
+        if site.running >= site.allowed.min(per_site) {
             return Admission::Full;
         }
+        if is_full || (!site.proven && is_full_for_unproven) {
+            return Admission::Crowded;
+        }
         site.running += 1;
+        site.minute.count(now, per_minute);
         let proven = site.proven;
         self.running += 1;
         self.running_unproven += usize::from(!proven);
         Admission::Now
+    }
+
+    /// It is tried although it rests: a person wants it, or what kept it from answering may be gone.
+    pub fn wake(&mut self, name: &str) {
+        if let Some(site) = self.sites.get_mut(name) {
+            site.rests_until = None;
+        }
+    }
+
+    /// The same for all of them.
+    pub fn wake_all(&mut self) {
+        self.sites.values_mut().for_each(|site| site.rests_until = None);
     }
 
     /// A mail in hand waits for a place, or no longer does.
@@ -168,13 +226,13 @@ impl Sites {
     pub fn busy_domains(&self, now: UnixMs) -> impl Iterator<Item = &String> {
         self.sites
             .values()
-            .filter(move |site| site.is_laden() || site.rests(now).is_some())
+            .filter(move |site| site.is_laden() || site.closed(now).is_some())
             .flat_map(|site| &site.domains)
     }
 
     /// When the first of the resting sites may be tried again.
     pub fn next_awake(&self, now: UnixMs) -> Option<UnixMs> {
-        self.sites.values().filter_map(|site| site.rests(now)).min()
+        self.sites.values().filter_map(|site| site.closed(now)).min()
     }
 
     fn is_proven(&self, name: &str) -> bool {
@@ -220,96 +278,10 @@ impl Site {
     }
 }
 
+const MINUTE: Duration = Duration::from_secs(60);
 const REST_MAX: Duration = Duration::from_secs(3600);
 const SITES_MAX: usize = 4096;
 const DOMAINS_PER_SITE_MAX: usize = 32;
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn sites() -> (Sites, UnixMs) {
-        (Sites::new(Budget { connections: 8, per_site: 4 }), UnixMs(0))
-    }
-
-    fn seconds(time: UnixMs) -> i64 {
-        (time.0 + 500).div_euclid(1000)
-    }
-
-    fn places(sites: &mut Sites, name: &str, now: UnixMs) -> usize {
-        (0..100).take_while(|_| sites.admit(name, now) == Admission::Now).count()
-    }
-
-    #[test]
-    fn a_site_gains_with_what_it_takes_and_loses_half_when_it_complains() {
-        let (mut sites, now) = sites();
-        assert_eq!(places(&mut sites, "a", now), 1);
-        for expected in [2, 2, 2, 1] {
-            sites.ended("a", SiteNews::Took, now, 0);
-            assert_eq!(places(&mut sites, "a", now), expected, "four at most");
-        }
-        sites.ended("a", SiteNews::SlowDown, now, u32::MAX / 2);
-        let Admission::Rests(until) = sites.admit("a", now) else { panic!("it rests") };
-        assert_eq!(seconds(until), 15);
-        for _ in 0..3 {
-            sites.ended("a", SiteNews::Answered, now, 0);
-        }
-        assert!(
-            matches!(sites.admit("a", now), Admission::Rests(_)),
-            "what ran before says nothing of what is too much"
-        );
-        assert_eq!(places(&mut sites, "a", later(now, Duration::from_secs(20))), 2);
-    }
-
-    #[test]
-    fn a_dead_site_rests_longer_each_time() {
-        let (mut sites, mut now) = sites();
-        for expected in [15, 60, 300, 900, 900] {
-            assert_eq!(places(&mut sites, "dead", now), 1);
-            sites.ended("dead", SiteNews::Unreachable, now, u32::MAX / 2);
-            let awake = sites.next_awake(now).expect("it rests");
-            assert_eq!(seconds(awake) - seconds(now), expected);
-            now = awake;
-        }
-    }
-
-    #[test]
-    fn hosts_that_hang_leave_room_for_those_that_take_mail() {
-        let (mut sites, now) = sites();
-        assert_eq!(sites.admit("honest", now), Admission::Now);
-        sites.ended("honest", SiteNews::Took, now, 0);
-        let hanging = (0..100).filter(|n| sites.admit(&format!("hang{n}"), now) == Admission::Now).count();
-        assert_eq!(hanging, 6);
-        assert_eq!(places(&mut sites, "honest", now), 2);
-        assert_eq!(sites.running, 8);
-        assert_eq!(sites.admit("hang0", now), Admission::Full);
-    }
-
-    #[test]
-    fn domains_of_a_site_that_is_laden_or_rests_are_left_out() {
-        let (mut sites, now) = sites();
-        for domain in ["one.example", "two.example", "one.example"] {
-            sites.learn(domain, "mx", now);
-        }
-        sites.learn("else.example", "other", now);
-        let busy = |sites: &Sites, now| sites.busy_domains(now).cloned().collect::<Vec<_>>();
-        assert_eq!(busy(&sites, now), Vec::<String>::new());
-        sites.admit("mx", now);
-        sites.waits("mx", now);
-        assert_eq!(busy(&sites, now), ["one.example", "two.example"]);
-        sites.waits_no_more("mx");
-        assert!(busy(&sites, now).is_empty());
-        sites.ended("mx", SiteNews::Unreachable, now, 0);
-        assert_eq!(busy(&sites, now).len(), 2);
-        assert!(busy(&sites, later(now, Duration::from_secs(60))).is_empty());
-    }
-
-    #[test]
-    fn what_is_known_of_sites_is_bounded() {
-        let (mut sites, now) = sites();
-        for n in 0..SITES_MAX + 10 {
-            sites.learn(&format!("{n}.example"), &format!("mx{n}"), now);
-        }
-        assert!(sites.sites.len() <= SITES_MAX);
-    }
-}
+mod tests;

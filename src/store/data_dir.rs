@@ -15,7 +15,7 @@ pub struct DataDir {
     spool: PathBuf,
     mail: PathBuf,
     /// Held until the store is closed.
-    _lock: File,
+    lock: File,
 }
 
 impl DataDir {
@@ -39,7 +39,12 @@ impl DataDir {
             )),
             TryLockError::Error(error) => failed(format!("cannot lock {LOCK}: {error}")),
         })?;
-        Ok(DataDir { path: path.to_owned(), spool, mail, _lock: lock })
+        Ok(DataDir { path: path.to_owned(), spool, mail, lock })
+    }
+
+    /// Nothing is written here any more: another process may, although somebody still holds this one's handle.
+    pub fn release(&self) {
+        let _ = self.lock.unlock();
     }
 
     /// The database file; made here so that nobody else may read it, and its directory entry synced.

@@ -78,7 +78,7 @@ impl Engine {
         let _ = self.orders.try_send(order);
     }
 
-    /// Commits what waits, ends the threads, closes the connections. A second call finds nothing to do.
+    /// Commits what waits, ends the threads, closes the connections, and gives the data directory free. A second call finds nothing to do.
     pub fn close(&self) {
         let threads: Vec<_> = self.threads.lock().unwrap_or_else(PoisonError::into_inner).drain(..).collect();
         if !threads.is_empty() {
@@ -88,6 +88,7 @@ impl Engine {
             let _ = thread.join();
         }
         self.readers.close();
+        self.data_dir.release();
     }
 }
 

@@ -17,6 +17,7 @@ mod engine;
 mod error;
 mod fresh;
 mod handle;
+mod handle_doors;
 mod handle_outgoing;
 mod leftovers;
 mod shared;
@@ -24,5 +25,6 @@ mod sqlite;
 
 pub use error::StoreError;
 pub use handle::{Filed, FreeSpace, Page, Store};
+pub use handle_doors::SignatureUse;
 pub use handle_outgoing::NewAgent;
 pub use sqlite::writer::Fault;

@@ -52,6 +52,8 @@ pub struct QueueEntry {
     /// An operator, or a budget, holds it: no attempt until it is released.
     pub held: bool,
     pub uncertain: bool,
+    /// A person wants it tried now, even if its site rests.
+    pub urgent: bool,
     pub created_at: UnixMs,
     pub due_at: Option<UnixMs>,
     pub give_up_at: UnixMs,

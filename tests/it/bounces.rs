@@ -46,7 +46,7 @@ async fn only_our_own_token_opens_the_bounce_address() {
     let mut peer = Peer::ready(&exchange.site).await;
     peer.asks("MAIL FROM:<>", "250").await;
     for (to, expected) in
-        [(forged.as_str(), "550 5.1.1"), (&elsewhere, "250"), (&ours.to_uppercase().replace('+', "-"), "452 4.5.3")]
+        [(forged.as_str(), "550 5.1.1"), (&elsewhere, "550 5.1.1"), (&ours.to_uppercase().replace('+', "-"), "250")]
     {
         peer.asks(&format!("RCPT TO:<{to}>"), expected).await;
     }
@@ -90,11 +90,6 @@ async fn a_report_without_our_token_is_read_and_changes_nothing() {
     assert_eq!(exchange.entry(sent.id).await.state, DeliveryState::Delivered);
     assert_eq!(suppressed(&exchange).await, []);
     assert_eq!(exchange.conversation().await.contact.bounced, None);
-    // A token of this account at another account's domain.
-    let elsewhere = bounce_address(&exchange, &sent).replace("reply.acme.example", "reply.bolt.example");
-    let entry = exchange.offers("", &[&elsewhere], &report, "250").await.remove(0);
-    assert!(entry.reason.starts_with("a bounce of a mail that is not known"), "{}", entry.reason);
-    assert_eq!(exchange.entry(sent.id).await.state, DeliveryState::Delivered);
 }
 
 #[tokio::test]

@@ -313,6 +313,20 @@ async fn a_busy_host_is_left_alone_and_tried_again() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn what_a_person_wants_tried_now_does_not_wait_for_its_site_to_rest() {
+    let script = Script::default()
+        .at(Moment::Greeting, last("421 4.3.2 too many connections"))
+        .at(Moment::Greeting, say("220 welcome"));
+    let (post, host) = Post::with_host(script).await;
+    let entry = post.answer("jane@customer.example").await;
+    let entry = post.settled(entry.id, DeliveryState::Deferred).await;
+    post.store.retry_mail(entry.id).await.expect("it may be tried");
+    let entry = post.settled(entry.id, DeliveryState::Delivered).await;
+    assert_eq!((entry.attempts, entry.urgent, host.received().len()), (2, false, 1));
+    post.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn a_recipient_who_does_not_exist_gets_no_more_mail() {
     let script = Script::default()
         .at(Moment::Rcpt, say("550 5.1.1 no such user here"))

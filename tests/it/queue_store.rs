@@ -211,10 +211,11 @@ fn acceptance(octets: &str) -> Acceptance {
         remote_ip: None,
         helo: None,
         tls: None,
-        envelope_from: String::new(),
+        envelope_from: Some(String::new()),
         recipients: vec![("a@r.example".into(), "acme".into())],
         octets: MailOctets::Memory(octets.as_bytes().to_vec()),
         sha256,
+        identity: None,
         message_id: None,
         auth: serde_json::Value::Null,
         require_tls: false,
@@ -452,6 +453,9 @@ async fn a_domain_with_any_number_of_mails_hides_none_of_another() {
     assert_eq!(domains(&busy).await, Vec::<String>::new(), "busy domains are left alone");
     bench.answer(small.id, "again").await;
     assert_eq!(domains(&busy).await, ["small.example"]);
+    let waits = bench.queue().await.into_iter().find(|entry| entry.phase.is_none()).expect("one of many");
+    bench.store.retry_mail(waits.id).await.unwrap();
+    assert_eq!(domains(&busy).await, ["big.example"], "but for what a person wants tried now");
 }
 
 #[tokio::test]

@@ -114,7 +114,7 @@ struct After {
 fn change(writing: &Writing<'_>, entry: &QueueEntry, end: &AttemptEnd, after: After) -> Result<(), StoreError> {
     let uncertain = entry.uncertain || after.uncertain;
     writing.execute(
-        "UPDATE queue SET state = ?, phase = NULL, due_at = ?, uncertain = ?, remote = ?, remote_reply = ?, tls = ?,
+        "UPDATE queue SET state = ?, phase = NULL, urgent = 0, due_at = ?, uncertain = ?, remote = ?, remote_reply = ?, tls = ?,
            reason = ?, transcript = ? WHERE id = ?",
         params![
             Stored(after.state),
@@ -134,7 +134,8 @@ fn change(writing: &Writing<'_>, entry: &QueueEntry, end: &AttemptEnd, after: Af
     let detail = serde_json::json!({"state": after.state, "uncertain": uncertain, "reason": end.reason});
     events::of_mail(writing, entry, EventKind::DeliveryChanged, &detail)?;
     if after.state == DeliveryState::Failed {
-        notices::of_trouble(writing, entry, Trouble::Failed, &end.reason)?;
+        let words = notices::with_reply(&end.reason, end.remote_reply.as_deref());
+        notices::of_trouble(writing, entry, Trouble::Failed, &words)?;
     }
     Ok(())
 }

@@ -20,6 +20,7 @@ use std::sync::{Mutex, PoisonError};
 /// Takes due mail in hand; `last_domain` is where the last walk over the domains ended.
 pub fn due(writing: &Writing<'_>, claim: &Claim, last_domain: &Mutex<String>) -> Result<Vec<QueueEntry>, StoreError> {
     let mut choice = Choice::new(claim);
+    choice.take_urgent(writing.connection, writing.now)?;
     let filled = choice.take_window(writing.connection, writing.now)?;
     if filled && choice.has_room() {
         let mut last = last_domain.lock().unwrap_or_else(PoisonError::into_inner);
@@ -84,12 +85,23 @@ impl<'a> Choice<'a> {
     /// How many more of a domain may be taken.
     fn room_of(&self, domain: &str) -> usize {
         let taken = self.of_domain.get(domain).copied().unwrap_or_default();
-        self.claim.per_domain.saturating_sub(taken).min(self.claim.limit - self.taken.len())
+        self.claim.per_domain.saturating_sub(taken).min(self.claim.limit.saturating_sub(self.taken.len()))
     }
 
     fn add(&mut self, id: Id, domain: String) {
         self.taken.push(id);
         *self.of_domain.entry(domain).or_default() += 1;
+    }
+
+    /// What a person wants tried now goes before all, and although its domain takes no more.
+    fn take_urgent(&mut self, connection: &Connection, now: UnixMs) -> Result<(), StoreError> {
+        let mut find = connection.prepare_cached(&urgent_sql())?;
+        let rows = find.query_map(params![now.0, self.claim.limit], |row| Ok((row.get(0)?, row.get(1)?)))?;
+        for row in rows {
+            let (id, domain) = row?;
+            self.add(id, domain);
+        }
+        Ok(())
     }
 
     /// What became due first; answers whether more is due than was looked at.
@@ -100,9 +112,9 @@ impl<'a> Choice<'a> {
         let mut seen = 0;
         while let Some(row) = rows.next()? {
             seen += 1;
-            let domain: String = row.get(1)?;
-            if self.has_room() && self.room_of(&domain) > 0 {
-                self.add(row.get(0)?, domain);
+            let (id, domain): (Id, String) = (row.get(0)?, row.get(1)?);
+            if self.has_room() && self.room_of(&domain) > 0 && !self.taken.contains(&id) {
+                self.add(id, domain);
             }
         }
         Ok(seen == window)
@@ -147,6 +159,13 @@ fn window_sql() -> String {
     format!("SELECT id, domain FROM queue INDEXED BY queue_due WHERE {OPEN} AND due_at <= ? ORDER BY due_at LIMIT ?")
 }
 
+fn urgent_sql() -> String {
+    format!(
+        "SELECT id, domain FROM queue INDEXED BY queue_urgent WHERE urgent = 1 AND {OPEN} AND due_at <= ?
+         ORDER BY due_at LIMIT ?"
+    )
+}
+
 fn next_domain_sql() -> String {
     format!("SELECT domain FROM queue INDEXED BY queue_site WHERE {OPEN} AND domain > ? ORDER BY domain LIMIT 1")
 }
@@ -175,6 +194,7 @@ mod tests {
         schema::migrate(&mut connection).expect("the tables");
         let next_due = format!("SELECT due_at FROM queue INDEXED BY queue_due WHERE {OPEN} ORDER BY due_at LIMIT 1");
         for (sql, expected) in [
+            (urgent_sql(), "SEARCH queue USING INDEX queue_urgent (due_at<?)"),
             (window_sql(), "SEARCH queue USING INDEX queue_due (due_at<?)"),
             (next_domain_sql(), "SEARCH queue USING INDEX queue_site (domain>?)"),
             (of_domain_sql(), "SEARCH queue USING INDEX queue_site (domain=? AND due_at<?)"),

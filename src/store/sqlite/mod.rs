@@ -32,5 +32,6 @@ pub(super) mod tend;
 pub(super) mod to_compose;
 pub(super) mod units;
 pub(super) mod uploads;
+pub(super) mod used_signatures;
 pub(super) mod words;
 pub(super) mod writer;

@@ -56,6 +56,12 @@ pub fn of_trouble(writing: &Writing<'_>, entry: &QueueEntry, trouble: Trouble, r
     Ok(())
 }
 
+/// What it means, and what the host said.
+pub fn with_reply(reason: &str, reply: Option<&str>) -> String {
+    let reply = reply.map(|reply| format!(" ({reply})")).unwrap_or_default();
+    format!("{}{reply}", reason.trim_end_matches('.'))
+}
+
 /// The agent who wrote it, if they work by mail.
 fn author(writing: &Writing<'_>, entry: &QueueEntry, message: &Message) -> Result<Option<Agent>, StoreError> {
     let email = message.author.email.as_deref().filter(|_| message.author.kind == AuthorKind::Agent);

@@ -35,7 +35,8 @@ fn tell_trouble(writing: &Writing<'_>) -> Result<usize, StoreError> {
         let reason = entry.reason.as_deref().unwrap_or("no attempt could be made yet");
         let detail = serde_json::json!({"state": entry.state, "trouble": reason});
         events::of_mail(writing, &entry, EventKind::DeliveryChanged, &detail)?;
-        notices::of_trouble(writing, &entry, Trouble::Late, reason)?;
+        let words = notices::with_reply(reason, entry.remote_reply.as_deref());
+        notices::of_trouble(writing, &entry, Trouble::Late, &words)?;
     }
     Ok(found.len())
 }
