@@ -313,6 +313,28 @@ fn a_notification_tells_the_agent_who_said_what_and_how_sure_that_is() {
 }
 
 #[test]
+fn a_strangers_endless_message_is_told_in_part_and_an_agents_is_sent_whole() {
+    let long = "<&> words without end \u{e4}\n".repeat(40_000);
+    let mut to = mail(MailKind::Notification, "chat", Channel::Widget);
+    to.messages.push(to.messages[0].clone());
+    to.messages[0].text = long.clone();
+    let (composed, parsed) = sent(&to);
+    assert!(composed.octets.len() < 2 * 1024 * 1024, "{}", composed.octets.len());
+    let words = text(&parsed);
+    assert_eq!(words.matches("[…] The message goes on: read the rest in the conversation.").count(), 2);
+    assert!(words.contains("First lines that begin with # are commands"));
+    let mut to = answer();
+    to.messages[0].text = long.clone();
+    to.messages[0].html = None;
+    let (whole, parsed) = sent(&to);
+    assert!(
+        whole.octets.len() > long.len() && !text(&parsed).contains("The message goes on"),
+        "{}",
+        whole.octets.len()
+    );
+}
+
+#[test]
 fn verdicts_are_words() {
     for (auth, expected) in [
         (serde_json::json!({"verdict": "forged", "basis": "b"}), "FORGED, do not trust it: b."),

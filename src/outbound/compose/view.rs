@@ -107,7 +107,7 @@ impl View {
             name: voice.display_name.clone(),
             subject: subject.to_owned(),
             words: *words,
-            messages: to.messages.iter().map(|message| said(message, to, attachments, &voice.display_name)).collect(),
+            messages: all_said(to, attachments, &voice.display_name),
             history: history::of(to, voice, words),
             unsubscribe: is_continuity(to)
                 .then(|| links::unsubscribe_url(&sender.keys, &sender.public_url, to.entry.id)),
@@ -126,13 +126,27 @@ pub fn is_continuity(to: &ToCompose) -> bool {
     to.entry.kind == MailKind::Answer && chat
 }
 
-fn said(message: &Message, to: &ToCompose, attachments: &Attachments, display_name: &str) -> Said {
-    let text = hypertext::clean(&message.text);
+/// What an agent sends is sent whole. Strangers' words to agents end somewhere: a mail of 25 MB of text would become one of
+/// 70 MB to each agent, which no host takes and which costs us more than its sender.
+fn all_said(to: &ToCompose, attachments: &Attachments, display_name: &str) -> Vec<Said> {
+    let mut room = if to.entry.kind == MailKind::Notification { TOLD_OCTETS_MAX } else { usize::MAX };
+    let one = |message| {
+        let said = said(message, to, attachments, display_name, room);
+        room = room.saturating_sub(said.text.len());
+        said
+    };
+    to.messages.iter().map(one).collect()
+}
+
+fn said(message: &Message, to: &ToCompose, attachments: &Attachments, display_name: &str, room: usize) -> Said {
+    let whole = hypertext::clean(&message.text);
+    let text = within(&whole, room);
+    let own_html = message.html.as_deref().filter(|html| html.len() <= room && text.len() == whole.len());
     Said {
         // One line here too, or a name could speak for somebody else.
         speaker: fields::name(&speaker(message, to, display_name)).unwrap_or_else(|| display_name.to_owned()),
         time: time(message.created_at),
-        html: Value::from_safe_string(html_of(message, &text)),
+        html: Value::from_safe_string(html_of(own_html.filter(|_| message.via != Via::Email), &text)),
         text,
         links: attachments.links_of(message),
     }
@@ -140,12 +154,24 @@ fn said(message: &Message, to: &ToCompose, attachments: &Attachments, display_na
 
 /// HTML as an agent gave it through the API. What came by mail is shown as its text: its HTML holds what the mail quoted,
 /// which is what agents are told and contacts are not.
-fn html_of(message: &Message, text: &str) -> String {
-    let own = message.html.as_deref().filter(|_| message.via != Via::Email);
+fn html_of(own: Option<&str>, text: &str) -> String {
     own.filter(|html| html.len() <= html::HTML_OCTETS_MAX)
         .and_then(hypertext::of_html)
         .unwrap_or_else(|| hypertext::of_text(text))
 }
+
+/// As much of a text as there is room for, and where the rest is.
+fn within(text: &str, room: usize) -> String {
+    if text.len() <= room {
+        return text.to_owned();
+    }
+    let head = text.get(..text.floor_char_boundary(room)).unwrap_or_default();
+    format!("{}\n\n[…] {CUT}", head.trim_end())
+}
+
+const CUT: &str = "The message goes on: read the rest in the conversation.";
+/// Of all messages that one mail tells an agent of.
+const TOLD_OCTETS_MAX: usize = 256 * 1024;
 
 fn speaker(message: &Message, to: &ToCompose, display_name: &str) -> String {
     let agent = || agent_name(message).unwrap_or(display_name).to_owned();
