@@ -107,6 +107,7 @@ fn config() -> Config {
         unseen_delay: Duration::ZERO,
         resume_url: String::new(),
         notify_agents: true,
+        bridge: None,
         voice: Voice::default(),
     };
     let account = |name: &str, domain: &str, inboxes| Account {

@@ -181,6 +181,7 @@ fn config(setting: Setting, data_dir: &Path) -> Config {
         resume_url: String::new(),
         notify_agents: true,
         voice: Voice::default(),
+        bridge: None,
     };
     let account = |name: &str, forged, inboxes| Account {
         outbound_tls: Default::default(),

@@ -150,6 +150,7 @@ mod tests {
             resume_url: String::new(),
             notify_agents: true,
             voice: crate::config::checked::Voice::default(),
+            bridge: None,
         });
         Account {
             name: name.into(),
