@@ -123,6 +123,7 @@ fn acceptance(number: u64) -> Acceptance {
         message_id: Some(format!("{number}@customer.example")),
         auth: serde_json::json!({"spf": "pass", "dkim": [], "verdict": "authentic"}),
         reply: "250 2.0.0 queued".into(),
+        bridged: Vec::new(),
     }
 }
 

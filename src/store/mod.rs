@@ -5,6 +5,7 @@
 //! carry no data.
 
 pub mod counters;
+pub mod hooks;
 pub mod ledger;
 pub mod mail_file;
 pub mod outgoing;
@@ -17,6 +18,7 @@ mod engine;
 mod error;
 mod fresh;
 mod handle;
+mod handle_hooks;
 mod handle_outgoing;
 mod leftovers;
 mod shared;

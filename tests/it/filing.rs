@@ -160,6 +160,7 @@ fn acceptance(raw: &str, recipients: &[&str]) -> Acceptance {
         message_id: None,
         auth: serde_json::json!({ "verdict": verdict }),
         reply: "250 2.0.0 ok".into(),
+        bridged: Vec::new(),
     }
 }
 

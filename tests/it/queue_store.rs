@@ -218,6 +218,7 @@ fn acceptance(octets: &str) -> Acceptance {
         message_id: None,
         auth: serde_json::Value::Null,
         reply: "250".into(),
+        bridged: Vec::new(),
     }
 }
 

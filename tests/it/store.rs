@@ -35,6 +35,7 @@ fn mail(octets: &str, recipients: &[&str]) -> Acceptance {
         message_id: Some("m1@example.org".into()),
         auth: serde_json::json!({"verdict": "authentic"}),
         reply: "250 2.0.0 ok".into(),
+        bridged: Vec::new(),
     }
 }
 
