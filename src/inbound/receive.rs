@@ -248,7 +248,7 @@ async fn commit(services: &Services, envelope: Envelope, content: Content, kept:
         message_id: envelope.message_id.clone(),
         auth: envelope.auth.clone(),
         reply: reply::accepted_in_ledger().to_string(),
-        bridged: Vec::new(),
+        bridged: kept.iter().filter_map(|recipient| recipient.bridge.clone()).collect(),
     };
     match services.store.accept(acceptance).await {
         Ok(entries) => kept.iter().map(|recipient| accepted(services, &envelope, recipient, &entries)).collect(),

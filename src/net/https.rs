@@ -5,6 +5,7 @@
 
 use super::dialable;
 use crate::config::target::{Scheme, Target, TargetHost};
+use arc_swap::ArcSwap;
 use http_body_util::{BodyExt, LengthLimitError, Limited};
 use hyper::body::{Body, Bytes, Incoming};
 use hyper::header::{CONNECTION, HOST, HeaderMap, HeaderValue, USER_AGENT};
@@ -21,10 +22,10 @@ use tokio::task::JoinSet;
 use tokio::time::timeout;
 use tokio_rustls::TlsConnector;
 
-/// Makes calls; clones share what TLS remembers.
+/// Makes calls; clones share whom they trust.
 #[derive(Clone)]
 pub struct HttpClient {
-    tls: TlsConnector,
+    tls: Arc<ArcSwap<ClientConfig>>,
 }
 
 /// Which addresses may be dialled.
@@ -100,13 +101,12 @@ impl Answer {
 
 impl HttpClient {
     pub fn new(roots: Arc<RootCertStore>) -> HttpClient {
-        let provider = Arc::new(rustls::crypto::aws_lc_rs::default_provider());
-        let config = ClientConfig::builder_with_provider(provider)
-            .with_protocol_versions(&[&rustls::version::TLS13, &rustls::version::TLS12])
-            .expect("the provider supports both versions")
-            .with_root_certificates(roots)
-            .with_no_client_auth();
-        HttpClient { tls: TlsConnector::from(Arc::new(config)) }
+        HttpClient { tls: Arc::new(ArcSwap::from_pointee(config(roots))) }
+    }
+
+    /// From now on these authorities name other hosts for us.
+    pub fn trust(&self, roots: Arc<RootCertStore>) {
+        self.tls.store(Arc::new(config(roots)));
     }
 
     /// Connects, asks, and waits for the head of the answer. The path is the target's; the fields that name the host and us
@@ -155,7 +155,8 @@ impl HttpClient {
                 Scheme::Http => Ok(Box::new(stream) as Stream),
                 Scheme::Https => {
                     let name = server_name(&target.host).map_err(std::io::Error::other)?;
-                    Ok(Box::new(self.tls.connect(name, stream).await?) as Stream)
+                    let tls = TlsConnector::from(self.tls.load_full());
+                    Ok(Box::new(tls.connect(name, stream).await?) as Stream)
                 }
             }
         };
@@ -169,6 +170,15 @@ impl std::fmt::Debug for HttpClient {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.write_str("HttpClient")
     }
+}
+
+fn config(roots: Arc<RootCertStore>) -> ClientConfig {
+    let provider = Arc::new(rustls::crypto::aws_lc_rs::default_provider());
+    ClientConfig::builder_with_provider(provider)
+        .with_protocol_versions(&[&rustls::version::TLS13, &rustls::version::TLS12])
+        .expect("the provider supports both versions")
+        .with_root_certificates(roots)
+        .with_no_client_auth()
 }
 
 fn server_name(host: &TargetHost) -> Result<ServerName<'static>, rustls::pki_types::InvalidDnsNameError> {

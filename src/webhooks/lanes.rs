@@ -272,14 +272,6 @@ impl<K: Clone + Eq + Hash> Lanes<K> {
         None
     }
 
-    /// An unanswered question is asked again later: the item that is over is sent once more.
-    pub fn follow_later(&mut self, sought: &Sought<K>, due_at: UnixMs) {
-        if let Some(trouble) = self.troubled.get_mut(&sought.lane) {
-            trouble.due_at = due_at;
-        }
-        self.under_way.remove(&sought.lane);
-    }
-
     /// Gives up what waits and is older than this, where the receiver has taken nothing since then; answers how many.
     pub fn expire(&mut self, before: UnixMs) -> u64 {
         if self.receiver.failing_since().is_none_or(|since| since > before) {
@@ -510,7 +502,7 @@ mod tests {
             let changes = lanes.take_changes();
             self.position = changes.position.unwrap_or(self.position);
             self.owed.extend(changes.troubled);
-            changes.mended.iter().for_each(|lane| drop(self.owed.remove(lane)));
+            self.owed.retain(|lane, _| !changes.mended.contains(lane));
         }
 
         fn run(mut self) {

@@ -7,6 +7,7 @@ use crate::clock::UnixMs;
 use crate::retry;
 use std::collections::HashSet;
 use std::hash::Hash;
+use std::time::Duration;
 
 /// What may be begun.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -18,6 +19,7 @@ pub enum Permission {
 
 #[derive(Debug)]
 pub struct Receiver<K> {
+    waits: &'static [Duration],
     /// Lanes that failed since it took something; no more than it needs.
     failed: HashSet<K>,
     rests: u32,
@@ -28,7 +30,15 @@ pub struct Receiver<K> {
 
 impl<K> Default for Receiver<K> {
     fn default() -> Self {
+        Receiver::new(retry::SITE)
+    }
+}
+
+impl<K> Receiver<K> {
+    /// One that is left alone for so long when it fails: once, twice, and so on.
+    pub fn new(waits: &'static [Duration]) -> Receiver<K> {
         Receiver {
+            waits,
             failed: HashSet::new(),
             rests: 0,
             rest_until: None,
@@ -56,7 +66,7 @@ impl<K: Clone + Eq + Hash> Receiver<K> {
     /// It took something; answers whether it had been resting.
     pub fn succeeded(&mut self) -> bool {
         let rested = self.rest_until.is_some();
-        *self = Receiver::default();
+        *self = Receiver::new(self.waits);
         rested
     }
 
@@ -69,7 +79,7 @@ impl<K: Clone + Eq + Hash> Receiver<K> {
         let resting = self.rest_until.is_some_and(|until| until > now);
         if self.failed.len() >= LANES_AT_FAULT && !resting {
             self.rests += 1;
-            let wait = retry::jittered(retry::wait(retry::SITE, self.rests), draw);
+            let wait = retry::jittered(retry::wait(self.waits, self.rests), draw);
             self.rest_until = Some(later(now, wait));
         }
     }
@@ -98,7 +108,7 @@ impl<K: Clone + Eq + Hash> Receiver<K> {
 }
 
 /// That much later.
-pub fn later(at: UnixMs, wait: std::time::Duration) -> UnixMs {
+pub fn later(at: UnixMs, wait: Duration) -> UnixMs {
     UnixMs(at.0.saturating_add(i64::try_from(wait.as_millis()).unwrap_or(i64::MAX)))
 }
 
