@@ -97,6 +97,7 @@ fn findings(config_file: &Path, args: &CheckArgs) -> Vec<Finding> {
     let mut findings = vec![Finding::ok(format!("{}: every key is known and allowed", config_file.display()))];
     findings.extend(accounts(&config));
     findings.extend(sender(&config));
+    findings.extend(super::check_hooks::findings(&config));
     findings.extend(tls(&config));
     findings.extend(secret_modes(config_file));
     findings.push(data_dir(&config.server.data_dir));

@@ -5,6 +5,7 @@ pub mod agent;
 pub mod backup;
 pub mod check;
 mod check_dns;
+mod check_hooks;
 mod check_reach;
 mod client;
 pub mod conversation;
@@ -21,6 +22,7 @@ mod reply;
 pub mod serve;
 pub mod suppression;
 pub mod token;
+pub mod webhook;
 
 use clap::error::ErrorKind;
 use clap::{Parser, Subcommand};
@@ -71,6 +73,9 @@ enum Command {
     /// Addresses that get no mail
     #[command(subcommand)]
     Suppression(suppression::SuppressionCommand),
+    /// Who is told of events over HTTP
+    #[command(subcommand)]
+    Webhook(webhook::WebhookCommand),
     /// API tokens
     #[command(subcommand)]
     Token(token::TokenCommand),
@@ -97,6 +102,7 @@ pub fn main() -> ExitCode {
         Command::Queue(command) => queue::run(&config, command),
         Command::Agent(command) => agent::run(&config, command),
         Command::Suppression(command) => suppression::run(&config, command),
+        Command::Webhook(command) => webhook::run(&config, command),
         Command::Token(command) => token::run(&config, command),
         Command::Backup(args) => backup::run(&config, &args),
     };

@@ -57,8 +57,8 @@ pub struct Subscription {
     /// Since when nothing got through.
     pub failing_since: Option<UnixMs>,
     pub last_attempt_at: Option<UnixMs>,
-    /// What the receiver said to the last attempt, or why it said nothing.
-    pub last_reply: Option<String>,
+    /// What the receiver said when it last refused something, or why it said nothing.
+    pub last_failure: Option<String>,
     pub delivered: u64,
     pub given_up: u64,
     /// Conversations that owe events.
@@ -100,7 +100,7 @@ pub struct SubscriptionProgress {
     pub given_up: u64,
     pub failing_since: Option<UnixMs>,
     pub last_attempt_at: Option<UnixMs>,
-    pub last_reply: Option<String>,
+    pub last_failure: Option<String>,
     pub disabled: Option<String>,
 }
 

@@ -66,7 +66,7 @@ pub struct Note<K> {
     pub given_up: u64,
     pub failing_since: Option<UnixMs>,
     pub last_attempt_at: Option<UnixMs>,
-    pub last_reply: Option<String>,
+    pub last_failure: Option<String>,
     pub disabled: Option<String>,
 }
 
@@ -122,7 +122,7 @@ struct Tally {
     delivered: u64,
     given_up: u64,
     last_attempt_at: Option<UnixMs>,
-    last_reply: Option<String>,
+    last_failure: Option<String>,
     disabled: Option<String>,
 }
 
@@ -221,7 +221,9 @@ impl<S: Source> Stream<S> {
             self.tally.disabled = Some(sent.words.clone());
             self.over = true;
         }
-        self.tally.last_reply = Some(sent.words);
+        if sent.end != TurnEnd::Taken {
+            self.tally.last_failure = Some(sent.words);
+        }
     }
 
     fn broken(&self, error: &JoinError, now: UnixMs) -> Sent {
@@ -247,10 +249,10 @@ impl<S: Source> Stream<S> {
     }
 
     fn take_note(&mut self) -> Note<S::Lane> {
-        let Tally { delivered, given_up, last_attempt_at, last_reply, disabled } = std::mem::take(&mut self.tally);
+        let Tally { delivered, given_up, last_attempt_at, last_failure, disabled } = std::mem::take(&mut self.tally);
         let failing_since = self.lanes.receiver.failing_since();
         let changes = self.lanes.take_changes();
-        Note { changes, delivered, given_up, failing_since, last_attempt_at, last_reply, disabled }
+        Note { changes, delivered, given_up, failing_since, last_attempt_at, last_failure, disabled }
     }
 
     fn on_noted(&mut self, noted: Option<(Note<S::Lane>, Result<Noted, StoreError>)>) {
@@ -270,7 +272,7 @@ impl<S: Source> Stream<S> {
         self.tally.delivered += note.delivered;
         self.tally.given_up += note.given_up;
         self.tally.last_attempt_at = self.tally.last_attempt_at.or(note.last_attempt_at);
-        self.tally.last_reply = self.tally.last_reply.take().or(note.last_reply);
+        self.tally.last_failure = self.tally.last_failure.take().or(note.last_failure);
         self.tally.disabled = self.tally.disabled.take().or(note.disabled);
     }
 

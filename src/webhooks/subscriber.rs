@@ -140,7 +140,7 @@ impl Source for Subscriber {
             given_up: note.given_up,
             failing_since: note.failing_since,
             last_attempt_at: note.last_attempt_at,
-            last_reply: note.last_reply.clone(),
+            last_failure: note.last_failure.clone(),
             disabled: note.disabled.clone(),
         };
         let counted = self.services.store.note_subscription(self.setting.id, progress).await?;

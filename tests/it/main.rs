@@ -4,6 +4,7 @@ mod agents_by_mail;
 mod api;
 mod api_out;
 mod bounces;
+mod bridge;
 mod certificates;
 mod check_command;
 mod cli;

@@ -118,8 +118,8 @@ impl Bench {
 
 fn shown(all: &[Subscription]) -> Vec<String> {
     let show = |one: &Subscription| {
-        let Subscription { lanes, waiting, last_reply, disabled, given_up, delivered, .. } = one;
-        format!("{one:?} lanes {lanes} waiting {waiting} {last_reply:?} {disabled:?} {delivered} {given_up}")
+        let Subscription { lanes, waiting, last_failure, disabled, given_up, delivered, .. } = one;
+        format!("{one:?} lanes {lanes} waiting {waiting} {last_failure:?} {disabled:?} {delivered} {given_up}")
     };
     all.iter().map(show).collect()
 }
@@ -239,7 +239,7 @@ async fn a_conversation_that_fails_keeps_its_order_and_holds_up_no_other() {
     assert_eq!(first_told(&calls, well), others);
     receiver.until("it is tried again", |calls| calls.iter().filter(|call| of(call, sick)).count() >= 4).await;
     let all = bench.until("its position is past it", |all| all[0].waiting == 0 && all[0].lanes == 1).await;
-    assert!(all[0].last_reply.as_deref().is_some_and(|words| words.contains("500 its words")), "{:?}", shown(&all));
+    assert!(all[0].last_failure.as_deref().is_some_and(|words| words.contains("500 its words")), "{:?}", shown(&all));
     assert_eq!(first_told(&receiver.calls(), sick), [first], "nothing of it is told before");
     bench.stop().await;
     assert_eq!(bench.store.subscription_lanes(all[0].id).await.expect("lanes").len(), 1, "it is on disk");
@@ -368,7 +368,7 @@ async fn what_never_gets_through_is_given_up_and_said() {
     bench.say(other, &["1"]).await;
     let all = bench.until("all is given up", |all| all[0].given_up == 4 && all[0].lanes == 0).await;
     assert_eq!((all[0].waiting, all[0].delivered), (0, 0), "{:?}", shown(&all));
-    assert!(all[0].failing_since.is_some() && all[0].last_reply.as_deref().is_some_and(|words| words.contains("500")));
+    assert!(all[0].failing_since.is_some() && all[0].last_failure.as_deref().is_some_and(|words| words.contains("500")));
 }
 
 #[tokio::test]
@@ -395,8 +395,8 @@ async fn private_addresses_are_refused_however_they_are_named() {
         let bench = Bench::with(&format!(r#"{{ url = "http://{host}:{port}/", secret = "hush" }}"#)).await;
         let conversation = bench.conversation().await;
         bench.say(conversation, &["one"]).await;
-        let all = bench.until("it failed", |all| all[0].last_reply.is_some()).await;
-        let words = all[0].last_reply.clone().unwrap_or_default();
+        let all = bench.until("it failed", |all| all[0].last_failure.is_some()).await;
+        let words = all[0].last_failure.clone().unwrap_or_default();
         assert!(words.contains(expected), "{host}: {words}");
         assert_eq!(all[0].delivered, 0, "{host}");
     }
@@ -456,7 +456,8 @@ async fn many_events_wait_in_the_store_and_come_through() {
     let told = bench.told().await;
     assert_eq!((told.delivered, receiver.calls().len()), (1000, 1000));
     for conversation in conversations {
-        let ids: Vec<String> = first_told(&receiver.calls(), conversation);
+        let told = first_told(&receiver.calls(), conversation);
+        let ids: Vec<Id> = told.iter().map(|id| id.parse().expect("an id")).collect();
         let mut sorted = ids.clone();
         sorted.sort();
         assert_eq!((ids.len(), &ids), (25, &sorted));

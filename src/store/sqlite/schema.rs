@@ -148,7 +148,7 @@ const HOOKS: &str = "
 CREATE TABLE subscriptions (
   id INTEGER PRIMARY KEY, account TEXT NOT NULL, origin TEXT NOT NULL, url TEXT NOT NULL, secret TEXT, events TEXT NOT NULL,
   allow_private INTEGER NOT NULL, created_at INTEGER NOT NULL, removed_at INTEGER, generation INTEGER NOT NULL DEFAULT 0,
-  position INTEGER NOT NULL, disabled TEXT, failing_since INTEGER, last_attempt_at INTEGER, last_reply TEXT,
+  position INTEGER NOT NULL, disabled TEXT, failing_since INTEGER, last_attempt_at INTEGER, last_failure TEXT,
   delivered INTEGER NOT NULL DEFAULT 0, given_up INTEGER NOT NULL DEFAULT 0) STRICT;
 CREATE UNIQUE INDEX subscriptions_config ON subscriptions (account, url) WHERE origin = 'config' AND removed_at IS NULL;
 CREATE TABLE subscription_lanes (

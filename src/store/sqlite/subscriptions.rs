@@ -107,7 +107,7 @@ pub fn replay(writing: &Writing<'_>, id: Id, after: Id) -> Result<Subscription, 
 pub fn note(writing: &Writing<'_>, id: Id, progress: &SubscriptionProgress) -> Result<bool, StoreError> {
     let changed = writing.execute(
         "UPDATE subscriptions SET position = ifnull(?, position), delivered = delivered + ?, given_up = given_up + ?,
-           failing_since = ?, last_attempt_at = ifnull(?, last_attempt_at), last_reply = ifnull(?, last_reply),
+           failing_since = ?, last_attempt_at = ifnull(?, last_attempt_at), last_failure = ifnull(?, last_failure),
            disabled = ifnull(?, disabled)
          WHERE id = ? AND generation = ? AND removed_at IS NULL",
         params![
@@ -116,7 +116,7 @@ pub fn note(writing: &Writing<'_>, id: Id, progress: &SubscriptionProgress) -> R
             progress.given_up,
             progress.failing_since.map(|at| at.0),
             progress.last_attempt_at.map(|at| at.0),
-            progress.last_reply,
+            progress.last_failure,
             progress.disabled,
             id,
             progress.generation,
@@ -216,7 +216,7 @@ fn read(row: &Row<'_>) -> rusqlite::Result<Subscription> {
         disabled: row.get(10)?,
         failing_since: time(11)?,
         last_attempt_at: time(12)?,
-        last_reply: row.get(13)?,
+        last_failure: row.get(13)?,
         delivered: row.get(14)?,
         given_up: row.get(15)?,
         lanes: row.get(16)?,
@@ -225,5 +225,5 @@ fn read(row: &Row<'_>) -> rusqlite::Result<Subscription> {
 }
 
 const COLUMNS: &str = "id, account, origin, url, secret, events, allow_private, created_at, generation, position, disabled,
-    failing_since, last_attempt_at, last_reply, delivered, given_up,
+    failing_since, last_attempt_at, last_failure, delivered, given_up,
     (SELECT count(*) FROM subscription_lanes l WHERE l.subscription_id = s.id)";
