@@ -37,3 +37,4 @@ mod store;
 mod tls;
 mod upgrade;
 mod webhooks;
+mod webhooks_api;
