@@ -121,7 +121,7 @@ fn accounts(config: &Config) -> Vec<Finding> {
     if config.accounts.is_empty() {
         findings.push(Finding::warning("account: there is none, so every mail is refused; add [[account]]"));
     }
-    for account in config.accounts.iter().filter(|account| account.inboxes.is_empty()) {
+    for account in config.accounts.iter().filter(|account| account.inboxes.is_empty() && account.bridge.is_none()) {
         findings.push(Finding::warning(format!(
             "account {}: it has no inbox, so no conversation can begin; add [[account.inbox]]",
             account.name

@@ -52,13 +52,13 @@ fn place(name: &str, target: &Target, allow_private: bool) -> Vec<Finding> {
     }
     let set_up = Finding::ok(format!("{name}: set up"));
     match target.scheme {
-        Scheme::Http if !allow_private => vec![
-            set_up,
-            Finding::warning(format!("{name}: what is sent crosses the network in the clear; use https")),
-        ],
+        Scheme::Http if !allow_private => {
+            vec![set_up, Finding::warning(format!("{name}: what is sent crosses the network in the clear; use https"))]
+        }
         Scheme::Http | Scheme::Https => vec![set_up],
     }
 }
 
-const RELAYS: [&str; 4] = ["/relay/inbound_emails", "/exim/inbound_emails", "/postfix/inbound_emails", "/qmail/inbound_emails"];
+const RELAYS: [&str; 4] =
+    ["/relay/inbound_emails", "/exim/inbound_emails", "/postfix/inbound_emails", "/qmail/inbound_emails"];
 const SECRET_CHARACTERS_MIN: usize = 16;

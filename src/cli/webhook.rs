@@ -86,8 +86,7 @@ fn add(client: &Client, new: &Add) -> Done {
 }
 
 fn list(page: &Value) {
-    let columns =
-        ["/id", "/account", "/origin", "/state", "/waiting", "/behind", "/given_up", "/url", "/last_failure"];
+    let columns = ["/id", "/account", "/origin", "/state", "/waiting", "/behind", "/given_up", "/url", "/last_failure"];
     let row = |item: &Value| {
         let failure = field(item, "/state") != "active";
         columns.iter().map(|c| if *c == "/last_failure" && !failure { String::new() } else { field(item, c) }).collect()

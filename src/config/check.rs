@@ -1,8 +1,8 @@
 //! From the text of a config to its checked form. Pure but for the secrets and files that it is given means to read.
 
 use super::checked::{
-    Account, Certificate, Config, DkimKey, Dns, Endpoint, ForgedPolicy, Http, Inbox, IngressSecrets, Server,
-    Smtp, TEMPLATE_NAMES, TemplateFile, Voice,
+    Account, Certificate, Config, DkimKey, Dns, Endpoint, ForgedPolicy, Http, Inbox, IngressSecrets, Server, Smtp,
+    TEMPLATE_NAMES, TemplateFile, Voice,
 };
 use super::error::{ConfigError, Source};
 use super::file::{self, File, KeyFile};

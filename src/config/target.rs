@@ -57,7 +57,11 @@ impl Scheme {
 impl Target {
     /// Host and port as the Host field has them.
     pub fn authority(&self) -> String {
-        if self.port == self.scheme.usual_port() { self.host.to_string() } else { format!("{}:{}", self.host, self.port) }
+        if self.port == self.scheme.usual_port() {
+            self.host.to_string()
+        } else {
+            format!("{}:{}", self.host, self.port)
+        }
     }
 
     /// The same place with one more parameter, whose value is any text.

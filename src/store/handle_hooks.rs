@@ -100,7 +100,9 @@ impl Store {
 
     /// The same of several.
     pub async fn bridge_entries(&self, ledger_ids: Vec<Id>) -> Result<Vec<BridgeEntry>, StoreError> {
-        let read = move |connection: &_| ledger_ids.iter().filter_map(|id| bridge::entry(connection, *id).transpose()).collect();
+        let read = move |connection: &_| {
+            ledger_ids.iter().filter_map(|id| bridge::entry(connection, *id).transpose()).collect()
+        };
         self.engine.readers.read(read).await
     }
 

@@ -32,7 +32,13 @@ impl Said {
 }
 
 /// Calls, within the deadline for everything: finding the address, connecting, sending, and the answer.
-pub async fn call<B>(services: &Services, target: &Target, reach: Reach, request: Request<B>, deadline: Duration) -> Said
+pub async fn call<B>(
+    services: &Services,
+    target: &Target,
+    reach: Reach,
+    request: Request<B>,
+    deadline: Duration,
+) -> Said
 where
     B: Body + Send + Unpin + 'static,
     B::Data: Send,

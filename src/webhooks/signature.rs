@@ -20,7 +20,13 @@ mod tests {
     /// `printf '1795000000.{"id":"a"}' | openssl dgst -sha256 -hmac whsec_test`
     #[test]
     fn a_signature_is_what_others_compute() {
-        assert_eq!(sign("whsec_test", 1_795_000_000, r#"{"id":"a"}"#), "07f3658bebbf0f26a9592f7b5d64d7d64b1c6c7ac25151a6e030e5213ab5bf4a");
-        assert_ne!(sign("whsec_test", 1_795_000_001, r#"{"id":"a"}"#), sign("whsec_test", 1_795_000_000, r#"{"id":"a"}"#));
+        assert_eq!(
+            sign("whsec_test", 1_795_000_000, r#"{"id":"a"}"#),
+            "07f3658bebbf0f26a9592f7b5d64d7d64b1c6c7ac25151a6e030e5213ab5bf4a"
+        );
+        assert_ne!(
+            sign("whsec_test", 1_795_000_001, r#"{"id":"a"}"#),
+            sign("whsec_test", 1_795_000_000, r#"{"id":"a"}"#)
+        );
     }
 }

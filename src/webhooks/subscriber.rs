@@ -44,10 +44,7 @@ pub struct Subscriber {
 
 impl Subscriber {
     /// With what it owes, as it was written down last.
-    pub async fn load(
-        services: Arc<Services>,
-        setting: Setting,
-    ) -> Result<(Subscriber, Lanes<Id>), StoreError> {
+    pub async fn load(services: Arc<Services>, setting: Setting) -> Result<(Subscriber, Lanes<Id>), StoreError> {
         let Subscription { position, failing_since, .. } = services.store.subscription(setting.id).await?;
         let troubled = services.store.subscription_lanes(setting.id).await?;
         let mut lanes = Lanes::new(AT_ONCE, position, troubled);

@@ -5,9 +5,7 @@ use super::peer::Peer;
 use super::receiver::{Act, Call, Receiver};
 use super::site::{Site, entries, no_roots};
 use replyd::clock::Clock;
-use replyd::config::checked::{
-    Bridge, BridgeMode, BridgeRecipients, Config, LocalPattern, RecipientHook, Target,
-};
+use replyd::config::checked::{Bridge, BridgeMode, BridgeRecipients, Config, LocalPattern, RecipientHook, Target};
 use replyd::config::secret::Secret;
 use replyd::conversation::id::Id;
 use replyd::conversation::model::Outcome;
@@ -140,7 +138,9 @@ impl Bench {
 }
 
 fn mail(to: &str, number: usize) -> String {
-    format!("From: Ann <ann@example.org>\r\nTo: {to}\r\nMessage-ID: <{number}@example.org>\r\nSubject: x\r\n\r\nmail {number}")
+    format!(
+        "From: Ann <ann@example.org>\r\nTo: {to}\r\nMessage-ID: <{number}@example.org>\r\nSubject: x\r\n\r\nmail {number}"
+    )
 }
 
 /// Which mails came for a recipient, by their numbers.
@@ -152,7 +152,11 @@ fn numbers(calls: &[Call], recipient: &str) -> Vec<usize> {
 
 fn each_first(numbers: &[usize]) -> Vec<usize> {
     let mut seen = Vec::new();
-    numbers.iter().for_each(|number| if !seen.contains(number) { seen.push(*number) });
+    numbers.iter().for_each(|number| {
+        if !seen.contains(number) {
+            seen.push(*number)
+        }
+    });
     seen
 }
 
@@ -256,7 +260,8 @@ async fn a_mail_that_comes_twice_goes_over_once() {
 async fn a_large_mail_is_streamed_from_its_file() {
     let receiver = Receiver::polite().await;
     let bench = Bench::to(&receiver).await;
-    let raw = format!("{}\r\n{}", mail("x@y.example", 1), "a line of a large mail, and there are many\r\n".repeat(40_000));
+    let raw =
+        format!("{}\r\n{}", mail("x@y.example", 1), "a line of a large mail, and there are many\r\n".repeat(40_000));
     let entry = bench.offer(&["support@acme.example"], &raw).await.remove(0);
     bench.brought(entry.id).await;
     let stored = bench.site.store.raw_mail(entry.raw_id.expect("a raw mail")).await.expect("its octets");
@@ -399,7 +404,8 @@ async fn a_hook_knows_recipients_and_is_not_asked_twice() {
     .await;
     let url = hook.url("/known");
     let bench = Bench::with(|config| {
-        let asked = RecipientHook { url: target(&url), token: Some(Secret::from("t0ken".to_owned())), allow_private: true };
+        let asked =
+            RecipientHook { url: target(&url), token: Some(Secret::from("t0ken".to_owned())), allow_private: true };
         let recipients = BridgeRecipients { hook: Some(asked), ..BridgeRecipients::default() };
         acme(config).bridge = Some(Bridge { recipients, ..bridge("http://127.0.0.1:9/") });
     })

@@ -88,7 +88,9 @@ fn a_webhook_is_added_listed_replayed_and_removed() {
     assert_eq!(hook["events"], serde_json::json!(["bounce"]));
     let listed = printed(&product, "webhook list");
     assert!(listed.contains(id) && listed.contains("active") && !listed.contains(secret), "{listed}");
-    assert!(printed(&product, "webhook add http://10.0.0.1/ --account acme --allow-private").contains("secret: whsec_"));
+    assert!(
+        printed(&product, "webhook add http://10.0.0.1/ --account acme --allow-private").contains("secret: whsec_")
+    );
     let position = hook["position"].as_str().expect("a position");
     assert_eq!(printed(&product, &format!("webhook replay {id}")), format!("{id} goes on after {position}\n"));
     assert_eq!(json(&product, &format!("webhook replay {id} --after aaaaaaaaaaaaa"))["position"], "aaaaaaaaaaaaa");

@@ -82,7 +82,10 @@ impl Bench {
         };
         match tokio::time::timeout(Duration::from_secs(60), wait).await {
             Ok(all) => all,
-            Err(_) => panic!("still not so: {what}: {:?}", shown(&self.store.subscriptions(None).await.expect("subscriptions"))),
+            Err(_) => panic!(
+                "still not so: {what}: {:?}",
+                shown(&self.store.subscriptions(None).await.expect("subscriptions"))
+            ),
         }
     }
 
@@ -209,7 +212,8 @@ async fn an_event_is_told_signed_and_as_the_feed_shows_it() {
 async fn only_the_events_that_were_asked_for_are_told() {
     let receiver = Receiver::polite().await;
     let url = receiver.url("/");
-    let hook = format!(r#"{{ url = "{url}", secret = "hush", allow_private = true, events = ["conversation.changed"] }}"#);
+    let hook =
+        format!(r#"{{ url = "{url}", secret = "hush", allow_private = true, events = ["conversation.changed"] }}"#);
     let bench = Bench::with(&hook).await;
     let conversation = bench.conversation().await;
     bench.say(conversation, &["one", "two"]).await;
@@ -341,9 +345,8 @@ async fn a_receiver_that_is_gone_is_told_nothing_until_an_operator_says_so() {
 #[tokio::test]
 async fn a_receiver_that_hangs_starves_no_other() {
     let (hung, polite) = (Receiver::start(|_, _| Act::Hang).await, Receiver::polite().await);
-    let hook = |receiver: &Receiver| {
-        format!(r#"{{ url = "{}", secret = "hush", allow_private = true }}"#, receiver.url("/"))
-    };
+    let hook =
+        |receiver: &Receiver| format!(r#"{{ url = "{}", secret = "hush", allow_private = true }}"#, receiver.url("/"));
     let bench = Bench::with(&format!("{}, {}", hook(&hung), hook(&polite))).await;
     let mut conversations = Vec::new();
     for _ in 0..20 {
@@ -368,7 +371,9 @@ async fn what_never_gets_through_is_given_up_and_said() {
     bench.say(other, &["1"]).await;
     let all = bench.until("all is given up", |all| all[0].given_up == 4 && all[0].lanes == 0).await;
     assert_eq!((all[0].waiting, all[0].delivered), (0, 0), "{:?}", shown(&all));
-    assert!(all[0].failing_since.is_some() && all[0].last_failure.as_deref().is_some_and(|words| words.contains("500")));
+    assert!(
+        all[0].failing_since.is_some() && all[0].last_failure.as_deref().is_some_and(|words| words.contains("500"))
+    );
 }
 
 #[tokio::test]
@@ -407,10 +412,13 @@ async fn private_addresses_are_refused_however_they_are_named() {
 async fn a_redirect_leads_nowhere() {
     let inside = Receiver::polite().await;
     let fields = format!("Location: {}\r\n", inside.url("/secret"));
-    let outside = Receiver::start(move |_, number| {
-        if number < 3 { Act::With([301, 302, 308][number], fields.clone()) } else { Act::Status(204) }
-    })
-    .await;
+    let outside =
+        Receiver::start(
+            move |_, number| {
+                if number < 3 { Act::With([301, 302, 308][number], fields.clone()) } else { Act::Status(204) }
+            },
+        )
+        .await;
     let bench = Bench::telling(&outside).await;
     let conversation = bench.conversation().await;
     bench.say(conversation, &["one"]).await;

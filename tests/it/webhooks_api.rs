@@ -49,8 +49,21 @@ fn a_webhook_gets_what_the_feed_shows() {
     let shown = &listed["items"][0];
     assert_eq!((&shown["id"], shown.get("secret"), &shown["origin"]), (&hook["id"], None, &json!("api")), "{listed}");
     for field in [
-        "account", "url", "events", "allow_private", "created_at", "state", "position", "waiting", "behind", "failing_since",
-        "last_attempt_at", "last_failure", "disabled_reason", "delivered", "given_up",
+        "account",
+        "url",
+        "events",
+        "allow_private",
+        "created_at",
+        "state",
+        "position",
+        "waiting",
+        "behind",
+        "failing_since",
+        "last_attempt_at",
+        "last_failure",
+        "disabled_reason",
+        "delivered",
+        "given_up",
     ] {
         assert!(shown.get(field).is_some(), "{field} is missing: {shown}");
     }
@@ -60,9 +73,9 @@ fn a_webhook_gets_what_the_feed_shows() {
 #[test]
 fn a_failing_webhook_says_so_and_is_replayed() {
     let product = Product::start();
-    let receiver = product.runtime.block_on(Receiver::start(|_, number| {
-        if number == 0 { Act::Status(410) } else { Act::Status(204) }
-    }));
+    let receiver = product
+        .runtime
+        .block_on(Receiver::start(|_, number| if number == 0 { Act::Status(410) } else { Act::Status(204) }));
     let hook = add(&product, &json!({ "account": "acme", "url": receiver.url("/"), "allow_private": true }));
     product.begin(&kettle());
     let listed = || product.owner.get(HOOKS, "").json()["items"][0].clone();

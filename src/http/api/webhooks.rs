@@ -78,11 +78,13 @@ pub async fn add(
 ) -> Result<(StatusCode, Json<WebhookIssued>), ApiError> {
     let account = caller.account(new.account, &surface)?;
     surface.known_account(&account)?;
-    let target: Target = new.url.parse().map_err(|error: crate::config::target::TargetError| {
-        ApiError::invalid("url", &error.to_string())
-    })?;
+    let target: Target = new
+        .url
+        .parse()
+        .map_err(|error: crate::config::target::TargetError| ApiError::invalid("url", &error.to_string()))?;
     if new.allow_private && caller != Caller::Owner {
-        let message = "allow_private: only the owner may set it, over the Unix socket (replyd webhook add) or in the config";
+        let message =
+            "allow_private: only the owner may set it, over the Unix socket (replyd webhook add) or in the config";
         return Err(ApiError::forbidden(message));
     }
     let secret = secret(new.secret)?;

@@ -86,3 +86,91 @@ pub fn by_hook(question: &HookQuestion, says: HookSays) -> RecipientDecision {
         HookSays::Unsure => RecipientDecision::Refuse(reply::recipient_undetermined()),
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::super::recipient::{Bounced, RecipientEvidence, recipient};
+    use super::*;
+    use crate::clock::UnixMs;
+    use crate::config::{self, secret::Surroundings};
+    use crate::conversation::id::Id;
+    use crate::conversation::keys::Keys;
+    use crate::store::unit::TokenState;
+    use std::path::Path;
+
+    const HEX: &str = "00112233445566778899aabbccddeeff";
+    const UUID: &str = "00112233-4455-6677-8899-aabbccddeeff";
+
+    fn config(mode: &str) -> Config {
+        let relay = "url = \"https://desk.example/relay/inbound_emails\", password = \"x\"";
+        let text = format!(
+            "[server]\nhostname = \"mx.example\"\n[[account]]\nname = \"acme\"\ninbound_domain = \"in.example\"\n\
+             bridge = {{ {relay}, mode = \"{mode}\", recipients = {{ pattern = \"reply+<uuid>\", list = [\"a@shop.example\"], \
+             hook = {{ url = \"https://desk.example/known\" }} }} }}\n\
+             [[account.inbox]]\nname = \"help\"\naddress = \"help@acme.example\"\nbridge = {{ {relay} }}\n"
+        );
+        config::parse(Path::new("replyd.toml"), &text, Surroundings::SYSTEM).expect("a good config")
+    }
+
+    fn decide(path: &ForwardPath, mode: &str, agent: Option<&str>, token: Option<&str>) -> RecipientDecision {
+        let live = |account: &str| TokenState::Live {
+            account: account.to_owned(),
+            conversation_id: Id(1),
+            agent: agent.map(str::to_owned),
+        };
+        let token = Ok(token.map_or(TokenState::Unknown, live));
+        let now = UnixMs(1_795_000_000_000);
+        let evidence = RecipientEvidence { token, bounced: Bounced::of(path, &Keys::new(&[7; 32])), now };
+        recipient(path, &config(mode), evidence)
+    }
+
+    fn path(address: &str) -> ForwardPath {
+        ForwardPath::Mailbox(Address::parse(address).expect("an address"))
+    }
+
+    /// Canonical recipient, inbox, mode.
+    fn goes_over(decision: RecipientDecision) -> Option<(String, Option<String>, BridgeMode)> {
+        let RecipientDecision::Accept(recipient) = decision else { panic!("it is taken: {decision:?}") };
+        let order = recipient.bridge?;
+        assert_eq!(order.recipient, recipient.address);
+        Some((order.spelled, order.inbox, order.mode))
+    }
+
+    #[test]
+    fn each_recipient_goes_over_its_own_bridge_in_its_own_mode() {
+        use BridgeMode::{Also, Only};
+        let check = |address: &str, mode, token, expected: Option<(&str, Option<&str>, BridgeMode)>| {
+            let expected = expected.map(|(spelled, inbox, mode)| (spelled.to_owned(), inbox.map(str::to_owned), mode));
+            assert_eq!(goes_over(decide(&path(address), mode, None, token)), expected, "{address}");
+        };
+        let token = format!("Reply+{HEX}@in.example");
+        check(&token, "only", Some("acme"), Some((&token, None, Only)));
+        check(&token, "also", Some("acme"), Some((&token, None, Also)));
+        let chatwoot = format!("reply+{UUID}@in.example");
+        check(&chatwoot, "also", None, Some((&chatwoot, None, Only)));
+        check("A@shop.example", "also", None, Some(("A@shop.example", None, Only)));
+        check("Help@acme.example", "only", None, Some(("Help@acme.example", Some("help"), Also)));
+        check("abuse@in.example", "only", None, Some(("abuse@in.example", None, Also)));
+        let bounce =
+            Keys::new(&[7; 32]).bounce_address(Id(Id::first_of(UnixMs(1_795_000_000_000)).0 | 5), "in.example");
+        check(&bounce, "only", None, None);
+        let agents = decide(&path(&token), "only", Some("sara@acme.example"), Some("acme"));
+        assert_eq!(goes_over(agents), None, "an agent's word goes to nobody else");
+        let postmaster = decide(&ForwardPath::Postmaster, "only", None, None);
+        assert_eq!(goes_over(postmaster), None);
+    }
+
+    #[test]
+    fn a_hook_decides_about_strangers_alone() {
+        let stranger = path("jane@in.example");
+        assert_eq!(decide(&stranger, "also", None, None), RecipientDecision::Unknown(reply::unknown_recipient()));
+        let question = hook_to_ask(&stranger, &config("also")).expect("there is somebody to ask");
+        let known = by_hook(&question, HookSays::Known);
+        assert_eq!(goes_over(known), Some(("jane@in.example".to_owned(), None, BridgeMode::Only)));
+        assert_eq!(by_hook(&question, HookSays::Unknown), RecipientDecision::Unknown(reply::unknown_recipient()));
+        let unsure = RecipientDecision::Refuse(reply::recipient_undetermined());
+        assert_eq!(by_hook(&question, HookSays::Unsure), unsure);
+        assert!(hook_to_ask(&path("jane@elsewhere.example"), &config("also")).is_none());
+        assert!(hook_to_ask(&ForwardPath::Postmaster, &config("also")).is_none());
+    }
+}

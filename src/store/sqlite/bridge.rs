@@ -40,7 +40,12 @@ pub fn insert(
 }
 
 /// What a bridge owes, in order, after one.
-pub fn open_after(connection: &Connection, name: &BridgeName, after: Id, limit: usize) -> Result<Vec<BridgeEntry>, StoreError> {
+pub fn open_after(
+    connection: &Connection,
+    name: &BridgeName,
+    after: Id,
+    limit: usize,
+) -> Result<Vec<BridgeEntry>, StoreError> {
     let sql = format!(
         "SELECT {COLUMNS} FROM bridge_queue INDEXED BY bridge_open
          WHERE account = ? AND inbox = ? AND {OPEN} AND ledger_id > ? ORDER BY ledger_id LIMIT ?"
@@ -115,7 +120,8 @@ fn give_up_at(now: UnixMs) -> i64 {
 }
 
 fn read(row: &Row<'_>) -> rusqlite::Result<BridgeEntry> {
-    let time = |column: usize| -> rusqlite::Result<Option<UnixMs>> { Ok(row.get::<_, Option<i64>>(column)?.map(UnixMs)) };
+    let time =
+        |column: usize| -> rusqlite::Result<Option<UnixMs>> { Ok(row.get::<_, Option<i64>>(column)?.map(UnixMs)) };
     let inbox: String = row.get(2)?;
     Ok(BridgeEntry {
         ledger_id: row.get(0)?,
@@ -135,5 +141,6 @@ fn read(row: &Row<'_>) -> rusqlite::Result<BridgeEntry> {
 
 /// What the partial indexes hold: to be used they must be named in these words.
 const OPEN: &str = "state IN ('waiting', 'deferred')";
-const COLUMNS: &str = "ledger_id, account, inbox, recipient, lane, raw_id, state, created_at, due_at, give_up_at, attempts,
+const COLUMNS: &str =
+    "ledger_id, account, inbox, recipient, lane, raw_id, state, created_at, due_at, give_up_at, attempts,
     last_attempt_at, last_reply";

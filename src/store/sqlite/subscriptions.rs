@@ -18,7 +18,8 @@ use rusqlite::{Connection, OptionalExtension, Row, params};
 pub fn sync(writing: &Writing<'_>, configured: &[ConfiguredSubscription]) -> Result<(), StoreError> {
     let known: Vec<Subscription> =
         live(writing.connection)?.into_iter().filter(|known| known.origin == SubscriptionOrigin::Config).collect();
-    let is = |known: &Subscription, wish: &ConfiguredSubscription| known.account == wish.account && known.url == wish.url;
+    let is =
+        |known: &Subscription, wish: &ConfiguredSubscription| known.account == wish.account && known.url == wish.url;
     for gone in known.iter().filter(|known| !configured.iter().any(|wish| is(known, wish))) {
         end(writing, gone.id)?;
     }
@@ -94,12 +95,14 @@ fn end(writing: &Writing<'_>, id: Id) -> Result<(), StoreError> {
 /// Tells everything after an event again, and tells again at all if that was stopped. Lanes that owe only later events stay.
 pub fn replay(writing: &Writing<'_>, id: Id, after: Id) -> Result<Subscription, StoreError> {
     let known = one(writing.connection, id)?;
-    let again = "UPDATE subscriptions SET position = ?, generation = generation + 1, disabled = NULL, failing_since = NULL
+    let again =
+        "UPDATE subscriptions SET position = ?, generation = generation + 1, disabled = NULL, failing_since = NULL
         WHERE id = ?";
     writing.execute(again, params![after.min(known.position), id])?;
     let covered = "DELETE FROM subscription_lanes WHERE subscription_id = ? AND next_event > ?";
     writing.execute(covered, params![id, after])?;
-    writing.execute("UPDATE subscription_lanes SET due_at = ? WHERE subscription_id = ?", params![writing.now.0, id])?;
+    writing
+        .execute("UPDATE subscription_lanes SET due_at = ? WHERE subscription_id = ?", params![writing.now.0, id])?;
     one(writing.connection, id)
 }
 
@@ -201,7 +204,8 @@ pub fn owed_from(connection: &Connection) -> Result<Option<Id>, StoreError> {
 }
 
 fn read(row: &Row<'_>) -> rusqlite::Result<Subscription> {
-    let time = |column: usize| -> rusqlite::Result<Option<UnixMs>> { Ok(row.get::<_, Option<i64>>(column)?.map(UnixMs)) };
+    let time =
+        |column: usize| -> rusqlite::Result<Option<UnixMs>> { Ok(row.get::<_, Option<i64>>(column)?.map(UnixMs)) };
     Ok(Subscription {
         id: row.get(0)?,
         account: row.get(1)?,
@@ -224,6 +228,7 @@ fn read(row: &Row<'_>) -> rusqlite::Result<Subscription> {
     })
 }
 
-const COLUMNS: &str = "id, account, origin, url, secret, events, allow_private, created_at, generation, position, disabled,
+const COLUMNS: &str =
+    "id, account, origin, url, secret, events, allow_private, created_at, generation, position, disabled,
     failing_since, last_attempt_at, last_failure, delivered, given_up,
     (SELECT count(*) FROM subscription_lanes l WHERE l.subscription_id = s.id)";
