@@ -48,7 +48,7 @@ impl RecipientHooks {
         let says = match asked.unwrap_or_else(|_| Err(format!("no answer within {} s", DEADLINE.as_secs()))) {
             Ok(says) => says,
             Err(reason) => {
-                tracing::warn!(account = question.account.name, reason, "a recipient hook gives no yes and no no");
+                tracing::warn!(account = question.account, reason, "a recipient hook gives no yes and no no");
                 HookSays::Unsure
             }
         };

@@ -98,6 +98,9 @@ pub async fn run<S: Source>(services: Arc<Services>, source: S, lanes: Lanes<S::
     stream.run(stop).await;
 }
 
+/// A note, and whether it was written.
+type Written<K> = (Note<K>, Result<Noted, StoreError>);
+
 struct Stream<S: Source> {
     services: Arc<Services>,
     source: Arc<S>,
@@ -106,7 +109,7 @@ struct Stream<S: Source> {
     /// What each of them sends.
     turns: HashMap<task::Id, Turn<S::Lane>>,
     /// One at most: a later note must not be written before an earlier one.
-    noting: JoinSet<(Note<S::Lane>, Result<Noted, StoreError>)>,
+    noting: JoinSet<Written<S::Lane>>,
     questions: VecDeque<Sought<S::Lane>>,
     tally: Tally,
     look: Look,
@@ -255,7 +258,7 @@ impl<S: Source> Stream<S> {
         Note { changes, delivered, given_up, failing_since, last_attempt_at, last_failure, disabled }
     }
 
-    fn on_noted(&mut self, noted: Option<(Note<S::Lane>, Result<Noted, StoreError>)>) {
+    fn on_noted(&mut self, noted: Option<Written<S::Lane>>) {
         let Some((note, noted)) = noted else { return };
         match noted {
             Ok(Noted::Yes) => {}

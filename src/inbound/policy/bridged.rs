@@ -13,14 +13,14 @@ use crate::store::unit::BridgeOrder;
 
 pub fn role(address: &Address, account: &Account) -> RecipientDecision {
     let also = |_: &Bridge| order(address, address.key(), None, BridgeMode::Also);
-    accept(address.key(), account, account.bridge.as_ref().map(also))
+    accept(address.key(), &account.name, account.bridge.as_ref().map(also))
 }
 
 pub fn inbox(address: &Address, account: &Account, inbox: &Inbox) -> RecipientDecision {
     let own = inbox.bridge.as_ref().map(|bridge| (bridge, Some(inbox.name.clone())));
     let bridge = own.or_else(|| account.bridge.as_ref().map(|bridge| (bridge, None)));
     let order = bridge.map(|(bridge, inbox)| order(address, address.key(), inbox, bridge.mode));
-    accept(address.key(), account, order)
+    accept(address.key(), &account.name, order)
 }
 
 /// A conversation of ours.
@@ -35,18 +35,18 @@ pub fn token(address: &Address, token: ReplyToken, account: &Account, agent: Opt
 pub fn stranger(address: &Address, account: &Account) -> RecipientDecision {
     let knows = |bridge: &&Bridge| bridge.recipients.name(address, &account.inbound_domain);
     match account.bridge.as_ref().filter(knows) {
-        Some(_) => taken_for(address, account),
+        Some(_) => taken_for(address, &account.name),
         None => RecipientDecision::Unknown(reply::unknown_recipient()),
     }
 }
 
 /// There is nothing to file it in here, whatever the mode is.
-fn taken_for(address: &Address, account: &Account) -> RecipientDecision {
+fn taken_for(address: &Address, account: &str) -> RecipientDecision {
     accept(address.key(), account, Some(order(address, address.key(), None, BridgeMode::Only)))
 }
 
-fn accept(address: String, account: &Account, bridge: Option<BridgeOrder>) -> RecipientDecision {
-    RecipientDecision::Accept(Recipient { address, account: account.name.clone(), agent: None, bridge })
+fn accept(address: String, account: &str, bridge: Option<BridgeOrder>) -> RecipientDecision {
+    RecipientDecision::Accept(Recipient { address, account: account.to_owned(), agent: None, bridge })
 }
 
 fn order(address: &Address, recipient: String, inbox: Option<String>, mode: BridgeMode) -> BridgeOrder {
@@ -57,7 +57,7 @@ fn order(address: &Address, recipient: String, inbox: Option<String>, mode: Brid
 #[derive(Debug, Clone)]
 pub struct HookQuestion {
     pub address: Address,
-    pub account: Account,
+    pub account: String,
     pub hook: RecipientHook,
 }
 
@@ -75,7 +75,7 @@ pub fn hook_to_ask(path: &ForwardPath, config: &Config) -> Option<HookQuestion> 
     let ForwardPath::Mailbox(address) = path else { return None };
     let account = config.account_of_domain(address.domain())?;
     let hook = account.bridge.as_ref()?.recipients.hook.as_ref()?;
-    Some(HookQuestion { address: address.clone(), account: account.clone(), hook: hook.clone() })
+    Some(HookQuestion { address: address.clone(), account: account.name.clone(), hook: hook.clone() })
 }
 
 /// RCPT, when the hook has been asked.

@@ -147,7 +147,8 @@ impl World {
     }
 
     fn happens(&mut self) {
-        let (id, lane) = (i64::try_from(self.items.len()).unwrap() + 1, u8::try_from(self.draw(7)).unwrap());
+        let (id, lane) =
+            (i64::try_from(self.items.len()).expect("it fits") + 1, u8::try_from(self.draw(7)).expect("it fits"));
         self.items.push((Id(id), lane));
     }
 
@@ -189,7 +190,7 @@ impl World {
             }
             under_way.extend(std::iter::from_fn(|| lanes.next(UnixMs(self.now))));
             if !under_way.is_empty() {
-                let index = usize::try_from(self.draw(under_way.len() as u64)).unwrap();
+                let index = usize::try_from(self.draw(under_way.len() as u64)).expect("it fits");
                 let turn = under_way.swap_remove(index);
                 self.end(lanes, &turn);
             }
@@ -212,7 +213,7 @@ impl World {
             self.arrived.push((turn.id, turn.lane));
             TurnEnd::Taken
         };
-        let draw = u32::try_from(self.draw(u64::from(u32::MAX))).unwrap();
+        let draw = u32::try_from(self.draw(u64::from(u32::MAX))).expect("it fits");
         let mut sought = lanes.ended(turn, end, UnixMs(self.now), draw);
         while let Some(question) = sought {
             let mut owed = self.items.iter().filter(|(id, lane)| *lane == question.lane && *id > question.after);
