@@ -1,17 +1,20 @@
 //! The load that `benches/ingest` puts on replyd, Postfix and Exim alike, so that only ratios within one run count.
 //!
 //! `load smtp --port P --sessions S --mails M --octets N --to FILE [--key FILE --domain D --selector S]`
-//! sends M mails over S kept connections and prints one line of JSON. `load idle --port P --sessions S [--tls]`
+//! sends M mails over S kept connections and prints one line of JSON. `load relay` with the same words and `--password`
+//! posts them to the relay ingress instead, over connections that are kept as well. `load idle --port P --sessions S [--tls]`
 //! opens sessions, prints `ready`, and holds them until its standard input ends. `load disk --dir D` measures the
-//! disk's own sync. `load seed --dir D --conversations N` fills a store.
+//! disk's own sync. `load seed --dir D --conversations N [--answers-to DOMAIN]` fills a store, with an answer queued in each.
 
 use mail_auth::common::crypto::{RsaKey, Sha256};
 use mail_auth::common::headers::HeaderWriter;
 use mail_auth::dkim::DkimSigner;
 use replyd::clock::Clock;
-use replyd::conversation::model::Channel;
+use replyd::conversation::delivery::Posting;
+use replyd::conversation::model::{Author, AuthorKind, Channel, Direction, Via};
 use replyd::store::Store;
-use replyd::store::unit::NewConversation;
+use replyd::store::outgoing::OutgoingSettings;
+use replyd::store::unit::{NewConversation, NewMessage};
 use rustls::pki_types::{PrivateKeyDer, pem::PemObject};
 use std::collections::HashMap;
 use std::io::{BufRead, BufReader, Read, Write};
@@ -29,7 +32,8 @@ fn main() {
         .filter_map(|pair| Some((pair.first()?.trim_start_matches("--").to_owned(), pair.get(1)?.to_string())))
         .collect();
     match words.first().map(String::as_str) {
-        Some("smtp") => smtp(&options),
+        Some("smtp") => mails(&options, Door::Smtp),
+        Some("relay") => mails(&options, Door::Relay),
         Some("idle") => idle(&options),
         Some("disk") => disk(&options),
         Some("seed") => seed(&options),
@@ -42,17 +46,28 @@ fn number(options: &HashMap<String, String>, name: &str, default: usize) -> usiz
     options.get(name).and_then(|text| text.parse().ok()).unwrap_or(default)
 }
 
+/// By which door mails are brought.
+#[derive(Clone, Copy)]
+enum Door {
+    Smtp,
+    Relay,
+}
+
 struct Client {
     reader: BufReader<TcpStream>,
 }
 
 impl Client {
     fn connect(port: usize) -> Client {
-        let stream = TcpStream::connect(("127.0.0.1", u16::try_from(port).expect("a port"))).expect("connect");
-        stream.set_nodelay(true).expect("nodelay");
-        let mut client = Client { reader: BufReader::new(stream) };
+        let mut client = Client::open(port);
         client.expect("220");
         client
+    }
+
+    fn open(port: usize) -> Client {
+        let stream = TcpStream::connect(("127.0.0.1", u16::try_from(port).expect("a port"))).expect("connect");
+        stream.set_nodelay(true).expect("nodelay");
+        Client { reader: BufReader::new(stream) }
     }
 
     fn send(&mut self, octets: &[u8]) {
@@ -123,8 +138,9 @@ fn signer(options: &HashMap<String, String>) -> Option<DkimSigner<RsaKey<Sha256>
     ]))
 }
 
-fn smtp(options: &HashMap<String, String>) {
+fn mails(options: &HashMap<String, String>, door: Door) {
     let (port, sessions) = (number(options, "port", 25), number(options, "sessions", 1));
+    let head = Arc::new(relay_head(options.get("password").map_or("", String::as_str)));
     let (mails, octets) = (number(options, "mails", 1000), number(options, "octets", 2048));
     let recipients = std::fs::read_to_string(options.get("to").expect("--to FILE")).expect("recipients");
     let recipients: Vec<String> = recipients.lines().map(str::to_owned).collect();
@@ -145,17 +161,20 @@ fn smtp(options: &HashMap<String, String>) {
     let waits = Arc::new(Mutex::new(Vec::with_capacity(mails)));
     let threads: Vec<_> = (0..sessions)
         .map(|session| {
-            let (composed, barrier, waits) = (composed.clone(), barrier.clone(), waits.clone());
+            let (composed, barrier, waits, head) = (composed.clone(), barrier.clone(), waits.clone(), head.clone());
             std::thread::spawn(move || {
-                let mut client = Client::connect(port);
-                client.send(b"EHLO load.customer.example\r\n");
-                client.expect("250");
+                let mut client = match door {
+                    Door::Smtp => greeted(port),
+                    Door::Relay => Client::open(port),
+                };
                 barrier.wait();
                 let mut own = Vec::new();
                 for n in (session..mails).step_by(sessions) {
-                    own.push(deliver(&mut client, &composed[n]));
+                    own.push(match door {
+                        Door::Smtp => deliver(&mut client, &composed[n]),
+                        Door::Relay => post(&mut client, &head, &composed[n].1),
+                    });
                 }
-                client.send(b"QUIT\r\n");
                 waits.lock().expect("no panic").append(&mut own);
             })
         })
@@ -174,6 +193,36 @@ fn smtp(options: &HashMap<String, String>) {
         percentile(&waits, 50),
         percentile(&waits, 99)
     );
+}
+
+fn greeted(port: usize) -> Client {
+    let mut client = Client::connect(port);
+    client.send(b"EHLO load.customer.example\r\n");
+    client.expect("250");
+    client
+}
+
+fn relay_head(password: &str) -> String {
+    let credentials = data_encoding::BASE64.encode(format!("actionmailbox:{password}").as_bytes());
+    format!(
+        "POST /rails/action_mailbox/relay/inbound_emails HTTP/1.1\r\nHost: localhost\r\nContent-Type: message/rfc822\r\n\
+         Authorization: Basic {credentials}\r\nContent-Length: "
+    )
+}
+
+/// Posts one mail; the time from its last octet to the end of the answer's header, which is all of a 204.
+fn post(client: &mut Client, head: &str, content: &[u8]) -> Duration {
+    let mail = content.strip_suffix(b".\r\n").unwrap_or(content);
+    client.send(&[head.as_bytes(), format!("{}\r\n\r\n", mail.len()).as_bytes(), mail].concat());
+    let sent = Instant::now();
+    let mut line = String::new();
+    client.reader.read_line(&mut line).expect("an answer");
+    assert!(line.starts_with("HTTP/1.1 204"), "{line}");
+    while line != "\r\n" {
+        line.clear();
+        client.reader.read_line(&mut line).expect("a header");
+    }
+    sent.elapsed()
 }
 
 /// Sends one mail with a pipelined envelope; the time from its last octet to its 250.
@@ -229,12 +278,39 @@ fn disk(options: &HashMap<String, String>) {
     );
 }
 
+/// A question, and its answer on its way out.
+fn exchange(n: &usize) -> [NewMessage; 2] {
+    let message = |kind, direction, text: String, posting| NewMessage {
+        direction,
+        author: Author { kind, name: Some("Sara".into()), email: None },
+        via: Via::Api,
+        text,
+        html: None,
+        quoted: String::new(),
+        signature: String::new(),
+        attachments: Vec::new(),
+        email: None,
+        idempotency_key: None,
+        uploads: Vec::new(),
+        posting,
+    };
+    let posting = Posting { to_contact: Some(Duration::ZERO), ..Posting::default() };
+    let answer = format!("Good day,\n\nplease hold the button for ten seconds. This is answer {n}.\n\nSara");
+    [
+        message(AuthorKind::Contact, Direction::Incoming, "It does not boil.".into(), Posting::default()),
+        message(AuthorKind::Agent, Direction::Outgoing, answer, posting),
+    ]
+}
+
 fn seed(options: &HashMap<String, String>) {
     let dir = std::path::PathBuf::from(options.get("dir").expect("--dir"));
     let count = number(options, "conversations", 100_000);
+    let queued_to = options.get("answers-to").cloned();
+    let domain = queued_to.clone().unwrap_or_else(|| "customer.example".to_owned());
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build().expect("a runtime");
     runtime.block_on(async {
         let store = Store::open(&dir, Clock::System).expect("a store");
+        store.set_outgoing(OutgoingSettings { hostname: "mx.reply.example".into(), ..OutgoingSettings::default() });
         for chunk in (0..count).collect::<Vec<_>>().chunks(500) {
             let begun: Vec<_> = chunk
                 .iter()
@@ -245,10 +321,10 @@ fn seed(options: &HashMap<String, String>) {
                         inbox: "support".into(),
                         channel: Channel::Email,
                         contact_name: None,
-                        contact_email: Some(format!("visitor{n}@customer.example")),
+                        contact_email: Some(format!("visitor{n}@{domain}")),
                         contact_identifier: None,
                         subject: Some(format!("Question {n}")),
-                        messages: Vec::new(),
+                        messages: queued_to.iter().flat_map(|_| exchange(n)).collect(),
                     };
                     tokio::spawn(async move { store.new_conversation(new).await })
                 })

@@ -12,6 +12,10 @@ pub const CONTENT_IN_MEMORY_OCTETS: usize = 256 * 1024;
 /// Octets of spilled mails that are read back into memory at one time, by verification and filing together.
 pub const LARGE_MAIL_OCTETS_IN_MEMORY: usize = 32 * 1024 * 1024;
 
+/// Octets of requests that ingresses hold in memory at one time, because they are read from their end: JSON, and what is
+/// signed whole.
+pub const REQUEST_OCTETS_IN_MEMORY: u64 = 256 * 1024 * 1024;
+
 /// A command line, CRLF included (RFC 5321 §4.5.3.1.4 asks for 512; extensions add to it).
 pub const COMMAND_LINE_OCTETS_MAX: usize = 2048;
 

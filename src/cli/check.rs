@@ -28,6 +28,9 @@ pub struct CheckArgs {
     /// The port at which other mail servers reach this host
     #[arg(long, requires = "dns", default_value_t = 25, value_name = "PORT")]
     mx_port: u16,
+    /// Whose mail host is dialled to see whether port 25 is open on the way out; "" dials nobody
+    #[arg(long, requires = "dns", default_value = "gmail.com", value_name = "DOMAIN")]
+    reach: String,
     #[arg(long)]
     json: bool,
 }
@@ -96,8 +99,10 @@ fn findings(config_file: &Path, args: &CheckArgs) -> Vec<Finding> {
     };
     let mut findings = vec![Finding::ok(format!("{}: every key is known and allowed", config_file.display()))];
     findings.extend(accounts(&config));
+    findings.extend(super::check_doors::findings(&config));
     findings.extend(sender(&config));
     findings.extend(super::check_hooks::findings(&config));
+    findings.extend(super::check_outbound::findings(&config));
     findings.extend(tls(&config));
     findings.extend(secret_modes(config_file));
     findings.push(data_dir(&config.server.data_dir));
@@ -105,7 +110,7 @@ fn findings(config_file: &Path, args: &CheckArgs) -> Vec<Finding> {
     let running = UnixStream::connect(config.server.data_dir.join(crate::daemon::sockets::OWNER_SOCKET)).is_ok();
     findings.extend(ports(&config, &if running { In::Use } else { In::Rest }));
     if args.dns {
-        findings.extend(super::check_dns::findings(&config, args.mx_port));
+        findings.extend(super::check_dns::findings(&config, args.mx_port, &args.reach));
     }
     findings
 }

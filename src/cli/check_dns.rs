@@ -2,20 +2,23 @@
 //! whether this host then answers as their MX.
 
 use super::check::Finding;
-use super::check_reach;
+use super::{check_reach, check_sending};
 use crate::config::checked::{Account, Config, DkimKey};
 use crate::dns::{DnsFailure, Resolver};
-use crate::sender_auth::own_key;
+use crate::sender_auth::published::{self, Published};
 use std::collections::BTreeSet;
 use std::net::{IpAddr, SocketAddr};
 
-pub fn findings(config: &Config, mx_port: u16) -> Vec<Finding> {
+pub fn findings(config: &Config, mx_port: u16, reach: &str) -> Vec<Finding> {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
     let looked = runtime.map_err(|error| error.to_string()).and_then(|runtime| {
         // The resolver's tasks live in the runtime, so it is made inside.
         runtime.block_on(async {
             let resolver = Resolver::new(&config.dns.servers).map_err(|error| error.to_string())?;
-            Ok(look(config, &resolver).await)
+            let (mut findings, addresses) = look(config, &resolver).await;
+            findings.extend(check_sending::judged(config, &resolver, &addresses).await);
+            findings.extend(check_sending::way_out(config, &resolver, reach).await);
+            Ok((findings, addresses))
         })
     });
     match looked {
@@ -98,18 +101,17 @@ async fn exchange(account: &Account, hostname: &str, resolver: &Resolver) -> Fin
 }
 
 async fn signing_key(key: &DkimKey, resolver: &Resolver) -> Finding {
-    let name = format!("DKIM {}._domainkey.{}", key.selector, key.domain);
-    let texts = match texts(resolver, &format!("{}._domainkey.{}", key.selector, key.domain), "").await {
-        Ok(texts) => texts,
-        Err(trouble) => return unanswered(&name, &trouble),
-    };
-    let ours = own_key::public_half(key.key.expose()).map(|public| format!("p={public}"));
-    let is_ours = |record: &String| ours.as_ref().is_some_and(|ours| without_spaces(record).contains(ours));
-    match texts.as_slice() {
-        [] => Finding::error(format!("{name}: none found; publish the one replyd init printed")),
-        [record] if is_ours(record) => Finding::ok(format!("{name}: the published key is ours")),
-        [_] => Finding::error(format!("{name}: the published key is another one; publish the one replyd init printed")),
-        several => Finding::error(format!("{name}: {} records, so none counts; leave only ours", several.len())),
+    let name = format!("DKIM {}", published::name(key));
+    match published::look(key, resolver).await {
+        Published::Ours => Finding::ok(format!("{name}: the published key is ours")),
+        Published::Missing => Finding::error(format!("{name}: none found; publish the one replyd init printed")),
+        Published::AnotherKey => {
+            Finding::error(format!("{name}: the published key is another one; publish the one replyd init printed"))
+        }
+        Published::Several(count) => {
+            Finding::error(format!("{name}: {count} records, so none counts; leave only ours"))
+        }
+        Published::Unanswered(trouble) => unanswered(&name, &trouble),
     }
 }
 
@@ -148,10 +150,6 @@ async fn texts(resolver: &Resolver, name: &str, begins: &str) -> Result<Vec<Stri
     };
     let all = texts.iter().map(|record| String::from_utf8_lossy(record).into_owned());
     Ok(all.filter(|record| record.to_ascii_lowercase().starts_with(&begins.to_ascii_lowercase())).collect())
-}
-
-fn without_spaces(text: &str) -> String {
-    text.chars().filter(|c| !c.is_whitespace()).collect()
 }
 
 fn same_name(left: &str, right: &str) -> bool {

@@ -86,6 +86,12 @@ fn report(config_file: &Path, key_files: &[PathBuf], records: &[Record]) {
     say!("Then: replyd check --config {name}, and replyd serve --config {name}");
 }
 
+/// Whose mail it is, until somebody says it better.
+fn capital(name: &str) -> String {
+    let mut letters = name.chars();
+    letters.next().map(|first| first.to_ascii_uppercase()).into_iter().chain(letters).collect()
+}
+
 fn account_name(domain: &str) -> String {
     domain.split('.').next().unwrap_or("main").to_ascii_lowercase()
 }
@@ -169,6 +175,7 @@ impl Plan {
         EXAMPLE
             .replace(sample, &format!("dkim = [\n{}\n]", entries.join("\n")))
             .replace(r#"hostname = "mx.example.com""#, &format!(r#"hostname = "{}""#, self.hostname))
+            .replacen(r##"#: display_name = "Acme""##, &format!(r#"display_name = "{}""#, capital(&self.account)), 1)
             .replace(r#"name = "acme""#, &format!(r#"name = "{}""#, self.account))
             .replace("reply.acme.example", &self.inbound_domain)
             .replace(r#"#: address = "support@acme.example""#, &format!(r#"address = "support@{}""#, self.domain))
@@ -199,13 +206,19 @@ impl Plan {
                 "SPF; if there is one already, add the a: part to it",
             ),
             record(
+                self.inbound_domain.clone(),
+                "TXT",
+                quoted(&format!("v=spf1 a:{hostname} ~all")),
+                "SPF of what mail of replyd comes back to",
+            ),
+            record(
                 format!("_dmarc.{domain}"),
                 "TXT",
                 quoted("v=DMARC1; p=none"),
                 "DMARC; go on to p=reject once reports look good",
             ),
         ];
-        records.splice(3..3, dkim);
+        records.splice(4..4, dkim);
         records
     }
 }
@@ -241,6 +254,7 @@ mod tests {
         let account = config.accounts.first().expect("an account");
         assert_eq!((account.name.as_str(), account.inbound_domain.as_str()), ("shop", "answers.shop.test"));
         assert_eq!(account.inboxes.first().and_then(|i| i.address.as_deref()), Some("support@shop.test"));
+        assert_eq!(account.voice.display_name, "Shop");
         let keys: Vec<_> = account.dkim.iter().map(|key| (key.domain.as_str(), key.selector.as_str())).collect();
         assert_eq!(keys, [("shop.test", "r1"), ("shop.test", "e1")]);
     }

@@ -5,8 +5,11 @@ pub mod agent;
 pub mod backup;
 pub mod check;
 mod check_dns;
+mod check_doors;
 mod check_hooks;
+mod check_outbound;
 mod check_reach;
+mod check_sending;
 mod client;
 pub mod conversation;
 pub mod demo;
@@ -18,6 +21,7 @@ mod inspect_auth;
 pub mod preview;
 mod print;
 pub mod queue;
+pub mod relay;
 mod reply;
 pub mod serve;
 pub mod suppression;
@@ -79,6 +83,8 @@ enum Command {
     /// API tokens
     #[command(subcommand)]
     Token(token::TokenCommand),
+    /// Bring one mail from stdin to an ingress: for the pipe of an MTA. $URL and $INGRESS_PASSWORD say where
+    Relay(relay::RelayArgs),
     /// Copy the store of the running daemon into one file
     Backup(backup::BackupArgs),
 }
@@ -87,6 +93,9 @@ enum Command {
 pub fn main() -> ExitCode {
     let cli = match Cli::try_parse() {
         Ok(cli) => cli,
+        Err(error) if error.use_stderr() => {
+            return relay::misused(std::env::args()).unwrap_or_else(|| usage(&error));
+        }
         Err(error) => return usage(&error),
     };
     let config = cli.config;
@@ -104,6 +113,7 @@ pub fn main() -> ExitCode {
         Command::Suppression(command) => suppression::run(&config, command),
         Command::Webhook(command) => webhook::run(&config, command),
         Command::Token(command) => token::run(&config, command),
+        Command::Relay(args) => return relay::run(&args),
         Command::Backup(args) => backup::run(&config, &args),
     };
     match done {

@@ -1,8 +1,8 @@
 //! From the text of a config to its checked form. Pure but for the secrets and files that it is given means to read.
 
 use super::checked::{
-    Account, Certificate, Config, DkimKey, Dns, Endpoint, ForgedPolicy, Http, Inbox, IngressSecrets, Server, Smtp,
-    TEMPLATE_NAMES, TemplateFile, Voice,
+    Account, Certificate, Config, DkimKey, Dns, Endpoint, ForgedPolicy, Http, Inbox, IngressSecret, IngressSecrets,
+    Server, Smtp, TEMPLATE_NAMES, TemplateFile, Voice,
 };
 use super::error::{ConfigError, Source};
 use super::file::{self, File, KeyFile};
@@ -173,7 +173,7 @@ impl Checker<'_> {
             trusted_arc_sealers: account.trusted_arc_sealers.iter().map(|domain| domain.0.clone()).collect(),
             continuity: account.continuity.unwrap_or(true),
             dkim: account.dkim.iter().map(|key| self.dkim(key)).collect::<Checked<_>>()?,
-            ingress: self.ingress(&account.ingress)?,
+            ingress: self.ingress(&account.ingress),
             webhooks: account.webhooks.iter().map(|hook| self.webhook(hook)).collect::<Checked<_>>()?,
             bridge: account.bridge.as_ref().map(|bridge| self.bridge(bridge)).transpose()?,
             inboxes: account.inbox.iter().map(|inbox| self.inbox(inbox, &voice)).collect::<Checked<_>>()?,
@@ -223,15 +223,30 @@ impl Checker<'_> {
         }
     }
 
-    fn ingress(&self, ingress: &file::Ingress) -> Checked<IngressSecrets> {
-        let read = |secret: Option<&Spanned<SecretSource>>| secret.map(|secret| self.secret(secret)).transpose();
-        Ok(IngressSecrets {
-            relay: read(ingress.relay.as_ref().map(|door| &door.password))?,
-            postmark: read(ingress.postmark.as_ref().map(|door| &door.password))?,
-            sendgrid: read(ingress.sendgrid.as_ref().map(|door| &door.password))?,
-            mailgun_signing_key: read(ingress.mailgun.as_ref().map(|door| &door.signing_key))?,
-            mandrill_api_key: read(ingress.mandrill.as_ref().map(|door| &door.api_key))?,
-        })
+    fn ingress(&self, ingress: &file::Ingress) -> IngressSecrets {
+        let read = |secret: Option<&Spanned<SecretSource>>| secret.map(|secret| self.ingress_secret(secret.get_ref()));
+        let (usual, mailgun, sendgrid) =
+            (IngressSecrets::default(), ingress.mailgun.as_ref(), ingress.sendgrid.as_ref());
+        let freshness = mailgun.and_then(|door| door.freshness).map(|time| time.0);
+        let safe_status = sendgrid.and_then(|door| door.safe_status);
+        IngressSecrets {
+            relay: read(ingress.relay.as_ref().map(|door| &door.password)),
+            postmark: read(ingress.postmark.as_ref().map(|door| &door.password)),
+            sendgrid: read(sendgrid.map(|door| &door.password)),
+            sendgrid_safe_status: safe_status.unwrap_or(usual.sendgrid_safe_status),
+            mailgun_signing_key: read(mailgun.map(|door| &door.signing_key)),
+            mailgun_freshness: freshness.unwrap_or(usual.mailgun_freshness),
+            mandrill_api_key: read(ingress.mandrill.as_ref().map(|door| &door.api_key)),
+        }
+    }
+
+    /// One ingress without its secret must not keep the MX from starting.
+    fn ingress_secret(&self, source: &SecretSource) -> IngressSecret {
+        match source.read(self.base, self.surroundings) {
+            Ok(secret) if secret.expose().trim().is_empty() => IngressSecret::Missing("the secret is blank".to_owned()),
+            Ok(secret) => IngressSecret::Ready(secret),
+            Err(reason) => IngressSecret::Missing(reason),
+        }
     }
 
     fn inbox(&self, inbox: &file::Inbox, voice: &Voice) -> Checked<Inbox> {

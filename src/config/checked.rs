@@ -186,13 +186,58 @@ pub struct DkimKey {
 }
 
 /// What opens each HTTP ingress of an account; `None` keeps it shut.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct IngressSecrets {
-    pub relay: Option<Secret>,
-    pub postmark: Option<Secret>,
-    pub sendgrid: Option<Secret>,
-    pub mailgun_signing_key: Option<Secret>,
-    pub mandrill_api_key: Option<Secret>,
+    pub relay: Option<IngressSecret>,
+    pub postmark: Option<IngressSecret>,
+    pub sendgrid: Option<IngressSecret>,
+    /// SendGrid drops a mail at any 4xx: what is wrong on our side answers 503 instead.
+    pub sendgrid_safe_status: bool,
+    pub mailgun_signing_key: Option<IngressSecret>,
+    /// How old a signature of Mailgun may be.
+    pub mailgun_freshness: Duration,
+    pub mandrill_api_key: Option<IngressSecret>,
+}
+
+/// A secret that one ingress needs and nothing else: without it that ingress answers "try again", and mail goes on
+/// coming in by every other door.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum IngressSecret {
+    Ready(Secret),
+    /// Blank or unreadable, and why.
+    Missing(String),
+}
+
+impl IngressSecrets {
+    /// Those that are set up and have no secret: the name, and why.
+    pub fn missing(&self) -> impl Iterator<Item = (&'static str, &str)> {
+        let all = [
+            ("relay", &self.relay),
+            ("postmark", &self.postmark),
+            ("sendgrid", &self.sendgrid),
+            ("mailgun", &self.mailgun_signing_key),
+            ("mandrill", &self.mandrill_api_key),
+        ];
+        all.into_iter().filter_map(|(name, secret)| match secret {
+            Some(IngressSecret::Missing(reason)) => Some((name, reason.as_str())),
+            Some(IngressSecret::Ready(_)) | None => None,
+        })
+    }
+}
+
+impl Default for IngressSecrets {
+    fn default() -> IngressSecrets {
+        IngressSecrets {
+            relay: None,
+            postmark: None,
+            sendgrid: None,
+            sendgrid_safe_status: true,
+            mailgun_signing_key: None,
+            // Mailgun tries again for eight hours, with the signature of the first try.
+            mailgun_freshness: Duration::from_secs(9 * 3600),
+            mandrill_api_key: None,
+        }
+    }
 }
 
 #[derive(Debug, Clone, PartialEq, Eq)]

@@ -223,7 +223,7 @@ pub struct Dkim {
 pub struct Ingress {
     pub relay: Option<Password>,
     pub postmark: Option<Password>,
-    pub sendgrid: Option<Password>,
+    pub sendgrid: Option<Sendgrid>,
     pub mailgun: Option<SigningKey>,
     pub mandrill: Option<ApiKey>,
 }
@@ -236,8 +236,16 @@ pub struct Password {
 
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
+pub struct Sendgrid {
+    pub password: Spanned<SecretSource>,
+    pub safe_status: Option<bool>,
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
 pub struct SigningKey {
     pub signing_key: Spanned<SecretSource>,
+    pub freshness: Option<Time>,
 }
 
 #[derive(Debug, Deserialize)]
@@ -328,8 +336,8 @@ impl File {
 impl Account {
     fn secrets(&self) -> impl Iterator<Item = &Spanned<SecretSource>> {
         let doors = &self.ingress;
-        let passwords =
-            [&doors.relay, &doors.postmark, &doors.sendgrid].into_iter().flatten().map(|door| &door.password);
+        let passwords = [&doors.relay, &doors.postmark].into_iter().flatten().map(|door| &door.password);
+        let sendgrid = doors.sendgrid.iter().map(|door| &door.password);
         let mailgun = doors.mailgun.iter().map(|door| &door.signing_key);
         let mandrill = doors.mandrill.iter().map(|door| &door.api_key);
         let dkim = self.dkim.iter().map(|dkim| &dkim.key);
@@ -338,7 +346,7 @@ impl Account {
         let of_inboxes = self.inbox.iter().filter_map(|inbox| inbox.bridge.as_ref());
         let of_inboxes = of_inboxes.map(|bridge| &bridge.get_ref().password);
         let bridges = self.bridge.iter().map(|bridge| &bridge.password).chain(of_inboxes).chain(recipients);
-        passwords.chain(mailgun).chain(mandrill).chain(dkim).chain(hooks).chain(bridges)
+        passwords.chain(sendgrid).chain(mailgun).chain(mandrill).chain(dkim).chain(hooks).chain(bridges)
     }
 }
 

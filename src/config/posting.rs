@@ -6,11 +6,11 @@ use crate::conversation::model::{Channel, Direction};
 use std::time::Duration;
 
 impl Config {
-    /// Of a message in a conversation of this inbox. One whose inbox left the config goes by mail at once, so that what
-    /// cannot be sent shows on the message.
+    /// Of a message in a conversation of this inbox. One whose inbox or account left the config goes by mail at once, so
+    /// that what cannot be sent shows on the message.
     pub fn posting_of(&self, account: &str, inbox: &str, direction: Direction) -> Posting {
-        let Some(account) = self.accounts.iter().find(|known| known.name == account) else { return Posting::default() };
-        let inbox = account.inboxes.iter().find(|known| known.name == inbox);
+        let account = self.accounts.iter().find(|known| known.name == account);
+        let inbox = account.and_then(|account| account.inboxes.iter().find(|known| known.name == inbox));
         match direction {
             Direction::Outgoing => Posting { to_contact: delay(account, inbox), ..Posting::default() },
             Direction::Incoming => {
@@ -22,11 +22,11 @@ impl Config {
 }
 
 /// A conversation by mail is answered by mail; a chat has its messages first, and without continuity it alone has them.
-fn delay(account: &Account, inbox: Option<&Inbox>) -> Option<Duration> {
-    match inbox {
-        None => Some(Duration::ZERO),
-        Some(Inbox { channel: Channel::Email, .. }) => Some(Duration::ZERO),
-        Some(Inbox { channel: Channel::Widget | Channel::Api, offline_delay, .. }) => {
+fn delay(account: Option<&Account>, inbox: Option<&Inbox>) -> Option<Duration> {
+    match (account, inbox) {
+        (None, _) | (_, None) => Some(Duration::ZERO),
+        (_, Some(Inbox { channel: Channel::Email, .. })) => Some(Duration::ZERO),
+        (Some(account), Some(Inbox { channel: Channel::Widget | Channel::Api, offline_delay, .. })) => {
             account.continuity.then_some(*offline_delay)
         }
     }
@@ -70,7 +70,7 @@ inbox = [{ name = "chat" }, { name = "mail", channel = "email", address = "x@bol
         check("acme", "gone", Some(0));
         check("bolt", "chat", None);
         check("bolt", "mail", Some(0));
-        check("gone", "mail", None);
+        check("gone", "mail", Some(0));
     }
 
     #[test]

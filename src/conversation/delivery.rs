@@ -70,7 +70,8 @@ pub struct Posting {
     pub cc: Vec<String>,
     /// A message of a contact or participant: the agents whom it concerns are told by mail.
     pub notify_agents: bool,
-    /// REQUIRETLS (RFC 8689) of the mail that is answered.
+    /// REQUIRETLS (RFC 8689): of a mail that came in, that it came so, and its answers go so; of an agent's mail, that it
+    /// goes on so.
     pub require_tls: bool,
 }
 

@@ -64,12 +64,13 @@ impl Keys {
 
     /// The reverse-path of a queue entry: `bounce+<hex>@inbound_domain`, good for [`BOUNCE_LIFE`].
     pub fn bounce_address(&self, entry: Id, inbound_domain: &str) -> String {
-        let mac = self.mac(Purpose::Bounce, &entry.0.to_be_bytes());
+        let mac = self.bounce_mac(entry, inbound_domain);
         format!("bounce+{:016x}{}@{inbound_domain}", entry.0, head(&mac, 16))
     }
 
-    /// The queue entry that a local part is the bounce token of; its age is the entry's own.
-    pub fn bounced_entry(&self, local: &str) -> Option<Id> {
+    /// The queue entry that a local part is the bounce token of, at the domain it was made for: of two accounts, one's token
+    /// is as unknown at the other's domain as any other word. Its age is the entry's own.
+    pub fn bounced_entry(&self, local: &str, domain: &str) -> Option<Id> {
         let rest = local.get(..6).filter(|word| word.eq_ignore_ascii_case("bounce")).and_then(|_| local.get(6..))?;
         let digits = rest.strip_prefix(['+', '.', '-', '='])?.to_ascii_lowercase();
         if digits.len() != 48 || !digits.bytes().all(|digit| digit.is_ascii_hexdigit()) {
@@ -77,7 +78,7 @@ impl Keys {
         }
         let (id, given) = digits.split_at(16);
         let entry = Id(i64::from_str_radix(id, 16).ok()?);
-        let expected = head(&self.mac(Purpose::Bounce, &entry.0.to_be_bytes()), 16);
+        let expected = head(&self.bounce_mac(entry, domain), 16);
         constant_time::verify_slices_are_equal(expected.as_bytes(), given.as_bytes()).ok().map(|()| entry)
     }
 
@@ -90,6 +91,11 @@ impl Keys {
     pub fn verify(&self, purpose: Purpose, subject: &str, until: UnixMs, now: UnixMs, signature: &str) -> bool {
         let expected = self.sign(purpose, subject, until);
         now <= until && constant_time::verify_slices_are_equal(expected.as_bytes(), signature.as_bytes()).is_ok()
+    }
+
+    fn bounce_mac(&self, entry: Id, domain: &str) -> hmac::Tag {
+        let domain = domain.to_ascii_lowercase();
+        self.mac(Purpose::Bounce, &[&entry.0.to_be_bytes(), domain.as_bytes()].concat())
     }
 
     fn mac(&self, purpose: Purpose, subject: &[u8]) -> hmac::Tag {
@@ -125,11 +131,12 @@ mod tests {
         let local = address.strip_suffix("@r.example").expect("the domain stands last");
         assert!(local.len() <= 64, "RFC 5321 §4.5.3.1.1");
         for spelling in [local.to_owned(), local.to_uppercase(), local.replace('+', "-")] {
-            assert_eq!(keys.bounced_entry(&spelling), Some(Id(7_466_000_000_000_123)), "{spelling}");
+            assert_eq!(keys.bounced_entry(&spelling, "R.example"), Some(Id(7_466_000_000_000_123)), "{spelling}");
         }
-        assert_eq!(Keys::new(&[8; 32]).bounced_entry(local), None);
+        assert_eq!(keys.bounced_entry(local, "other.example"), None);
+        assert_eq!(Keys::new(&[8; 32]).bounced_entry(local, "r.example"), None);
         for wrong in [&local[..local.len() - 1], "bounce+", "reply+00", &local.replace('a', "b"), "bounce+é"] {
-            assert!(wrong == local || keys.bounced_entry(wrong).is_none(), "{wrong}");
+            assert!(wrong == local || keys.bounced_entry(wrong, "r.example").is_none(), "{wrong}");
         }
     }
 

@@ -33,6 +33,19 @@ impl ReplyToken {
         ReplyToken::from_local_part(address.local())
     }
 
+    /// The token in a Message-ID of Chatwoot: `conversation/{uuid}/messages/{id}@…` or
+    /// `account/{id}/conversation/{uuid}@…`.
+    pub fn in_message_id(id: &str) -> Option<ReplyToken> {
+        let (left, _) = id.rsplit_once('@')?;
+        let words: Vec<&str> = left.split('/').collect();
+        match words.as_slice() {
+            ["conversation", uuid, "messages", _] | ["account", _, "conversation", uuid] => {
+                ReplyToken::from_digits(uuid)
+            }
+            _ => None,
+        }
+    }
+
     /// The address that carries this token.
     pub fn address(&self, inbound_domain: &str) -> String {
         format!("reply+{self}@{inbound_domain}")

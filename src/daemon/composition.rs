@@ -108,7 +108,7 @@ impl Running {
         let webhooks = webhooks::start(Arc::clone(&hooks), stop.clone());
         let watched = Arc::clone(&config);
         tasks.spawn(tls.watch(move || watched.load().tls.clone(), stop.clone()));
-        let surface = Surface { demo, ..Surface::new(store.clone(), config, clock, metrics) };
+        let surface = Surface { demo, ..Surface::new(Arc::clone(&services), metrics) };
         let http = addresses(&sockets.http);
         http::start(&surface, Doors { tcp: sockets.http, owner: sockets.owner }, &surfaces, &tasks)?;
         Ok(Running { services, mail, filing, sending, outbound, hooks, webhooks, http, store, stop, surfaces, tasks })

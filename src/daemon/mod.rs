@@ -4,6 +4,7 @@ pub mod composition;
 pub mod demo;
 mod descriptors;
 mod error;
+mod published_keys;
 mod reload;
 pub mod serve;
 mod service_manager;

@@ -25,7 +25,11 @@ enum Refused {
 
 /// Takes the file's config, or says in the log why not. Running sessions keep the limits they began with.
 pub fn reload(path: &Path, running: &Running) {
-    match take(path, running) {
+    let taken = take(path, running);
+    if taken.is_ok() {
+        super::serve::warn_of_ingresses(&running.services.config.load());
+    }
+    match taken {
         Ok(ignored) if ignored.is_empty() => tracing::info!(path = %path.display(), "the config was reloaded"),
         Ok(ignored) => {
             let keys = ignored.join(", ");

@@ -3,7 +3,7 @@
 use super::composition::{Ingredients, Running};
 use super::error::StartError;
 use super::sockets::Sockets;
-use super::{descriptors, reload, service_manager, telemetry};
+use super::{descriptors, published_keys, reload, service_manager, telemetry};
 use crate::clock::Clock;
 use crate::config::{self, checked::Config};
 use crate::dns::Resolver;
@@ -43,14 +43,18 @@ async fn serve(config_file: &Path, config: Config, handed_over: Vec<(String, Bou
     let store = Store::open(&config.server.data_dir, Clock::System)?;
     let sockets = Sockets::bind(&config, handed_over)?;
     let resolver = Resolver::new(&config.dns.servers)?;
-    let running = Running::start(Ingredients { config, clock: Clock::System, sockets, store, resolver, demo: None })?;
+    let ingredients =
+        Ingredients { config, clock: Clock::System, sockets, store, resolver: resolver.clone(), demo: None };
+    let running = Running::start(ingredients)?;
     announce(&running);
+    published_keys::look_at_all(running.services.config.load_full(), resolver.clone());
     let stop_watchdog = CancellationToken::new();
     let watchdog = tokio::spawn(service_manager::feed_watchdog(stop_watchdog.clone()));
     service_manager::ready("accepting mail");
     while let Asked::Reload = signals.next().await {
         service_manager::reloading();
         reload::reload(config_file, &running);
+        published_keys::look_at_all(running.services.config.load_full(), resolver.clone());
         service_manager::ready("accepting mail");
     }
     service_manager::stopping();
@@ -68,6 +72,22 @@ fn announce(running: &Running) {
     }
     for address in running.http_addresses() {
         tracing::info!(door = "http", %address, "listening");
+    }
+    warn_of_ingresses(&running.services.config.load());
+}
+
+/// One ingress without its secret does not keep the others from taking mail, so somebody has to be told.
+pub(super) fn warn_of_ingresses(config: &Config) {
+    for account in &config.accounts {
+        for (ingress, reason) in account.ingress.missing() {
+            let account = &account.name;
+            tracing::error!(
+                account,
+                ingress,
+                reason,
+                "an ingress has no secret and defers all its mail; run replyd check"
+            );
+        }
     }
 }
 

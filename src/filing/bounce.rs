@@ -111,6 +111,7 @@ mod tests {
             phase: None,
             held: false,
             uncertain: false,
+            urgent: false,
             created_at: UnixMs(0),
             due_at: None,
             give_up_at: UnixMs(0),

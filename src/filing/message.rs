@@ -115,7 +115,10 @@ fn message(parts: &Parts<'_>, direction: Direction, author: Author, content: Con
         email: Some(email),
         idempotency_key: None,
         uploads: Vec::new(),
-        posting: if is_told { (parts.posting)(direction) } else { Posting::default() },
+        posting: Posting {
+            require_tls: parts.entry.require_tls,
+            ..if is_told { (parts.posting)(direction) } else { Posting::default() }
+        },
     }
 }
 

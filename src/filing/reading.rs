@@ -237,7 +237,7 @@ impl Filer<'_> {
 /// The queue entry that the recipient is the bounce token of; a token opens its account's inbound domain only.
 fn bounce_token(entry: &LedgerEntry, account: &Account, keys: &Keys) -> Option<Id> {
     let (local, domain) = entry.envelope_to.as_deref()?.rsplit_once('@')?;
-    keys.bounced_entry(local).filter(|_| domain == account.inbound_domain)
+    keys.bounced_entry(local, domain).filter(|_| domain == account.inbound_domain)
 }
 
 /// Sent by us: a machine brings it back, or a person had it resent. Both signs are keyed, so no stranger's mail has one.
@@ -248,7 +248,8 @@ fn is_own(mail: &ParsedMail, account: &Account, keys: &Keys) -> bool {
 
 fn is_from_our_token(mail: &ParsedMail, account: &Account, keys: &Keys) -> bool {
     let is_own = |address: Address| {
-        let is_token = ReplyToken::of(&address).is_some() || keys.bounced_entry(address.local()).is_some();
+        let is_token =
+            ReplyToken::of(&address).is_some() || keys.bounced_entry(address.local(), address.domain()).is_some();
         is_token && address.domain() == account.inbound_domain
     };
     mail.mailboxes("from").iter().filter_map(|mailbox| mailbox.address()).any(is_own)

@@ -7,9 +7,10 @@
 //! An agent writes as an agent only with proof, and only to the own token: what an agent sends elsewhere in a conversation
 //! is nobody's answer yet, and never the contact's word.
 
-use super::wanted::{Wanted, token_in_message_id};
+use super::wanted::Wanted;
 use crate::conversation::id::Id;
 use crate::conversation::model::{AuthorKind, Channel};
+use crate::conversation::reply_token::ReplyToken;
 use crate::mail::automatic::Class;
 use crate::store::unit::{AgentRef, Destination, RoutingEvidence};
 
@@ -200,7 +201,7 @@ fn existing(case: &Case<'_>, evidence: &RoutingEvidence) -> Option<(Id, &'static
     }
     let joined = |wanted: &String| {
         let same = evidence.by_message_id.iter().filter(|(id, _)| id == wanted).map(|(_, id)| *id);
-        let of_chatwoot = token_in_message_id(wanted).and_then(by_token);
+        let of_chatwoot = ReplyToken::in_message_id(wanted).and_then(by_token);
         same.chain(of_chatwoot)
             .find(|id| evidence.sender_takes_part.contains(id) || proven_agent(case, evidence).is_some())
     };

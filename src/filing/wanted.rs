@@ -9,6 +9,7 @@ use crate::mail::address::Address;
 use crate::mail::mailboxes;
 use crate::mail::msg_id::MsgId;
 use crate::mail::parsed::ParsedMail;
+use crate::mail::traces::RECIPIENT_FIELDS;
 
 /// What the store is asked about.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -32,7 +33,7 @@ impl Wanted {
 
     /// All tokens, best first.
     pub fn tokens(&self) -> Vec<ReplyToken> {
-        let of_ids = self.message_ids.iter().filter_map(|id| token_in_message_id(id)).take(TOKENS_MAX);
+        let of_ids = self.message_ids.iter().filter_map(|id| ReplyToken::in_message_id(id)).take(TOKENS_MAX);
         self.envelope_token.into_iter().chain(self.header_tokens.iter().copied()).chain(of_ids).collect()
     }
 }
@@ -51,7 +52,7 @@ fn replied_to(mail: &ParsedMail) -> Vec<MsgId> {
 /// Tokens of the reply addresses that the header names, best field first.
 pub fn header_tokens(mail: &ParsedMail) -> Vec<ReplyToken> {
     let mut tokens: Vec<ReplyToken> = Vec::new();
-    let of_fields = FIELDS.iter().flat_map(|name| mail.all(name)).flat_map(|value| {
+    let of_fields = RECIPIENT_FIELDS.iter().copied().flatten().flat_map(|name| mail.all(name)).flat_map(|value| {
         let mut found = Vec::new();
         mailboxes::parse(value, &mut found);
         found.into_iter().filter_map(|mailbox| token_of(&mailbox.email))
@@ -68,29 +69,6 @@ fn token_of(address: &str) -> Option<ReplyToken> {
     Address::parse(address).ok().and_then(|address| ReplyToken::of(&address))
 }
 
-/// `conversation/{uuid}/messages/{id}@…` and `account/{id}/conversation/{uuid}@…`.
-pub fn token_in_message_id(id: &str) -> Option<ReplyToken> {
-    let (left, _) = id.rsplit_once('@')?;
-    let words: Vec<&str> = left.split('/').collect();
-    match words.as_slice() {
-        ["conversation", uuid, "messages", _] | ["account", _, "conversation", uuid] => ReplyToken::from_digits(uuid),
-        _ => None,
-    }
-}
-
-const FIELDS: [&str; 11] = [
-    "x-original-to",
-    "delivered-to",
-    "x-gm-original-to",
-    "envelope-to",
-    "x-envelope-to",
-    "x-forwarded-to",
-    "resent-to",
-    "resent-cc",
-    "to",
-    "cc",
-    "bcc",
-];
 /// A mail may name any number of tokens; each is a question to the store.
 const TOKENS_MAX: usize = 50;
 

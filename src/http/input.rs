@@ -9,12 +9,14 @@ use axum::http::{StatusCode, header};
 use http_body_util::{BodyExt, LengthLimitError, Limited};
 use serde::de::DeserializeOwned;
 use std::str::FromStr;
+use tokio::sync::OwnedSemaphorePermit;
 
 /// A JSON body.
 pub struct Body<T>(pub T);
 
-/// A JSON body that may carry files. Only so many larger ones than usual are read at a time.
-pub struct LargeBody<T>(pub T);
+/// A JSON body that may carry files. Of those that are larger than usual only a few are in memory at a time: the place
+/// is the handler's to keep until it is done.
+pub struct LargeBody<T>(pub T, pub Option<OwnedSemaphorePermit>);
 
 /// The query of a URL.
 pub struct Query<T>(pub T);
@@ -37,10 +39,8 @@ impl<T: DeserializeOwned> FromRequest<Surface> for LargeBody<T> {
         let length =
             request.headers().get(header::CONTENT_LENGTH).and_then(|length| length.to_str().ok()?.parse().ok());
         let is_usual = length.is_some_and(|length: usize| length <= BODY_OCTETS_MAX);
-        let place = if is_usual { None } else { surface.large_bodies.acquire().await.ok() };
-        let body = read(request, LARGE_BODY_OCTETS_MAX).await.map(LargeBody);
-        drop(place);
-        body
+        let place = if is_usual { None } else { surface.large_bodies.clone().acquire_owned().await.ok() };
+        read(request, LARGE_BODY_OCTETS_MAX).await.map(|body| LargeBody(body, place))
     }
 }
 
@@ -61,10 +61,15 @@ fn unreadable(error: &(dyn std::error::Error + Send + Sync + 'static), octets_ma
 fn refused(error: &serde_json::Error) -> ApiError {
     match error.classify() {
         serde_json::error::Category::Data => {
-            ApiError::new(StatusCode::UNPROCESSABLE_ENTITY, "invalid", error.to_string())
+            ApiError::new(StatusCode::UNPROCESSABLE_ENTITY, "invalid", seen(&error.to_string()))
         }
         _ => ApiError::new(StatusCode::BAD_REQUEST, "not_json", format!("the body is not JSON: {error}")),
     }
+}
+
+/// What a caller sent is repeated in the message, and may end in a terminal.
+fn seen(message: &str) -> String {
+    message.chars().map(|c| if c.is_control() { '\u{fffd}' } else { c }).collect()
 }
 
 impl<S: Send + Sync, T: DeserializeOwned> FromRequestParts<S> for Query<T> {
@@ -73,7 +78,7 @@ impl<S: Send + Sync, T: DeserializeOwned> FromRequestParts<S> for Query<T> {
     async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Query<T>, ApiError> {
         axum::extract::Query::<T>::try_from_uri(&parts.uri)
             .map(|query| Query(query.0))
-            .map_err(|error| ApiError::new(StatusCode::UNPROCESSABLE_ENTITY, "invalid", error.body_text()))
+            .map_err(|error| ApiError::new(StatusCode::UNPROCESSABLE_ENTITY, "invalid", seen(&error.body_text())))
     }
 }
 
@@ -148,6 +153,14 @@ mod tests {
         assert_eq!(line("subject", Some("  Grüße ".into())), Ok(Some("Grüße".into())));
         assert_eq!(line("subject", Some("x".repeat(LINE_OCTETS_MAX))).map(|l| l.map(|l| l.len())), Ok(Some(990)));
         assert_eq!(line("subject", Some("  ".into())), Ok(None));
+    }
+
+    #[test]
+    fn what_is_wrong_is_told_without_control_characters() {
+        let error =
+            serde_json::from_str::<crate::conversation::model::Status>("\"a\\u001b[2J\\n\"").expect_err("no status");
+        let told = refused(&error).message;
+        assert!(told.contains("a\u{fffd}[2J\u{fffd}") && !told.contains(char::is_control), "{told:?}");
     }
 
     #[test]

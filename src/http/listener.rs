@@ -7,18 +7,26 @@ use super::surface::Surface;
 use super::unread::Unread;
 use crate::net::listen::{Acceptor, Bound};
 use crate::net::stream::Socket;
+use hyper::Request;
+use hyper::body::Incoming;
 use hyper::server::conn::http1;
+use hyper::service::Service;
 use hyper_util::rt::{TokioIo, TokioTimer};
 use hyper_util::service::TowerToHyperService;
 use std::io;
+use std::net::IpAddr;
 use std::os::unix::fs::PermissionsExt;
 use std::os::unix::net::{UnixListener, UnixStream};
 use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
-use tokio::sync::Semaphore;
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
+
+/// From where a connection comes; `None` over the Unix socket.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct PeerAddress(pub Option<IpAddr>);
 
 /// Where the surface is reached.
 #[derive(Debug)]
@@ -69,7 +77,7 @@ async fn accept(
 ) {
     let places = Arc::new(Semaphore::new(CONNECTIONS_MAX));
     loop {
-        let (socket, place) = tokio::select! {
+        let (socket, peer, place) = tokio::select! {
             () = stop.cancelled() => return,
             connected = next(&mut acceptor, &places) => connected,
         };
@@ -78,17 +86,20 @@ async fn accept(
         }
         let (service, stop) = (service.clone(), stop.clone());
         tasks.spawn(async move {
-            serve(socket, service, stop).await;
+            serve(socket, PeerAddress(peer), service, stop).await;
             drop(place);
         });
     }
 }
 
 /// A free place first, then a connection: those beyond wait in the kernel.
-async fn next(acceptor: &mut Acceptor, places: &Arc<Semaphore>) -> (Socket, Option<tokio::sync::OwnedSemaphorePermit>) {
+async fn next(
+    acceptor: &mut Acceptor,
+    places: &Arc<Semaphore>,
+) -> (Socket, Option<IpAddr>, Option<OwnedSemaphorePermit>) {
     let place = places.clone().acquire_owned().await.ok();
-    let (socket, _) = acceptor.accept(|error| tracing::warn!(%error, "cannot accept an HTTP connection")).await;
-    (socket, place)
+    let (socket, peer) = acceptor.accept(|error| tracing::warn!(%error, "cannot accept an HTTP connection")).await;
+    (socket, peer.map(|peer| peer.ip().to_canonical()), place)
 }
 
 /// The file's mode keeps others out; the kernel's word on the peer makes sure, wherever the socket was moved to.
@@ -98,11 +109,11 @@ fn may_enter(door: Door, socket: &Socket) -> bool {
     stream.peer_cred().is_ok_and(|peer| peer.uid() == own || peer.uid() == 0)
 }
 
-async fn serve(socket: Socket, service: axum::Router, stop: CancellationToken) {
+async fn serve(socket: Socket, peer: PeerAddress, service: axum::Router, stop: CancellationToken) {
     let mut http = http1::Builder::new();
     http.timer(TokioTimer::new()).header_read_timeout(HEADER_TIMEOUT).max_buf_size(HEADER_OCTETS_MAX);
-    let connection =
-        http.serve_connection(TokioIo::new(Unread::new(socket, READER_PATIENCE)), TowerToHyperService::new(service));
+    let service = Named { peer, service: TowerToHyperService::new(service) };
+    let connection = http.serve_connection(TokioIo::new(Unread::new(socket, READER_PATIENCE)), service);
     let mut connection = std::pin::pin!(connection);
     // Errors here are the peer's: it broke off or spoke no HTTP.
     let ended = tokio::select! {
@@ -112,6 +123,23 @@ async fn serve(socket: Socket, service: axum::Router, stop: CancellationToken) {
     if ended.is_none() {
         connection.as_mut().graceful_shutdown();
         let _ = connection.await;
+    }
+}
+
+/// A service whose requests carry the address of their connection.
+struct Named {
+    peer: PeerAddress,
+    service: TowerToHyperService<axum::Router>,
+}
+
+impl Service<Request<Incoming>> for Named {
+    type Response = <TowerToHyperService<axum::Router> as Service<Request<Incoming>>>::Response;
+    type Error = <TowerToHyperService<axum::Router> as Service<Request<Incoming>>>::Error;
+    type Future = <TowerToHyperService<axum::Router> as Service<Request<Incoming>>>::Future;
+
+    fn call(&self, mut request: Request<Incoming>) -> Self::Future {
+        request.extensions_mut().insert(self.peer);
+        self.service.call(request)
     }
 }
 

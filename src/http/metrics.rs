@@ -1,9 +1,11 @@
 //! `/metrics`: the counters of the doors, and how the store is, in OpenMetrics text.
 
 use super::surface::Surface;
+use crate::clock::UnixMs;
 use crate::net::counters::Counters;
 use crate::net::tls::Tls;
 use crate::store::Store;
+use crate::store::outgoing::Backlog;
 use axum::extract::State;
 use axum::http::header;
 use axum::response::{IntoResponse, Response};
@@ -39,6 +41,14 @@ struct StoreGauges {
     commits: Gauge,
     units: Gauge,
     commits_failed: Gauge,
+    queue_messages: Family<QueueLabels, Gauge>,
+    queue_oldest_seconds: Gauge,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct QueueLabels {
+    /// `waiting`, `queued`, `deferred`, and `held` whichever it is of these.
+    state: &'static str,
 }
 
 impl Metrics {
@@ -58,6 +68,9 @@ impl Metrics {
         registry.register("store_commits", "Commits since the start", store.commits.clone());
         registry.register("store_units", "Units of work in them: by commits, the batch size", store.units.clone());
         registry.register("store_commits_failed", "Commits that failed", store.commits_failed.clone());
+        registry.register("queue_messages", "Outgoing mail that has not ended", store.queue_messages.clone());
+        let help = "Age of the oldest mail that is to be sent, or 0";
+        registry.register("queue_oldest_seconds", help, store.queue_oldest_seconds.clone());
         let certificates = Family::default();
         let help = "When a certificate ceases to be valid, in seconds since the Unix epoch";
         registry.register("cert_not_after_seconds", help, certificates.clone());
@@ -65,8 +78,11 @@ impl Metrics {
         Metrics { registry, store, tls, certificates }
     }
 
-    fn text(&self, store: &Store) -> Result<String, std::fmt::Error> {
+    fn text(&self, store: &Store, queue: Option<Backlog>, now: UnixMs) -> Result<String, std::fmt::Error> {
         self.store.read(store);
+        if let Some(queue) = queue {
+            self.store.show(queue, now);
+        }
         for (file, not_after) in self.tls.not_after() {
             let labels = CertificateLabels { file: file.display().to_string() };
             self.certificates.get_or_create(&labels).set(not_after.seconds());
@@ -78,6 +94,15 @@ impl Metrics {
 }
 
 impl StoreGauges {
+    fn show(&self, queue: Backlog, now: UnixMs) {
+        let Backlog { waiting, queued, deferred, held, oldest } = queue;
+        for (state, count) in [("waiting", waiting), ("queued", queued), ("deferred", deferred), ("held", held)] {
+            let count = i64::try_from(count).unwrap_or(i64::MAX);
+            self.queue_messages.get_or_create(&QueueLabels { state }).set(count);
+        }
+        self.queue_oldest_seconds.set(oldest.map_or(0, |oldest| (now.0 - oldest.0).max(0) / 1000));
+    }
+
     fn read(&self, store: &Store) {
         self.healthy.set(i64::from(store.health().is_ok()));
         self.commits_waiting.set(i64::try_from(store.commits_waiting()).unwrap_or(i64::MAX));
@@ -99,7 +124,9 @@ impl StoreGauges {
 #[utoipa::path(get, path = "/metrics",
     responses((status = 200, description = "OpenMetrics text", content_type = "application/openmetrics-text")))]
 pub async fn metrics(State(surface): State<Surface>) -> Response {
-    match surface.metrics.text(&surface.store) {
+    // A store that cannot be read shows what it showed last: the other figures say why.
+    let queue = surface.store.backlog().await.ok();
+    match surface.metrics.text(&surface.store, queue, surface.clock.now()) {
         // prometheus-client writes OpenMetrics, which scrapers must be told.
         Ok(text) => ([(header::CONTENT_TYPE, "application/openmetrics-text; version=1.0.0; charset=utf-8")], text)
             .into_response(),

@@ -5,6 +5,7 @@ pub mod api;
 pub mod caller;
 pub mod error;
 pub mod health;
+pub mod ingress;
 pub mod input;
 pub mod listener;
 pub mod metrics;

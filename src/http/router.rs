@@ -3,7 +3,7 @@
 use super::caller::Door;
 use super::error::ApiError;
 use super::surface::Surface;
-use super::{api, health, metrics, openapi, page, public};
+use super::{api, health, ingress, metrics, openapi, page, public};
 use axum::Router;
 use axum::extract::Request;
 use axum::http::{HeaderName, HeaderValue, StatusCode, header};
@@ -84,7 +84,9 @@ pub fn router(surface: Surface, door: Door) -> Router {
                 "this path has other methods; see /openapi.json",
             )
         });
-    router.layer(from_fn(move |request, next| through(door, request, next))).with_state(surface)
+    let router = router.layer(from_fn(move |request, next| through(door, request, next)));
+    // They answer as others promised, and a mail takes longer than a call.
+    router.merge(ingress::router()).with_state(surface)
 }
 
 async fn through(door: Door, mut request: Request, next: Next) -> Response {

@@ -5,6 +5,8 @@ use crate::config::checked::{Account, Config};
 use crate::http::error::ApiError;
 use crate::http::metrics::Metrics;
 use crate::http::page::mailboxes::DemoPages;
+use crate::inbound::Services;
+use crate::net::permits::ContentBudget;
 use crate::store::Store;
 use arc_swap::ArcSwap;
 use std::sync::Arc;
@@ -24,6 +26,10 @@ pub struct Surface {
     pub mail_readers: Arc<Semaphore>,
     /// Bodies with files are held in memory whole: so many at once.
     pub large_bodies: Arc<Semaphore>,
+    /// The doors for mail: ingresses bring theirs to it.
+    pub inbound: Arc<Services>,
+    /// What requests to ingresses hold in memory.
+    pub request_memory: Arc<ContentBudget>,
     /// Places for those who listen to events: each holds a task and a few frames.
     pub event_feeds: Arc<Semaphore>,
     /// Ends what would answer for ever.
@@ -33,11 +39,13 @@ pub struct Surface {
 }
 
 impl Surface {
-    pub fn new(store: Store, config: Arc<ArcSwap<Config>>, clock: Clock, metrics: Arc<Metrics>) -> Surface {
+    pub fn new(inbound: Arc<Services>, metrics: Arc<Metrics>) -> Surface {
         Surface {
-            store,
-            config,
-            clock,
+            store: inbound.store.clone(),
+            config: Arc::clone(&inbound.config),
+            clock: inbound.clock.clone(),
+            inbound,
+            request_memory: Arc::default(),
             metrics,
             mail_readers: Arc::new(Semaphore::new(MAIL_READERS)),
             large_bodies: Arc::new(Semaphore::new(LARGE_BODIES)),
@@ -59,5 +67,5 @@ impl Surface {
 }
 
 const MAIL_READERS: usize = 4;
-const LARGE_BODIES: usize = 4;
+const LARGE_BODIES: usize = 2;
 const EVENT_FEEDS_MAX: usize = 128;

@@ -1,5 +1,6 @@
 //! What the ledger and the log learn of mail that was offered and not accepted.
 
+use super::receive::Words;
 use super::services::Services;
 use crate::conversation::model::{Ingress, Outcome};
 use crate::store::ledger::Refusal;
@@ -33,8 +34,24 @@ pub(super) struct Offer<'a> {
 pub(super) enum End<'a> {
     /// Where we said no, and the line we said.
     Refused { stage: &'static str, line: &'a str, reason: &'a str },
+    /// Another door than SMTP said so.
+    Answered { outcome: Outcome, said: &'a str, reason: &'a str },
     /// The connection ended before an answer was due.
     Cut { reason: &'a str },
+}
+
+impl<'a> End<'a> {
+    /// A refusal of policy, in the words of the door: whether it is for good or for now is what the SMTP reply says.
+    pub fn refused(stage: &'static str, line: &'a str, words: Option<Words>, reason: &'a str) -> End<'a> {
+        match words {
+            None => End::Refused { stage, line, reason },
+            Some(words) if line.starts_with('4') => {
+                End::Answered { outcome: Outcome::Deferred, said: words.try_again, reason }
+            }
+            // Nobody but the ledger hears of it: a provider that is told so would bring the mail again and again.
+            Some(words) => End::Answered { outcome: Outcome::Rejected, said: words.taken, reason },
+        }
+    }
 }
 
 /// Counts, logs and enters one refusal.
@@ -45,6 +62,7 @@ pub(super) fn refuse(services: &Services, origin: &Origin, offer: &Offer<'_>, en
             let outcome = if line.starts_with('4') { Outcome::Deferred } else { Outcome::Rejected };
             (outcome, reason, line.to_owned())
         }
+        End::Answered { outcome, said, reason } => (outcome, reason, said.to_owned()),
         // The peer heard neither yes nor no and will come again.
         End::Cut { reason } => (Outcome::Deferred, reason, String::new()),
     };

@@ -10,7 +10,9 @@
 //! The session shell decides nothing about mail: `smtp` knows the protocol, `policy` decides from evidence, the store
 //! commits. What was refused while a mail was offered is in the ledger as well.
 
+pub mod addressee;
 mod content_buffer;
+pub mod doorstep;
 mod header;
 mod ledger;
 mod listener;

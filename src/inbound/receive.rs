@@ -9,9 +9,11 @@ use super::services::Services;
 use crate::config::checked::ForgedPolicy;
 use crate::conversation::id::Id;
 use crate::mail::address::email_key;
+use crate::mail::{identity, line_end};
 use crate::sender_auth::{AuthResults, Check, Verdict};
 use crate::smtp::reply::{self, Reply};
 use crate::store::unit::{Acceptance, AcceptedEntry};
+use std::borrow::Cow;
 use std::net::IpAddr;
 use std::time::Instant;
 
@@ -23,11 +25,22 @@ pub struct Offered {
     pub origin: Origin,
     /// Whose address SPF asks about: `None` when the peer is one of our own relays and named no client.
     pub author_ip: Option<IpAddr>,
-    /// Empty for the null reverse-path.
-    pub envelope_from: String,
+    /// Empty for the null reverse-path; `None` where a door told no envelope.
+    pub envelope_from: Option<String>,
     pub recipients: Vec<Recipient>,
+    /// REQUIRETLS (RFC 8689): answers to it go under TLS only.
+    pub require_tls: bool,
     pub content: Content,
     pub answering: Answering,
+    /// What the peer hears, where that is no SMTP reply.
+    pub words: Option<Words>,
+}
+
+/// How a door that is not SMTP answers, as the ledger tells it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Words {
+    pub taken: &'static str,
+    pub try_again: &'static str,
 }
 
 /// What became of the mail for one recipient.
@@ -84,6 +97,7 @@ fn lost() -> Received {
 #[derive(Debug)]
 struct Evidence {
     message_id: Option<String>,
+    identity: Option<[u8; 32]>,
     auth: serde_json::Value,
     /// The author's domain asks to refuse this mail.
     refusable: bool,
@@ -97,22 +111,26 @@ async fn examine(services: &Services, offered: &Offered) -> Result<Evidence, Con
     let trusted_sealers = sealers_trusted_by_all(services, &offered.recipients);
     let limits = services.limits();
     let examiner = async |raw: &[u8]| {
+        // A pipe brings LF, and signatures are made over CRLF. Over SMTP the octets are what was signed.
+        let signed = offered.words.map_or(Cow::Borrowed(raw), |_| line_end::with_crlf(raw));
         let check = Check {
             ip: offered.author_ip,
             helo: offered.origin.helo.as_deref().unwrap_or_default(),
-            mail_from: &offered.envelope_from,
-            raw,
+            mail_from: offered.envelope_from.as_deref().unwrap_or_default(),
+            raw: &signed,
             now: services.clock.now().seconds(),
             limits: &limits,
             trusted_sealers: &trusted_sealers,
         };
-        (message_id(raw).map(|id| id.to_string()), services.verifier.verify(check).await)
+        let results = services.verifier.verify(check).await;
+        (message_id(raw).map(|id| id.to_string()), identity::authored(raw), results)
     };
     let begun = services.clock.monotonic();
-    let (message_id, results) = offered.content.read(&services.large_mails, examiner).await?;
+    let (message_id, identity, results) = offered.content.read(&services.large_mails, examiner).await?;
     count(services, &results, begun);
     Ok(Evidence {
         message_id,
+        identity,
         // Without the author's address SPF was not asked, and what was not asked cannot prove a forgery.
         refusable: results.refusable() && offered.author_ip.is_some(),
         author_domain: results.dmarc.domain.clone(),
@@ -170,7 +188,7 @@ fn defer(services: &Services, offered: &Offered, error: &ContentError) -> Receiv
     let reply = reply::not_stored();
     for recipient in &offered.recipients {
         let offer = Offer {
-            envelope_from: Some(&offered.envelope_from),
+            envelope_from: offered.envelope_from.as_deref(),
             envelope_to: Some(&recipient.address),
             account: Some(&recipient.account),
             size: Some(offered.content.octets()),
@@ -182,7 +200,7 @@ fn defer(services: &Services, offered: &Offered, error: &ContentError) -> Receiv
             services,
             &offered.origin,
             &offer,
-            End::Refused { stage: STAGE, line: &reply.to_string(), reason: &reason },
+            End::refused(STAGE, &reply.to_string(), offered.words, &reason),
         );
     }
     Received::Refused(reply)
@@ -194,11 +212,14 @@ const STAGE: &str = "end_of_content";
 #[derive(Debug)]
 struct Envelope {
     origin: Origin,
-    envelope_from: String,
+    envelope_from: Option<String>,
     message_id: Option<String>,
     size: u64,
     sha256: [u8; 32],
+    identity: Option<[u8; 32]>,
     auth: serde_json::Value,
+    require_tls: bool,
+    words: Option<Words>,
 }
 
 impl Envelope {
@@ -209,13 +230,16 @@ impl Envelope {
             message_id: evidence.message_id.clone(),
             size: offered.content.octets(),
             sha256: offered.content.sha256(),
+            identity: evidence.identity,
             auth: evidence.auth.clone(),
+            require_tls: offered.require_tls,
+            words: offered.words,
         }
     }
 
     fn refuse(&self, services: &Services, recipient: &Recipient, reply: &Reply, reason: &str) {
         let offer = Offer {
-            envelope_from: Some(&self.envelope_from),
+            envelope_from: self.envelope_from.as_deref(),
             envelope_to: Some(&recipient.address),
             account: Some(&recipient.account),
             message_id: self.message_id.as_deref(),
@@ -223,8 +247,7 @@ impl Envelope {
             sha256: Some(self.sha256),
             auth: Some(&self.auth),
         };
-        let end = End::Refused { stage: STAGE, line: &reply.to_string(), reason };
-        ledger::refuse(services, &self.origin, &offer, end);
+        ledger::refuse(services, &self.origin, &offer, End::refused(STAGE, &reply.to_string(), self.words, reason));
     }
 }
 
@@ -245,9 +268,11 @@ async fn commit(services: &Services, envelope: Envelope, content: Content, kept:
         recipients: without_doubles(&kept),
         octets,
         sha256: envelope.sha256,
+        identity: envelope.identity,
         message_id: envelope.message_id.clone(),
         auth: envelope.auth.clone(),
-        reply: reply::accepted_in_ledger().to_string(),
+        require_tls: envelope.require_tls,
+        reply: envelope.words.map_or_else(|| reply::accepted_in_ledger().to_string(), |words| words.taken.to_owned()),
         bridged: kept.iter().filter_map(|recipient| recipient.bridge.clone()).collect(),
     };
     match services.store.accept(acceptance).await {
@@ -280,7 +305,7 @@ fn accepted(services: &Services, envelope: &Envelope, recipient: &Recipient, ent
         session = %envelope.origin.session,
         mail = %entry.ledger_id,
         remote_ip = envelope.origin.remote_ip.map(tracing::field::display),
-        from = %ledger::masked(&envelope.envelope_from),
+        from = envelope.envelope_from.as_deref().map(ledger::masked),
         to = %ledger::masked(&recipient.address),
         message_id = envelope.message_id.as_deref().map(ledger::masked_id),
         size = envelope.size,

@@ -158,7 +158,7 @@ impl Respondent {
             self.refuse(&offer, "sender", &reply, reason);
             return if reply.code == 421 { Answer::Close(reply) } else { Answer::Reply(reply) };
         }
-        self.transaction = Some(Box::new(Transaction::new(envelope_from, mail.size)));
+        self.transaction = Some(Box::new(Transaction::new(envelope_from, mail)));
         Answer::Accept
     }
 
@@ -168,7 +168,7 @@ impl Respondent {
             self.refuse_recipient(&path, &reply, "too many recipients a minute");
             return Answer::Reply(reply);
         }
-        match recipients::decide(&self.services, &path).await {
+        match recipients::decide(&self.services, &path, |_| true).await {
             RecipientDecision::Accept(recipient) => {
                 if let Some(transaction) = &mut self.transaction {
                     transaction.recipients.push(recipient);
@@ -236,12 +236,14 @@ impl Respondent {
         let Some(transaction) = &mut self.transaction else { return Err(reply::not_stored()) };
         match transaction.finish(self.services.store.spool_dir()).await {
             Ok(content) => Ok(Offered {
-                envelope_from: std::mem::take(&mut transaction.envelope_from),
+                envelope_from: Some(std::mem::take(&mut transaction.envelope_from)),
                 recipients: std::mem::take(&mut transaction.recipients),
+                require_tls: transaction.require_tls,
                 origin: self.origin.clone(),
                 author_ip: self.client(),
                 content,
                 answering: self.answering(),
+                words: None,
             }),
             Err(failure) => {
                 self.refuse_all("end_of_content", &failure.reply, &failure.reason);

@@ -3,6 +3,7 @@
 use super::content_buffer::{Content, ContentBuffer, ContentError};
 use super::ledger::Offer;
 use super::policy::Recipient;
+use crate::smtp::question::MailCommand;
 use crate::smtp::reply::{self, Reply};
 use std::path::Path;
 
@@ -12,6 +13,8 @@ pub(super) struct Transaction {
     pub envelope_from: String,
     /// As MAIL declared it, later what came.
     pub size: Option<u64>,
+    /// REQUIRETLS (RFC 8689).
+    pub require_tls: bool,
     pub recipients: Vec<Recipient>,
     pub intake: Intake,
 }
@@ -35,8 +38,9 @@ pub(super) struct Failure {
 }
 
 impl Transaction {
-    pub fn new(envelope_from: String, size: Option<u64>) -> Transaction {
-        Transaction { envelope_from, size, recipients: Vec::new(), intake: Intake::Nothing }
+    pub fn new(envelope_from: String, mail: &MailCommand) -> Transaction {
+        let MailCommand { size, require_tls, .. } = *mail;
+        Transaction { envelope_from, size, require_tls, recipients: Vec::new(), intake: Intake::Nothing }
     }
 
     /// Octets of content. What cannot be held is remembered, for the peer listens at the end only.

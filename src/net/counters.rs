@@ -94,6 +94,8 @@ pub struct Counters {
     pub delivery_tls: Family<DeliveryTlsLabels, Counter>,
     pub delivery_seconds: Histogram,
     pub hook_calls: Family<HookLabels, Counter>,
+    /// Answers of hosts that mean us: our address, domain or login.
+    pub delivery_refused_us: Counter,
     pub accept_errors: Counter,
     pub panics: Counter,
 }
@@ -118,6 +120,7 @@ impl Default for Counters {
             // 1 ms, a local relay, to 33 min, beyond the deadline of an attempt.
             delivery_seconds: Histogram::new(exponential_buckets(0.001, 2.0, 22)),
             hook_calls: Family::default(),
+            delivery_refused_us: Counter::default(),
             accept_errors: Counter::default(),
             panics: Counter::default(),
         }
@@ -145,6 +148,11 @@ impl Counters {
         let help = "Attempts to deliver a mail, by what came of them";
         registry.register("delivery_attempts", help, self.delivery_attempts.clone());
         registry.register("delivery_tls", "Mails delivered, by how the way was secured", self.delivery_tls.clone());
+        registry.register(
+            "delivery_refused_us",
+            "Answers of mail hosts that concern this server, its domains or its login",
+            self.delivery_refused_us.clone(),
+        );
         registry.register(
             "delivery_seconds",
             "One attempt, from its claim to its record",

@@ -24,14 +24,24 @@ pub async fn deliver(services: Arc<Services>, entry: QueueEntry, route: Arc<Rout
     while let Some(way) = ways.next() {
         let attempt = match try_way(&services, &sending, way, &mut letter).await {
             Ok(attempt) => attempt,
-            Err(told) => return told,
+            Err(told) => return *told,
         };
+        if attempt.judgement.blame == Blame::Ourselves {
+            warn_of_standing(&services, &entry, &attempt);
+        }
         if !goes_on(&attempt.judgement, &mut ways, way) {
             return told(attempt);
         }
         last = Some(attempt);
     }
     last.map_or_else(|| Told::unsaid(Verdict::Later { after: None }, "the route has no address".to_owned()), told)
+}
+
+/// It will be the same for all mail there, and nobody who writes mail can mend it.
+fn warn_of_standing(services: &Services, entry: &QueueEntry, attempt: &Attempt) {
+    services.counters.delivery_refused_us.inc();
+    let Attempt { remote, reply, judgement, .. } = attempt;
+    tracing::warn!(entry = %entry.id, remote, reply, reason = judgement.reason, "a mail host refuses us; see docs/OPERATIONS.md");
 }
 
 /// Whether another way is to be tried.
@@ -57,7 +67,7 @@ async fn try_way(
     sending: &Sending,
     way: Way<'_>,
     letter: &mut Letter<'_>,
-) -> Result<Attempt, Told> {
+) -> Result<Attempt, Box<Told>> {
     let mut tls = way.hop.security.tls;
     let mut broken = None;
     loop {
@@ -80,7 +90,7 @@ async fn try_over(
     way: Way<'_>,
     tls: TlsMode,
     letter: &mut Letter<'_>,
-) -> Result<Attempt, Told> {
+) -> Result<Attempt, Box<Told>> {
     let key = Key::new(way.hop, way.address, tls);
     while let Some(connection) = services.connections.take(&key, services.clock.monotonic()) {
         let attempt = send(services, connection, key.clone(), letter).await?;
@@ -102,11 +112,10 @@ async fn send(
     mut connection: Connection,
     key: Key,
     letter: &mut Letter<'_>,
-) -> Result<Attempt, Told> {
-    let made = letter.content().await;
-    let attempt = match &made {
-        Ok((envelope, content)) => Ok(connection.send(envelope, content, letter.data_sent()).await),
-        Err(told) => Err(told.clone()),
+) -> Result<Attempt, Box<Told>> {
+    let attempt = match letter.content().await {
+        Ok((envelope, content)) => Ok(connection.send(&envelope, &content, letter.data_sent()).await),
+        Err(told) => Err(told),
     };
     services.connections.give(key, connection, services.clock.monotonic());
     attempt

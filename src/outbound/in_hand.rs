@@ -5,6 +5,7 @@ use super::deliver;
 use super::drain::Drain;
 use super::hop::{Route, Unroutable};
 use super::letter::Reached;
+use super::running::Leash;
 use super::schedule::{self, Verdict};
 use super::services::Services;
 use super::sites::SiteNews;
@@ -25,6 +26,8 @@ pub struct Ended {
     /// Whose place is free again.
     pub site: Option<String>,
     pub news: SiteNews,
+    /// When the host had its say; the record may take longer.
+    pub at: UnixMs,
 }
 
 /// What an attempt came to, in words.
@@ -55,8 +58,8 @@ impl Told {
 }
 
 /// Delivers, or not, and writes down which.
-pub async fn run(services: Arc<Services>, entry: QueueEntry, route: Arc<Route>, drain: Drain) -> Ended {
-    let (began, reached) = (services.clock.monotonic(), Arc::new(Reached::default()));
+pub async fn run(services: Arc<Services>, entry: QueueEntry, route: Arc<Route>, drain: Drain, leash: Leash) -> Ended {
+    let (began, Leash { reached, gives_way }) = (services.clock.monotonic(), leash);
     // A task of its own: what panics in there is one mail's attempt.
     let delivery = deliver::deliver(Arc::clone(&services), entry.clone(), Arc::clone(&route), Arc::clone(&reached));
     let mut delivery = tokio::spawn(delivery);
@@ -64,6 +67,11 @@ pub async fn run(services: Arc<Services>, entry: QueueEntry, route: Arc<Route>, 
         joined = &mut delivery => joined.unwrap_or_else(|error| broken(&services, &error, &reached)),
         () = tokio::time::sleep(TOTAL) => {
             cut(&reached, Verdict::Later { after: None }, format!("it took longer than {} min", TOTAL.as_secs() / 60))
+        }
+        () = gives_way.cancelled() => {
+            delivery.abort();
+            let _ = (&mut delivery).await;
+            cut(&reached, Verdict::Later { after: None }, "the mail host kept it waiting while others waited".to_owned())
         }
         () = drain.over() => {
             delivery.abort();
@@ -157,7 +165,7 @@ pub async fn record(
     end: AttemptEnd,
     news: SiteNews,
 ) -> Ended {
-    let mut failures = 0;
+    let (mut failures, at) = (0, services.clock.now());
     let site = route.map(|route| route.site.clone());
     loop {
         match services.store.attempt_ended(entry.id, end.clone()).await {
@@ -173,7 +181,7 @@ pub async fn record(
         }
         tokio::time::sleep(retry::jittered(retry::wait(retry::RECORDING, failures), services.draw())).await;
     }
-    Ended { entry: entry.id, domain: entry.domain, site, news }
+    Ended { entry: entry.id, domain: entry.domain, site, news, at }
 }
 
 /// Each wait on a host has its own deadline; this one is for a host that uses up all of them.

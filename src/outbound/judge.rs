@@ -4,13 +4,13 @@
 //! 5.7.x is about us (reputation, policy), so it never suppresses an address. An answer to the final dot that cannot be
 //! read, or that does not come, leaves the mail uncertain: it is sent again with the same octets and Message-ID.
 
+use super::greylist;
 use super::hop::TlsMode;
 use super::outcome::{Blame, Demand, Fate, Judgement, Otherwise, Stage, Trouble};
 use crate::conversation::delivery::SuppressionReason;
 use crate::mail::dsn::{Told, told};
 use crate::smtp::client::remote_reply::RemoteReply;
 use std::net::IpAddr;
-use std::time::Duration;
 
 /// What of the connection counts.
 #[derive(Debug, Clone, Copy)]
@@ -103,7 +103,7 @@ fn turned_away(reply: &RemoteReply) -> Judgement {
 
 fn transient(stage: Stage, reply: &RemoteReply) -> Judgement {
     let words = reply.words().to_lowercase();
-    if let Some(wait) = greylisted(stage, reply, &words) {
+    if let Some(wait) = greylist::wait(stage, reply) {
         let judged =
             judgement(Fate::Deferred, Blame::Site, "the mail host asks unknown senders to try again (greylisting)");
         return Judgement { retry_after: Some(wait), ..judged };
@@ -122,48 +122,6 @@ fn transient(stage: Stage, reply: &RemoteReply) -> Judgement {
         _ => (Blame::Site, "the mail host does not take this mail for now"),
     };
     Judgement { slow_down, ..judgement(Fate::Deferred, blame, reason) }
-}
-
-/// The wait that a greylister wants: named in its words, or the usual 5 minutes.
-fn greylisted(stage: Stage, reply: &RemoteReply, words: &str) -> Option<Duration> {
-    if reply.code == 421 || stage < Stage::Mail {
-        return None;
-    }
-    let named = ["greylist", "graylist", "grey list", "gray list", "grey-list"].iter().any(|word| words.contains(word));
-    let asked = stage == Stage::Rcpt && subject(reply) == Some(7) && words.contains("try again");
-    (named || asked).then(|| named_wait(words).unwrap_or(GREYLIST_WAIT_MAX).clamp(GREYLIST_WAIT_MIN, GREYLIST_WAIT_MAX))
-}
-
-const GREYLIST_WAIT_MIN: Duration = Duration::from_secs(60);
-const GREYLIST_WAIT_MAX: Duration = Duration::from_secs(300);
-
-/// `try again in 120 seconds`, `please retry in 00:04:58`, `for 5 minutes`.
-fn named_wait(words: &str) -> Option<Duration> {
-    let mut previous = "";
-    for word in words.split(|c: char| c.is_whitespace() || matches!(c, ',' | '(' | ')')) {
-        let word = word.trim_end_matches('.');
-        if let Ok(number) = previous.parse::<u64>() {
-            match word {
-                "s" | "sec" | "secs" | "second" | "seconds" => return Some(Duration::from_secs(number)),
-                "m" | "min" | "mins" | "minute" | "minutes" => {
-                    return Some(Duration::from_secs(number.saturating_mul(60)));
-                }
-                _ => {}
-            }
-        }
-        if let Some(wait) = of_clock(word) {
-            return Some(wait);
-        }
-        previous = word;
-    }
-    None
-}
-
-/// `00:04:58`
-fn of_clock(word: &str) -> Option<Duration> {
-    let mut parts = word.splitn(3, ':').map(|digits| digits.parse::<u32>().ok().map(u64::from));
-    let (hours, minutes, seconds) = (parts.next()??, parts.next()??, parts.next()??);
-    Some(Duration::from_secs(hours * 3600 + minutes * 60 + seconds))
 }
 
 fn permanent(stage: Stage, reply: &RemoteReply) -> Judgement {
@@ -278,6 +236,7 @@ mod tests {
     use super::*;
     use crate::smtp::client::remote_reply::ReplyReader;
     use SuppressionReason::{BadAddress, MailboxFull};
+    use std::time::Duration;
 
     const SETTING: Setting = Setting {
         tls: TlsMode::Opportunistic,
@@ -344,25 +303,6 @@ mod tests {
         check(Stage::FinalDot, "554 looks like spam", Fate::Failed, Blame::Ourselves, None);
         check(Stage::Rcpt, "550 go away", Fate::Failed, Blame::Recipient, None);
         check(Stage::Rcpt, "450 250 ok delivered", Fate::Deferred, Blame::Recipient, None);
-    }
-
-    #[test]
-    fn a_greylister_is_believed_within_bounds() {
-        let check = |stage: Stage, reply: &str, seconds: Option<u64>| {
-            let judged = judged(stage, reply);
-            assert_eq!(judged.retry_after, seconds.map(Duration::from_secs), "{reply}");
-            assert!(!judged.slow_down || seconds.is_none(), "{reply}");
-        };
-        check(Stage::Rcpt, "451 4.7.1 Greylisting in action, please come back later", Some(300));
-        check(Stage::Rcpt, "450 4.7.1 try again in 120 seconds", Some(120));
-        check(Stage::Rcpt, "450 Greylisted for 2 minutes", Some(120));
-        check(Stage::Rcpt, "450 greylisted, come back in 00:04:58", Some(298));
-        check(Stage::Rcpt, "450 graylisted 5 seconds", Some(60));
-        check(Stage::Rcpt, "450 graylisted 99999999999999999999 hours 9:9:9", Some(300));
-        check(Stage::Data, "451 greylisted", Some(300));
-        check(Stage::Greeting, "451 4.7.1 greylisted, try again", None);
-        check(Stage::Mail, "451 4.7.1 try again", None);
-        check(Stage::Rcpt, "421 4.7.1 try again", None);
     }
 
     #[test]

@@ -1,6 +1,7 @@
 //! The mail of one attempt: composed when the first host wants it, or read back as it went out before; and the note,
 //! before the final dot, that from then on a host may have it.
 
+use super::compose::ComposeError;
 use super::composing::ComposingError;
 use super::in_hand::Told;
 use super::schedule::Verdict;
@@ -15,10 +16,25 @@ use std::sync::atomic::{AtomicBool, Ordering};
 /// How far the attempt has come, for whoever ends it from outside.
 #[derive(Debug, Default)]
 pub struct Reached {
+    open: AtomicBool,
     data_sent: AtomicBool,
 }
 
 impl Reached {
+    /// A host listens and wants the mail.
+    pub fn is_open(&self) -> bool {
+        self.open.load(Ordering::SeqCst)
+    }
+
+    pub(super) fn note_open(&self) {
+        self.open.store(true, Ordering::SeqCst);
+    }
+
+    #[cfg(test)]
+    pub(super) fn note_data_sent(&self) {
+        self.data_sent.store(true, Ordering::SeqCst);
+    }
+
     /// From here on an end without an answer is uncertain.
     pub fn is_data_sent(&self) -> bool {
         self.data_sent.load(Ordering::SeqCst)
@@ -51,7 +67,8 @@ impl<'a> Letter<'a> {
     }
 
     /// What goes over the wire; every host of the attempt gets the same.
-    pub async fn content(&mut self) -> Result<(Envelope, Arc<Vec<u8>>), Told> {
+    pub async fn content(&mut self) -> Result<(Envelope, Arc<Vec<u8>>), Box<Told>> {
+        self.reached.note_open();
         if self.content.is_none() {
             self.content = Some(self.made().await?);
         }
@@ -79,15 +96,16 @@ impl<'a> Letter<'a> {
         })
     }
 
-    async fn made(&self) -> Result<Content, Told> {
+    async fn made(&self) -> Result<Content, Box<Told>> {
         let Some(raw_id) = self.entry.raw_id else { return self.composed().await };
         // A host that took the earlier attempt knows it again by its octets.
-        let octets = self.services.store.raw_mail(raw_id).await.map_err(|error| unread(&error))?;
+        let octets = self.services.store.raw_mail(raw_id).await.map_err(|error| Box::new(unread(&error)))?;
         Ok(Content { octets: Arc::new(octets), envelope: self.envelope()?, outgoing: None })
     }
 
-    async fn composed(&self) -> Result<Content, Told> {
-        let outgoing = self.services.compose(self.sending, self.entry.id).await.map_err(|error| self.unmade(&error))?;
+    async fn composed(&self) -> Result<Content, Box<Told>> {
+        let outgoing =
+            self.services.compose(self.sending, self.entry.id).await.map_err(|error| Box::new(self.unmade(&error)))?;
         Ok(Content { octets: Arc::new(outgoing.octets.clone()), envelope: self.envelope()?, outgoing: Some(outgoing) })
     }
 
@@ -111,10 +129,12 @@ impl<'a> Letter<'a> {
         Told::unsaid(verdict, reason)
     }
 
-    fn envelope(&self) -> Result<Envelope, Told> {
-        let defect = |what: &str| Told::unsaid(Verdict::Never { suppress: None }, what.to_owned());
+    fn envelope(&self) -> Result<Envelope, Box<Told>> {
+        let defect = |what: &str| Box::new(Told::unsaid(Verdict::Never { suppress: None }, what.to_owned()));
         let domain = self.sending.inbound_domain(&self.entry.account);
-        let domain = domain.ok_or_else(|| defect("its account is no longer in the config"))?;
+        // An operator can put it back.
+        let gone = || Told::unsaid(Verdict::Later { after: None }, ComposeError::NoAccount.to_string());
+        let domain = domain.ok_or_else(gone)?;
         let bounces = self.services.store.keys().bounce_address(self.entry.id, domain);
         Ok(Envelope {
             reverse_path: Address::parse(&bounces).ok(),

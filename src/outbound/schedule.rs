@@ -96,6 +96,7 @@ pub mod tests {
             phase: None,
             held: false,
             uncertain: false,
+            urgent: false,
             created_at: UnixMs(0),
             due_at: None,
             give_up_at: UnixMs(5 * DAY),

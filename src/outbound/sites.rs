@@ -37,8 +37,10 @@ pub enum SiteNews {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Admission {
     Now,
-    /// When one of the running attempts ends.
+    /// When one of the site's own attempts ends.
     Full,
+    /// When an attempt of any site ends.
+    Crowded,
     /// Not before.
     Rests(UnixMs),
 }
@@ -120,14 +122,29 @@ impl Sites {
         if let Some(until) = site.rests(now) {
             return Admission::Rests(until);
         }
-        if is_full || (!site.proven && is_full_for_unproven) || site.running >= site.allowed.min(per_site) {
+        if site.running >= site.allowed.min(per_site) {
             return Admission::Full;
+        }
+        if is_full || (!site.proven && is_full_for_unproven) {
+            return Admission::Crowded;
         }
         site.running += 1;
         let proven = site.proven;
         self.running += 1;
         self.running_unproven += usize::from(!proven);
         Admission::Now
+    }
+
+    /// It is tried although it rests: a person wants it, or what kept it from answering may be gone.
+    pub fn wake(&mut self, name: &str) {
+        if let Some(site) = self.sites.get_mut(name) {
+            site.rests_until = None;
+        }
+    }
+
+    /// The same for all of them.
+    pub fn wake_all(&mut self) {
+        self.sites.values_mut().for_each(|site| site.rests_until = None);
     }
 
     /// A mail in hand waits for a place, or no longer does.
@@ -274,6 +291,20 @@ mod tests {
     }
 
     #[test]
+    fn a_site_that_is_woken_is_tried_at_once_and_rests_longer_if_nothing_is_better() {
+        let (mut sites, now) = sites();
+        assert_eq!(places(&mut sites, "dead", now), 1);
+        sites.ended("dead", SiteNews::Unreachable, now, u32::MAX / 2);
+        assert_eq!(places(&mut sites, "dead", now), 0);
+        sites.wake("dead");
+        assert_eq!(places(&mut sites, "dead", now), 1);
+        sites.ended("dead", SiteNews::Unreachable, now, u32::MAX / 2);
+        assert_eq!(sites.next_awake(now).map(seconds), Some(60));
+        sites.wake_all();
+        assert_eq!(sites.next_awake(now), None);
+    }
+
+    #[test]
     fn hosts_that_hang_leave_room_for_those_that_take_mail() {
         let (mut sites, now) = sites();
         assert_eq!(sites.admit("honest", now), Admission::Now);
@@ -283,6 +314,7 @@ mod tests {
         assert_eq!(places(&mut sites, "honest", now), 2);
         assert_eq!(sites.running, 8);
         assert_eq!(sites.admit("hang0", now), Admission::Full);
+        assert_eq!(sites.admit("new", now), Admission::Crowded);
     }
 
     #[test]

@@ -7,6 +7,7 @@
 use super::drain::Drain;
 use super::hop::{Route, Unroutable};
 use super::in_hand::{self, Ended};
+use super::running::Running;
 use super::services::{Sending, Services};
 use super::sites::{Admission, Budget, SiteNews, Sites};
 use crate::clock::UnixMs;
@@ -37,15 +38,19 @@ impl Handle {
 /// Starts sending on the current runtime, until `shutdown`.
 pub fn start(services: Arc<Services>, shutdown: CancellationToken) -> Handle {
     let wake_at = services.clock.monotonic();
+    let sending = services.sending();
     let worker = Worker {
-        sites: Sites::new(budget(&services.sending())),
+        sites: Sites::new(budget(&sending)),
+        sending,
         services,
         drain: Drain::default(),
         routing: JoinSet::new(),
         attempts: JoinSet::new(),
+        running: Running::default(),
         waiting: VecDeque::new(),
         in_hand: HashMap::new(),
         mails: HashSet::new(),
+        again: HashMap::new(),
         look: Look::Now,
         failures: 0,
         wake_at,
@@ -56,16 +61,20 @@ pub fn start(services: Arc<Services>, shutdown: CancellationToken) -> Handle {
 
 struct Worker {
     services: Arc<Services>,
+    /// The config that the sites go by.
+    sending: Arc<Sending>,
     sites: Sites,
     drain: Drain,
     routing: JoinSet<Routed>,
     attempts: JoinSet<Ended>,
+    running: Running,
     /// Routed, without a place at their site.
     waiting: VecDeque<(QueueEntry, Arc<Route>)>,
     /// Mails in hand by recipient domain.
     in_hand: HashMap<String, usize>,
-    /// And all of them: what the store still shows as due because an outcome could not be written yet is not taken twice.
     mails: HashSet<Id>,
+    /// Due again, and claimed, before the news of their last attempt's end came round.
+    again: HashMap<Id, QueueEntry>,
     look: Look,
     /// Store errors in a row.
     failures: u32,
@@ -128,7 +137,7 @@ impl Worker {
 
     /// Fills the free places: first with what waits, then with what is due.
     async fn give_out(&mut self) {
-        self.sites.set_budget(budget(&self.services.sending()));
+        self.heed_config();
         self.admit_waiting();
         while self.look == Look::Now {
             let room = self.room();
@@ -138,6 +147,16 @@ impl Worker {
             if let Err(error) = self.take_due(room).await {
                 self.on_store_error(&error);
             }
+        }
+    }
+
+    /// A new config may name another way: what rests is tried on it at once.
+    fn heed_config(&mut self) {
+        let sending = self.services.sending();
+        if !Arc::ptr_eq(&sending, &self.sending) {
+            self.sites.set_budget(budget(&sending));
+            self.sites.wake_all();
+            self.sending = sending;
         }
     }
 
@@ -181,6 +200,7 @@ impl Worker {
 
     fn take(&mut self, entry: QueueEntry) {
         if !self.mails.insert(entry.id) {
+            self.again.insert(entry.id, entry);
             return;
         }
         *self.in_hand.entry(entry.domain.clone()).or_default() += 1;
@@ -193,6 +213,9 @@ impl Worker {
             Ok(route) => {
                 let now = self.services.clock.now();
                 self.sites.learn(&entry.domain, &route.site, now);
+                if entry.urgent {
+                    self.sites.wake(&route.site);
+                }
                 self.sites.waits(&route.site, now);
                 self.waiting.push_back((entry, Arc::new(route)));
                 self.admit_waiting();
@@ -207,20 +230,29 @@ impl Worker {
 
     /// Begins attempts in the order in which mail came to wait, but nobody waits for a site that is not their own.
     fn admit_waiting(&mut self) {
-        let now = self.services.clock.now();
+        let (now, monotonic, mut crowded) = (self.services.clock.now(), self.services.clock.monotonic(), 0);
         for (entry, route) in std::mem::take(&mut self.waiting) {
             match self.sites.admit(&route.site, now) {
                 Admission::Now => {
                     self.sites.waits_no_more(&route.site);
                     let (services, drain) = (Arc::clone(&self.services), self.drain.clone());
-                    self.attempts.spawn(in_hand::run(services, entry, route, drain));
+                    let leash = self.running.begin(entry.id, monotonic);
+                    self.attempts.spawn(in_hand::run(services, entry, route, drain, leash));
                 }
                 Admission::Full => self.waiting.push_back((entry, route)),
+                Admission::Crowded => {
+                    crowded += 1;
+                    self.waiting.push_back((entry, route));
+                }
                 Admission::Rests(until) => {
                     self.sites.waits_no_more(&route.site);
                     self.put_back(entry, &route, until);
                 }
             }
+        }
+        if crowded > 0 {
+            self.running.give_way(crowded, monotonic);
+            self.wake_at = self.wake_at.min(monotonic + CROWDED);
         }
     }
 
@@ -231,8 +263,9 @@ impl Worker {
     }
 
     fn on_ended(&mut self, ended: Option<Ended>) {
-        let Some(Ended { entry, domain, site, news }) = ended else { return };
+        let Some(Ended { entry, domain, site, news, at }) = ended else { return };
         self.mails.remove(&entry);
+        self.running.ended(entry);
         if let Some(count) = self.in_hand.get_mut(&domain) {
             *count -= 1;
             if *count == 0 {
@@ -240,7 +273,10 @@ impl Worker {
             }
         }
         if let Some(site) = site {
-            self.sites.ended(&site, news, self.services.clock.now(), self.services.draw());
+            self.sites.ended(&site, news, at, self.services.draw());
+        }
+        if let Some(entry) = self.again.remove(&entry) {
+            self.take(entry);
         }
         self.look_again();
     }
@@ -288,7 +324,8 @@ impl Worker {
     /// Nothing new is begun. Running attempts may end within the drain time; what has not begun goes back at once.
     async fn stop(mut self) {
         self.drain.begin();
-        let mut unbegun: Vec<QueueEntry> = self.waiting.drain(..).map(|(entry, _)| entry).collect();
+        let waiting = self.waiting.drain(..).map(|(entry, _)| entry);
+        let mut unbegun: Vec<QueueEntry> = waiting.chain(self.again.drain().map(|(_, entry)| entry)).collect();
         while let Some(routed) = self.routing.join_next().await {
             unbegun.extend(routed.ok().map(|(entry, _)| entry));
         }
@@ -339,6 +376,8 @@ fn wait_between(now: UnixMs, due: UnixMs) -> Duration {
 const POLL: Duration = Duration::from_secs(30);
 /// Between two looks that find nothing to take although mail is due.
 const FRUITLESS: Duration = Duration::from_millis(250);
+/// Between two looks at who hangs, while mail waits for a place.
+const CROWDED: Duration = Duration::from_secs(2);
 const TEND_MIN: Duration = Duration::from_secs(1);
 /// Busy domains that a claim names.
 const BUSY_MAX: usize = 512;

@@ -12,6 +12,7 @@ mod fields;
 mod iprev;
 mod key_record;
 pub mod own_key;
+pub mod published;
 mod results;
 mod signature;
 mod signer;

@@ -121,8 +121,7 @@ impl SigningKey {
             Pair::Rsa(_) => "rsa-sha256",
             Pair::Ed25519(_) => "ed25519-sha256",
         };
-        let covered: Vec<String> = names.chunks(6).map(|some| some.join(":")).collect();
-        let (domain, selector, covered) = (&self.domain, &self.selector, covered.join(":\r\n\t"));
+        let (domain, selector, covered) = (&self.domain, &self.selector, folded(names));
         let expires = at.saturating_add(LIFE_SECONDS);
         format!(
             " v=1; a={algorithm}; c=relaxed/relaxed; d={domain};\r\n\ts={selector}; t={at}; x={expires};\r\n\t\
@@ -173,6 +172,23 @@ pub fn has_clean_lines(octets: &[u8]) -> bool {
         Some(_) | None => false,
     };
     memchr::memchr3_iter(b'\r', b'\n', 0, octets).all(is_line_end)
+}
+
+/// The names with colons, in lines of at most 78 octets.
+fn folded(names: &[&str]) -> String {
+    let (mut text, mut column) = (String::new(), 4);
+    for (index, name) in names.iter().enumerate() {
+        if index > 0 {
+            text.push(':');
+        }
+        if column + name.len() + 1 > 70 {
+            text.push_str("\r\n\t");
+            column = 0;
+        }
+        text.push_str(name);
+        column += name.len() + 1;
+    }
+    text
 }
 
 fn covered<'a>(mail: &RawMail<'_>) -> Vec<&'a str> {

@@ -36,7 +36,7 @@ pub(super) enum ContentRefusal {
 
 impl Content {
     pub(super) fn new() -> Content {
-        Content { octets: 0, scan: ContentScan::new(), too_large: false, smuggling: false, held: Held::Nothing }
+        Content { octets: 0, scan: ContentScan::default(), too_large: false, smuggling: false, held: Held::Nothing }
     }
 
     /// After unstuffing.

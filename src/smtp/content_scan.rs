@@ -19,13 +19,13 @@ enum Part {
 
 /// The findings so far.
 #[derive(Debug)]
-pub(super) struct ContentScan {
+pub struct ContentScan {
     part: Part,
     /// Octets of the header's finished lines.
     header_octets: usize,
-    pub(super) fields: usize,
-    pub(super) hops: usize,
-    pub(super) control_in_header: bool,
+    pub fields: usize,
+    pub hops: usize,
+    pub control_in_header: bool,
     bare_lf: bool,
     bare_cr: bool,
     nul: bool,
@@ -38,8 +38,8 @@ pub(super) struct ContentScan {
     after_cr: bool,
 }
 
-impl ContentScan {
-    pub(super) fn new() -> ContentScan {
+impl Default for ContentScan {
+    fn default() -> ContentScan {
         ContentScan {
             part: Part::Header,
             header_octets: 0,
@@ -56,8 +56,10 @@ impl ContentScan {
             after_cr: false,
         }
     }
+}
 
-    pub(super) fn scan(&mut self, octets: &[u8]) {
+impl ContentScan {
+    pub fn scan(&mut self, octets: &[u8]) {
         self.eight_bit |= !octets.is_ascii();
         let mut rest = octets;
         while !rest.is_empty() {
@@ -69,7 +71,7 @@ impl ContentScan {
     }
 
     /// Octets of the header, the line being read included unless it may turn out to be the empty one.
-    pub(super) fn header_octets(&self) -> usize {
+    pub fn header_octets(&self) -> usize {
         match self.part {
             Part::Header if self.line_octets > 2 => self.header_octets + self.line_octets,
             Part::Header | Part::Body => self.header_octets,
@@ -77,7 +79,7 @@ impl ContentScan {
     }
 
     /// The content is complete: the last line may lack its end.
-    pub(super) fn finish(&mut self) {
+    pub fn finish(&mut self) {
         if self.after_cr {
             self.found_bare_cr();
         }
@@ -87,7 +89,7 @@ impl ContentScan {
     }
 
     /// Short names, in a fixed order.
-    pub(super) fn defects(&self) -> Vec<&'static str> {
+    pub fn defects(&self) -> Vec<&'static str> {
         let found = [
             (self.bare_lf, "bare_lf"),
             (self.bare_cr, "bare_cr"),
@@ -183,7 +185,7 @@ mod tests {
     #[track_caller]
     fn check(content: &[u8], header: (usize, usize, usize), control_in_header: bool, defects: &[&str]) {
         for piece in 1..=content.len() {
-            let mut scan = ContentScan::new();
+            let mut scan = ContentScan::default();
             content.chunks(piece).for_each(|part| scan.scan(part));
             scan.finish();
             assert_eq!((scan.header_octets(), scan.fields, scan.hops), header, "{:?}", content.escape_ascii());

@@ -1,5 +1,6 @@
 //! What EHLO and LHLO offer. A keyword stands here when the session keeps its promise, and not otherwise.
 
+use super::question::Protocol;
 use super::session::SessionConfig;
 
 /// Whether the connection is inside TLS.
@@ -21,6 +22,10 @@ pub(super) fn keywords(config: &SessionConfig, channel: Channel) -> Vec<String> 
     // RFC 3207 §4.2: not offered once TLS is there.
     if config.starttls && channel == Channel::Clear {
         keywords.push("STARTTLS".to_owned());
+    }
+    // RFC 8689 §2: inside TLS only. LMTP's peer is our own MTA, which keeps the promise itself.
+    if channel == Channel::Tls && config.protocol == Protocol::Smtp {
+        keywords.push("REQUIRETLS".to_owned());
     }
     if config.xclient {
         keywords.push("XCLIENT NAME ADDR PORT PROTO HELO".to_owned());

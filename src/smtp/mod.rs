@@ -4,6 +4,7 @@
 //! mail. RFC 5321, 2033 (LMTP), 1870, 1652/6152, 2034, 2920, 3030, 3207, 6531, 9422.
 
 pub mod client;
+pub mod content_scan;
 pub mod question;
 pub mod reply;
 pub mod session;
@@ -11,7 +12,6 @@ pub mod session;
 mod chunk;
 mod command;
 mod content;
-mod content_scan;
 mod data;
 mod deadline;
 mod extension;

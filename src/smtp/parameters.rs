@@ -1,4 +1,4 @@
-//! The path and the parameters of MAIL and RCPT (RFC 5321 §4.1.2, 1870, 6152, 3030, 6531), and xtext (RFC 3461 §4).
+//! The path and the parameters of MAIL and RCPT (RFC 5321 §4.1.2, 1870, 6152, 3030, 6531, 8689), and xtext (RFC 3461 §4).
 
 use super::question::{BodyType, MailCommand};
 use super::reply::{self, Reply};
@@ -54,18 +54,19 @@ pub(super) fn parse_path(path: &str) -> Path {
 
 /// MAIL's parameters. The reverse-path is left null.
 pub(super) fn parse_mail(text: &str) -> Result<MailCommand, Reply> {
-    let mut mail = MailCommand { reverse_path: None, size: None, body: None, smtputf8: false };
+    let mut mail = MailCommand { reverse_path: None, size: None, body: None, smtputf8: false, require_tls: false };
     for parameter in text.split(' ').filter(|parameter| !parameter.is_empty()) {
         let (name, value) = match parameter.split_once('=') {
             Some((name, value)) => (name, Some(value)),
             None => (parameter, None),
         };
-        let wrong = || reply::bad_argument("SIZE=octets BODY=7BIT|8BITMIME|BINARYMIME SMTPUTF8, each once");
+        let wrong = || reply::bad_argument("SIZE=octets BODY=7BIT|8BITMIME|BINARYMIME SMTPUTF8 REQUIRETLS, each once");
         match name.to_ascii_uppercase().as_str() {
             "SIZE" if mail.size.is_none() => mail.size = Some(parse_size(value.unwrap_or_default(), wrong)?),
             "BODY" if mail.body.is_none() => mail.body = Some(parse_body(value).ok_or_else(wrong)?),
             "SMTPUTF8" if !mail.smtputf8 && value.is_none() => mail.smtputf8 = true,
-            "SIZE" | "BODY" | "SMTPUTF8" => return Err(wrong()),
+            "REQUIRETLS" if !mail.require_tls && value.is_none() => mail.require_tls = true,
+            "SIZE" | "BODY" | "SMTPUTF8" | "REQUIRETLS" => return Err(wrong()),
             _ => return Err(reply::parameter_not_known(name)),
         }
     }
@@ -133,12 +134,26 @@ mod tests {
         for wrong in ["SIZE=1 SIZE=1", "SIZE=-1", "SIZE=+1", "SIZE=", "SIZE", "SIZE=1x", "SIZE=000000000000000000001"] {
             check(wrong, Err(501));
         }
-        for wrong in ["BODY=FOO", "BODY", "BODY=7BIT BODY=7BIT", "SMTPUTF8=1", "SMTPUTF8 SMTPUTF8"] {
+        for wrong in [
+            "BODY=FOO",
+            "BODY",
+            "BODY=7BIT BODY=7BIT",
+            "SMTPUTF8=1",
+            "SMTPUTF8 SMTPUTF8",
+            "REQUIRETLS=1",
+            "REQUIRETLS REQUIRETLS",
+        ] {
             check(wrong, Err(501));
         }
         for unknown in ["AUTH=<>", "RET=HDRS", "ENVID=+ZZ", "X", "=", "SIZES=1", &"A=1 ".repeat(200)] {
             check(unknown, Err(555));
         }
+    }
+
+    #[test]
+    fn requiretls_is_kept() {
+        let of = |text| parse_mail(text).map(|mail| mail.require_tls).map_err(|reply| reply.code);
+        assert_eq!((of(" SIZE=1 requiretls"), of("")), (Ok(true), Ok(false)));
     }
 
     #[test]

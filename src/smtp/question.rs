@@ -29,6 +29,8 @@ pub struct MailCommand {
     /// BODY=8BITMIME or BINARYMIME, if said.
     pub body: Option<BodyType>,
     pub smtputf8: bool,
+    /// RFC 8689: the mail is to travel under TLS only, and so are answers to it.
+    pub require_tls: bool,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

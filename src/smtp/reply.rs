@@ -163,6 +163,11 @@ pub(super) fn parameter_not_known(name: &str) -> Reply {
     Reply::new(555, "5.5.4", format!("parameter not known: {name}"))
 }
 
+/// RFC 8689 §4.1: asked for in clear, where it cannot be kept and was not offered.
+pub(super) fn tls_needed_for_requiretls() -> Reply {
+    Reply::new(530, "5.7.10", "REQUIRETLS needs TLS: say STARTTLS first")
+}
+
 pub(super) fn out_of_order(wanted: &str) -> Reply {
     Reply::new(503, "5.5.1", wanted)
 }

@@ -3,11 +3,13 @@
 use super::StoreError;
 use super::handle::{Page, Store};
 use super::outgoing::{
-    AttemptEnd, Claim, Event, Outgoing, OutgoingSettings, QueueEntry, QueueQuery, SuppressionRow, ToCompose,
+    AttemptEnd, Backlog, Claim, Event, Outgoing, OutgoingSettings, QueueEntry, QueueQuery, SuppressionRow, ToCompose,
 };
 use super::sqlite::accept::Octets;
 use super::sqlite::attempts::Composed;
-use super::sqlite::{agents, attempts, claim, events, operate, queue, suppressions, tend, to_compose, uploads};
+use super::sqlite::{
+    agents, attempts, backlog, claim, events, operate, queue, suppressions, tend, to_compose, uploads,
+};
 use crate::clock::UnixMs;
 use crate::conversation::agent::Agent;
 use crate::conversation::id::Id;
@@ -85,6 +87,11 @@ impl Store {
 
     pub async fn queue(&self, query: QueueQuery) -> Result<Page<QueueEntry>, StoreError> {
         self.engine.readers.read(move |connection| queue::page(connection, &query)).await
+    }
+
+    /// How much mail is open.
+    pub async fn backlog(&self) -> Result<Backlog, StoreError> {
+        self.engine.readers.read(backlog::read).await
     }
 
     pub async fn queue_entry(&self, id: Id) -> Result<QueueEntry, StoreError> {

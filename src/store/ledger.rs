@@ -31,6 +31,8 @@ pub struct LedgerEntry {
     pub reply: String,
     /// `AuthResults` of `sender_auth`.
     pub auth: Option<serde_json::Value>,
+    /// It came with REQUIRETLS (RFC 8689).
+    pub require_tls: bool,
     pub raw_id: Option<Id>,
     pub conversation_id: Option<Id>,
     pub message_id_stored: Option<Id>,

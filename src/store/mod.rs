@@ -18,6 +18,7 @@ mod engine;
 mod error;
 mod fresh;
 mod handle;
+mod handle_doors;
 mod handle_hooks;
 mod handle_outgoing;
 mod leftovers;
@@ -26,5 +27,6 @@ mod sqlite;
 
 pub use error::StoreError;
 pub use handle::{Filed, FreeSpace, Page, Store};
+pub use handle_doors::SignatureUse;
 pub use handle_outgoing::NewAgent;
 pub use sqlite::writer::Fault;

@@ -54,6 +54,8 @@ pub struct QueueEntry {
     /// An operator, or a budget, holds it: no attempt until it is released.
     pub held: bool,
     pub uncertain: bool,
+    /// A person wants it tried now, even if its site rests.
+    pub urgent: bool,
     pub created_at: UnixMs,
     pub due_at: Option<UnixMs>,
     pub give_up_at: UnixMs,
@@ -128,6 +130,18 @@ pub struct Outgoing {
     pub octets: Vec<u8>,
     /// `raw_id` is set by the store.
     pub email: Email,
+}
+
+/// How much mail is open.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Backlog {
+    pub waiting: u64,
+    pub queued: u64,
+    pub deferred: u64,
+    /// Of any of these states.
+    pub held: u64,
+    /// When the first of those that are to be sent was queued.
+    pub oldest: Option<UnixMs>,
 }
 
 /// How an attempt ended.

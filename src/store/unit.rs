@@ -18,15 +18,19 @@ pub struct Acceptance {
     pub remote_ip: Option<IpAddr>,
     pub helo: Option<String>,
     pub tls: Option<String>,
-    /// Empty for the null reverse-path.
-    pub envelope_from: String,
+    /// Empty for the null reverse-path; `None` where a door told no envelope.
+    pub envelope_from: Option<String>,
     /// Canonical recipient addresses with their accounts; one ledger entry each.
     pub recipients: Vec<(String, String)>,
     pub octets: MailOctets,
     pub sha256: [u8; 32],
+    /// What tells that two copies are one mail, whatever way each took; `None` where only the octets can tell.
+    pub identity: Option<[u8; 32]>,
     pub message_id: Option<String>,
     /// `AuthResults` of `sender_auth`.
     pub auth: serde_json::Value,
+    /// It came with REQUIRETLS (RFC 8689).
+    pub require_tls: bool,
     /// The reply that will be given, e.g. `250 2.0.0 …`.
     pub reply: String,
     /// Which recipients' mail goes over a bridge.
@@ -50,7 +54,7 @@ pub struct BridgeOrder {
 pub struct AcceptedEntry {
     pub ledger_id: Id,
     pub recipient: String,
-    /// The same octets for the same recipient were accepted before: nothing is filed twice.
+    /// The same mail for the same recipient was accepted before: nothing is filed twice.
     pub duplicate: bool,
 }
 

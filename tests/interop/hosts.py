@@ -31,7 +31,7 @@ class Maildirs:
 class Postfix(Maildirs):
     """A private Postfix: relays everything to one next hop but the domains in `home`, which it delivers itself."""
 
-    def __init__(self, transport, port=None, home=(), boxes=(), settings=""):
+    def __init__(self, transport, port=None, home=(), boxes=(), settings="", services=""):
         self.dir = pathlib.Path(tempfile.mkdtemp(prefix="postfix-interop-"))
         self.port = port or free_port()
         os.chmod(self.dir, 0o755)
@@ -87,7 +87,7 @@ virtual_transport = virtual
                 words[4] = "n"  # no chroot: the queue directory holds no libraries
                 line = " ".join(words)
             lines.append(line)
-        (self.dir / "etc/master.cf").write_text("\n".join(lines) + "\n")
+        (self.dir / "etc/master.cf").write_text("\n".join(lines) + f"\n{services}\n")
         self.run("start")
         until("postfix listens", lambda: listens(self.port))
 

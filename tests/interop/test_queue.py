@@ -165,8 +165,8 @@ class Killed(unittest.TestCase):
             entries = queue(replyd)
             still_open = [entry for entry in entries if entry["state"] not in ("delivered", "failed")]
             for entry in still_open:
-                # What is uncertain waits for minutes; an operator need not.
-                if entry["phase"] is None and entry["state"] == "deferred":
+                # What is uncertain, or was broken off again and again, waits for minutes; an operator need not.
+                if entry["phase"] is None and entry["due_at"]:
                     call(replyd, "POST", f"/api/v1/queue/{entry['id']}/retry")
             return entries if not still_open else None
 

@@ -261,3 +261,36 @@ fn only_a_post_unsubscribes_and_one_click_lets_mail_go_again() {
     assert_eq!((again.status, again.error_message().contains("jane@customer.example")), (404, true), "{again:?}");
     product.stop();
 }
+
+#[test]
+fn a_file_that_came_with_an_answer_is_given_back_whole() {
+    let product = Product::start();
+    let conversation = product.begin(&kettle()).json();
+    let path = format!("/api/v1/conversations/{}/messages", conversation["id"].as_str().expect("an id"));
+    let file = json!({"name":"lid.txt","type":"text/plain","content":"dGhlIGxpZA=="});
+    let body = json!({"author":"agent","text":"See the lid.","attachments":[file]});
+    let message = product.owner.call("POST", &path, "", &body.to_string()).json();
+    let attachment = &message["attachments"][0];
+    assert_eq!((&attachment["name"], &attachment["size"]), (&json!("lid.txt"), &json!(7)), "{message}");
+    let download = format!("/api/v1/attachments/{}", attachment["id"].as_str().expect("an id"));
+    let answer = product.owner.get(&download, "");
+    assert_eq!((answer.status, answer.body.as_str()), (200, "the lid"), "{answer:?}");
+    product.stop();
+}
+
+#[test]
+fn a_body_with_files_may_be_larger_than_others_and_has_an_end() {
+    let product = Product::start();
+    let conversation = product.begin(&kettle()).json();
+    let path = format!("/api/v1/conversations/{}/messages", id(&conversation));
+    let with = |octets: usize| {
+        let content = "A".repeat(octets);
+        format!(r#"{{"author":"note","text":"x","attachments":[{{"name":"a","content":"{content}"}}]}}"#)
+    };
+    let message = product.owner.call("POST", &path, "", &with(4 * 1024 * 1024)).json();
+    assert_eq!(message["attachments"][0]["size"], 3 * 1024 * 1024, "{message}");
+    assert_eq!(product.owner.call("POST", &path, "", &with(32 * 1024 * 1024)).status, 413);
+    let many = product.owner.call("POST", &path, "", &with(28 * 1024 * 1024));
+    assert_eq!((many.status, many.error_message().starts_with("attachments: ")), (422, true), "{many:?}");
+    product.stop();
+}

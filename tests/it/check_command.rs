@@ -33,6 +33,7 @@ impl Place {
         let smtp = self.smtp;
         let text = format!(
             "[server]\nhostname = \"mx.shop.test\"\ndata_dir = \"{data_dir}\"\n[smtp]\nlisten = [\"{smtp}\"]\n[http]\nlisten = []\n\
+             public_url = \"https://chat.shop.test\"\n\
              [tls]\ncertificate = \"tls.crt\"\nkey = \"tls.key\"\n{more}\n[[account]]\nname = \"shop\"\ninbound_domain = \"reply.shop.test\"\n\
              dkim = [{{ domain = \"shop.test\", selector = \"r1\", key = {{ file = \"shop.test.r1.pem\" }} }},\n\
              {{ domain = \"shop.test\", selector = \"e1\", key = {{ file = \"shop.test.e1.pem\" }} }}]\n\
@@ -174,6 +175,26 @@ fn webhooks_and_bridges_that_cannot_work_are_found() {
 }
 
 #[test]
+fn what_keeps_mail_from_going_out_well_is_found() {
+    let place = Place::new("data", "[outbound]\nport = 2526\nallow_private = true");
+    place.finds(&[], "warning", &["outbound.port 2526", "port 25"]);
+    place.finds(&[], "warning", &["outbound.allow_private", "set it to false"]);
+    place.configure("data", "[outbound]\nroute = \"smarthost\"\nhost = \"relay.shop.test\"\ntls = \"none\"");
+    place.finds(&[], "warning", &["relay.shop.test", "in the clear", "required"]);
+    let config = std::fs::read_to_string(place.path("replyd.toml")).expect("the config");
+    let (head, keys) = config.split_once("dkim = [").expect("keys");
+    let (_, inbox) = keys.split_once("[[account.inbox]]").expect("an inbox");
+    let config = format!("{head}[[account.inbox]]{inbox}").replace("public_url = \"https://chat.shop.test\"\n", "");
+    std::fs::write(place.path("replyd.toml"), config).expect("a config");
+    place.finds(&[], "warning", &["help@shop.test is not signed", "replyd init"]);
+    place.finds(&[], "warning", &["http.public_url", "lead nowhere"]);
+    place.configure("data", "");
+    let plain = std::fs::read_to_string(place.path("replyd.toml")).expect("the config").replace("https://", "http://");
+    std::fs::write(place.path("replyd.toml"), plain).expect("a config");
+    place.finds(&[], "warning", &["http.public_url", "https only"]);
+}
+
+#[test]
 fn a_key_of_another_certificate_is_found() {
     let place = Place::good();
     let other = certificates::write(place.dir.path(), "other", &["mx.shop.test"]);
@@ -235,7 +256,7 @@ impl Served {
 
     fn check(&self, level: &str, says: &[&str]) {
         let port = self.place.smtp.port().to_string();
-        self.place.finds(&["--dns", "--mx-port", &port], level, says);
+        self.place.finds(&["--dns", "--mx-port", &port, "--reach", "reach.test"], level, says);
     }
 }
 
@@ -255,7 +276,7 @@ fn published(place: &Place) -> [String; 2] {
 }
 
 const GOOD: &str = r#"{
-  "mx.shop.test": [{"A": "127.0.0.1"}], "reply.shop.test": [{"MX": [10, "mx.shop.test"]}], "shop.test": [{"TXT": "v=spf1 a:mx.shop.test ~all"}],
+  "mx.shop.test": [{"A": "127.0.0.1"}], "reply.shop.test": [{"MX": [10, "mx.shop.test"]}, {"TXT": "v=spf1 a:mx.shop.test -all"}], "shop.test": [{"TXT": "v=spf1 a:mx.shop.test ~all"}],
   "r1._domainkey.shop.test": [{"TXT": "RSA_KEY"}], "e1._domainkey.shop.test": [{"TXT": "ED25519_KEY"}],
   "_dmarc.shop.test": [{"TXT": "v=DMARC1; p=none"}]
 }"#;
@@ -270,13 +291,14 @@ fn good_records_and_a_running_daemon_leave_nothing_to_mend() {
         ["DKIM e1._domainkey.shop.test", "is ours"],
         ["SPF shop.test", "a:mx.shop.test"],
         ["DMARC _dmarc.shop.test", "p=none"],
+        ["mail from help@shop.test by 127.0.0.1", "SPF and DKIM pass"],
         ["of 127.0.0.1", "replyd answers"],
         ["of 127.0.0.1", "offers STARTTLS"],
         ["of 127.0.0.1", "takes mail for postmaster@reply.shop.test"],
     ] {
         served.check("ok", &says);
     }
-    let (report, _) = served.place.check(&["--dns", "--mx-port", &served.place.smtp.port().to_string()]);
+    let (report, _) = served.place.check(&["--dns", "--mx-port", &served.place.smtp.port().to_string(), "--reach", ""]);
     // The resolver itself answers that 127.0.0.1 is localhost (RFC 6761 §6.3): that finding has its own test.
     let mut rest = report.lines().filter(|line| !line.contains("PTR 127.0.0.1"));
     assert!(rest.all(|line| line.starts_with("ok ")), "{report}");
@@ -287,7 +309,20 @@ fn good_records_and_a_running_daemon_leave_nothing_to_mend() {
 fn each_wrong_record_is_found_with_what_to_publish() {
     for (good, bad, level, says) in [
         (r#"[10, "mx.shop.test"]"#, r#"[10, "mx.other.test"]"#, "error", ["mx.other.test.", "MX 10 mx.shop.test."]),
-        (r#"{"MX": [10, "mx.shop.test"]}"#, "", "error", ["MX reply.shop.test: none found", "MX 10 mx.shop.test."]),
+        (r#"{"MX": [10, "mx.shop.test"]}, "#, "", "error", ["MX reply.shop.test: none found", "MX 10 mx.shop.test."]),
+        (
+            "a:mx.shop.test -all",
+            "ip4:192.0.2.1 -all",
+            "warning",
+            ["help@shop.test by 127.0.0.1: SPF", "publish reply.shop"],
+        ),
+        (
+            r#"{"TXT": "RSA_KEY"}], "e1._domainkey.shop.test": [{"TXT": "ED25519_KEY"}"#,
+            "",
+            "error",
+            ["no receiver", "init"],
+        ),
+        ("v=DMARC1; p=none", "v=DMARC1; p=reject; adkim=s", "ok", ["help@shop.test by 127.0.0.1", "SPF and DKIM pass"]),
         (r#"{"TXT": "v=spf1 a:mx.shop.test ~all"}"#, "", "warning", ["SPF shop.test: none found", "publish one"]),
         (
             r#"{"TXT": "v=spf1 a:mx.shop.test ~all"}"#,
@@ -299,11 +334,49 @@ fn each_wrong_record_is_found_with_what_to_publish() {
         (r#"{"TXT": "RSA_KEY"}"#, r#"{"TXT": "v=DKIM1; p=AAAA"}"#, "error", ["DKIM r1", "another one"]),
         (r#"{"TXT": "ED25519_KEY"}"#, r#"{"TXT": "v=DKIM1; k=ed25519; p=AAAA"}"#, "error", ["DKIM e1", "another one"]),
         (r#"[{"A": "127.0.0.1"}]"#, "[]", "error", ["A/AAAA mx.shop.test: none found", "server.hostname"]),
-        (r#"[{"MX": [10, "mx.shop.test"]}]"#, r#"["SERVFAIL"]"#, "warning", ["MX reply.shop.test", "DNS trouble"]),
+        (
+            r#"[{"MX": [10, "mx.shop.test"]}, {"TXT": "v=spf1 a:mx.shop.test -all"}]"#,
+            r#"["SERVFAIL"]"#,
+            "warning",
+            ["MX reply.shop.test", "DNS trouble"],
+        ),
     ] {
         assert!(GOOD.contains(good), "{good}");
         Served::new(&GOOD.replace(good, bad)).check(level, &says);
     }
+}
+
+#[test]
+fn whether_mail_gets_out_is_tried() {
+    let served = Served::new(&GOOD.replacen(
+        '{',
+        r#"{"reach.test": [{"MX": [1, "mx.reach.test"]}],
+        "mx.reach.test": [{"A": "127.0.0.1"}],"#,
+        1,
+    ));
+    let other = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).expect("a free port");
+    let port = other.local_addr().expect("an address").port();
+    let dns = std::fs::read_to_string(served.place.path("replyd.toml")).expect("the config");
+    let route = |lines: &str| {
+        let text = dns.replacen("[dns]", &format!("[outbound]\n{lines}\n[dns]"), 1);
+        std::fs::write(served.place.path("replyd.toml"), text).expect("a config");
+    };
+    let answers = std::thread::spawn(move || {
+        use std::io::Write;
+        for _ in 0..2 {
+            let (mut stream, _) = other.accept().expect("a connection");
+            stream.write_all(b"220 mx.reach.test ESMTP\r\n").expect("it reads");
+        }
+    });
+    route(&format!("port = {port}"));
+    served.check("ok", &["mx.reach.test, a mail host of reach.test", "can be reached"]);
+    route(&format!("route = \"smarthost\"\nhost = \"127.0.0.1\"\nport = {port}"));
+    served.check("ok", &["smarthost 127.0.0.1", "can be reached"]);
+    answers.join().expect("it answered");
+    served.check("warning", &["smarthost 127.0.0.1", "refused", "firewall"]);
+    served.check("ok", &["mail from help@shop.test: a receiver sees DKIM pass", "smarthost's operator"]);
+    route(&format!("port = {port}"));
+    served.check("warning", &["mx.reach.test", "refused", "use a smarthost"]);
 }
 
 #[test]

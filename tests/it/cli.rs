@@ -59,7 +59,7 @@ fn init_writes_a_config_and_a_private_key_that_check_accepts() {
     let made: serde_json::Value = serde_json::from_str(&stdout(&made)).expect("JSON");
     let kinds: Vec<_> =
         made["records"].as_array().expect("records").iter().map(|record| record["type"].clone()).collect();
-    assert_eq!(kinds, ["A", "MX", "TXT", "TXT", "TXT", "TXT"]);
+    assert_eq!(kinds, ["A", "MX", "TXT", "TXT", "TXT", "TXT", "TXT"]);
     let key = folder.path().join("shop.test.r1.pem");
     let mode = std::fs::metadata(&key).expect("the key is there").permissions().mode();
     assert_eq!(mode & 0o007, 0, "{mode:o}");
@@ -86,8 +86,8 @@ fn preview_shows_each_mail_as_the_config_makes_it() {
         "==== Answer",
         "==== Notification",
         "==== Notice",
-        "From: \"Sara (shop)\" <support@shop.test>",
-        "From: \"Jane Doe via shop\" <support@shop.test>",
+        "From: \"Sara (Shop)\" <support@shop.test>",
+        "From: \"Jane Doe via Shop\" <support@shop.test>",
         "Hello Jane,",
         "#snooze 2d",
         "no command #resolv",

@@ -100,6 +100,83 @@ fn a_webhook_is_added_listed_replayed_and_removed() {
 }
 
 #[test]
+fn an_agent_answers_from_the_command_line_with_files() {
+    let product = Product::start();
+    let conversation = product.begin(&kettle()).json()["id"].as_str().expect("an id").to_owned();
+    let agent = json(&product, "agent add Sara@agents.example --name Sara --account acme --inbox website --no-mail");
+    assert_eq!((&agent["email"], &agent["by_mail"]), (&"sara@agents.example".into(), &false.into()));
+    let listed = printed(&product, "agent list --account acme");
+    assert!(listed.contains("sara@agents.example") && listed.contains("website"), "{listed}");
+    std::fs::write(product.dir.path().join("plan.pdf"), "%PDF").expect("a file");
+    let reply =
+        format!("conversation reply {conversation} --text Gladly. --agent sara@agents.example --attach plan.pdf");
+    let message = json(&product, &reply);
+    assert_eq!(message["author"]["name"], "Sara");
+    assert_eq!(
+        (&message["attachments"][0]["name"], &message["attachments"][0]["type"]),
+        (&"plan.pdf".into(), &"application/pdf".into())
+    );
+    assert_eq!(message["delivery"]["state"], "waiting");
+    assert!(printed(&product, &reply.replace(" --attach plan.pdf", "")).ends_with("waiting\n"));
+    let shown = printed(&product, &format!("conversation show {conversation}"));
+    assert!(shown.contains("plan.pdf") && shown.contains("(by mail: waiting"), "{shown}");
+    assert_eq!(printed(&product, "agent remove SARA@agents.example"), "SARA@agents.example removed\n");
+    assert_eq!(json(&product, "agent list")["items"], serde_json::json!([]));
+    product.stop();
+}
+
+#[test]
+fn an_answer_may_come_on_standard_input() {
+    use std::io::Write;
+    let product = Product::start();
+    let conversation = product.begin(&kettle()).json()["id"].as_str().expect("an id").to_owned();
+    let mut command = Command::new(env!("CARGO_BIN_EXE_replyd"));
+    command.args(["conversation", "reply", &conversation, "--text", "-", "--json", "--config"]);
+    command.arg(product.dir.path().join("replyd.toml")).stdin(std::process::Stdio::piped());
+    let mut child = command.stdout(std::process::Stdio::piped()).spawn().expect("replyd runs");
+    child.stdin.take().expect("standard input").write_all(b"Dear Jane,\n\ntry again.\n").expect("it reads");
+    let output = child.wait_with_output().expect("it ends");
+    let message: Value = serde_json::from_slice(&output.stdout).expect("JSON");
+    assert_eq!(message["text"], "Dear Jane,\n\ntry again.\n");
+    product.stop();
+}
+
+#[test]
+fn an_outgoing_mail_is_listed_shown_held_released_cancelled_and_retried() {
+    let product = Product::start();
+    let conversation = product.begin(&kettle()).json()["id"].as_str().expect("an id").to_owned();
+    let entry =
+        json(&product, &format!("queue list --conversation {conversation} --state waiting"))["items"][0].clone();
+    let id = entry["id"].as_str().expect("an id");
+    let listed = printed(&product, "queue list --recipient jane");
+    assert!(listed.starts_with("ID ") && listed.contains(id) && listed.contains("waiting"), "{listed}");
+    let shown = printed(&product, &format!("queue show {id}"));
+    assert!(shown.starts_with(&format!("id                 {id}\nstate              waiting\n")), "{shown}");
+    assert_eq!(printed(&product, &format!("queue hold {id}")), format!("{id} waiting, held\n"));
+    assert_eq!(printed(&product, &format!("queue release {id}")), format!("{id} waiting\n"));
+    assert_eq!(json(&product, &format!("queue cancel {id}"))["state"], "cancelled");
+    let output = replyd(&product, &format!("queue cancel {id}"));
+    assert_eq!(output.status.code(), Some(65), "{output:?}");
+    printed(&product, &format!("queue retry {id}"));
+    product.stop();
+}
+
+#[test]
+fn a_suppressed_address_is_listed_and_cleared() {
+    let product = Product::start();
+    product.begin(&kettle());
+    let entry = json(&product, "queue list --state waiting")["items"][0].clone();
+    let entry = entry["id"].as_str().expect("an id").parse().expect("an id");
+    product.runtime.block_on(product.store.unsubscribe(entry)).expect("it is there");
+    let listed = printed(&product, "suppression list");
+    assert!(listed.contains("jane@customer.example") && listed.contains("unsubscribed"), "{listed}");
+    let clear = "suppression clear jane@customer.example --account acme";
+    assert_eq!(printed(&product, clear), "jane@customer.example gets mail again\n");
+    fails(&product, clear, 65, &["no such", "jane@customer.example"]);
+    product.stop();
+}
+
+#[test]
 fn a_backup_goes_where_the_caller_may_write_and_restores() {
     let product = Product::start();
     let id = product.begin(&kettle()).json()["id"].as_str().expect("an id").to_owned();
@@ -144,6 +221,17 @@ fn bad_input_has_its_exit_code_and_names_the_thing() {
         ("webhook add https://a.example/ --account nope", 65, &["account", "\"nope\""]),
         ("webhook add https://a.example/ --event deleted", 64, &["deleted", "message.created"]),
         ("webhook replay aaaaaaaaaaaaa", 65, &["aaaaaaaaaaaaa", "no such webhook"]),
+        ("queue show nope", 65, &["nope", "list"]),
+        ("queue retry aaaaaaaaaaaaa", 65, &["aaaaaaaaaaaaa", "no such queue entry"]),
+        ("queue list --state lost", 64, &["lost", "waiting"]),
+        ("agent add sara --name S --account acme", 65, &["email"]),
+        ("agent add support@acme.example --name S --account acme", 65, &["email", "replyd's own"]),
+        ("agent add s@x.example --name S --account nope", 65, &["\"nope\""]),
+        ("agent add s@x.example --name S --account acme --inbox nope", 65, &["inboxes", "\"nope\"", "website"]),
+        ("agent remove s@x.example", 65, &["s@x.example", "agent list"]),
+        ("conversation reply aaaaaaaaaaaaa --text x", 65, &["aaaaaaaaaaaaa", "no such conversation"]),
+        ("conversation reply aaaaaaaaaaaaa --text x --attach absent.pdf", 66, &["absent.pdf", "can be read"]),
+        ("conversation reply aaaaaaaaaaaaa", 64, &["--text"]),
         ("token add --account nope", 65, &["\"nope\""]),
         ("token add", 64, &["--account"]),
         ("token revoke aaaaaaaaaaaaa", 65, &["aaaaaaaaaaaaa"]),

@@ -238,3 +238,90 @@ fn a_folder_that_cannot_be_made_is_named() {
     assert_eq!(code, Some(73), "{line}");
     assert!(line.contains("/proc/demo") && line.contains("--data"), "{line}");
 }
+
+/// Posts JSON as the page's own script does, or as another site's.
+fn post(demo: &Demo, path: &str, origin: &str, body: &serde_json::Value) -> crate::http_client::Answer {
+    let Server::Tcp(address) = demo.page() else { panic!("HTTP is TCP") };
+    let origin = origin.replace("OWN", &format!("http://{address}"));
+    let body = body.to_string();
+    demo.page().exchange(&format!(
+        "POST {path} HTTP/1.1\r\nHost: {address}\r\nConnection: close\r\nOrigin: {origin}\r\nContent-Type: application/json\r\nContent-Length: {}\r\n\r\n{body}",
+        body.len()
+    ))
+}
+
+/// The number of the newest mail in a mailbox, once there are so many of them.
+fn newest(demo: &Demo, owner: &str, count: usize) -> String {
+    let deadline = Instant::now() + Duration::from_secs(60);
+    loop {
+        let page = demo.page().get(&format!("/mailbox?of={owner}"), "").body;
+        let numbers: Vec<&str> =
+            page.split("data-number=\"").skip(1).filter_map(|rest| rest.split('"').next()).collect();
+        if numbers.len() >= count {
+            return numbers[0].to_owned();
+        }
+        assert!(Instant::now() < deadline, "{owner} has {} of {count} mails", numbers.len());
+    }
+}
+
+#[test]
+fn an_answer_reaches_the_customers_mailbox_and_comes_back_and_so_for_the_agent() {
+    const JANE: &str = "jane@customer.example";
+    const SARA: &str = "sara@agents.demo.example";
+    let folder = tempfile::tempdir().expect("a temporary directory");
+    let demo = Demo::start(&folder.path().join("demo"), &[]);
+    let (first, told) = (newest(&demo, JANE, 1), newest(&demo, SARA, 1));
+    let page = demo.page().get(&format!("/mailbox?of={JANE}"), "");
+    assert!(page.body.contains("DKIM verified") && page.body.contains("Sara (Kettle Shop)"), "{}", page.body);
+    assert!(page.head.contains("script-src 'self'") && page.head.contains("form-action 'none'"), "{}", page.head);
+    let raw = demo.page().get(&format!("/mailbox/{first}/raw"), "").body;
+    assert_eq!(raw.matches("DKIM-Signature:").count(), 2, "{raw}");
+    assert!(raw.contains("@mx.demo.example>") && raw.contains("List-Unsubscribe-Post:"), "{raw}");
+    let body = demo.page().get(&format!("/mailbox/{first}/body"), "");
+    assert!(body.head.contains("sandbox allow-same-origin ") && body.body.contains("sorry about that"), "{body:?}");
+
+    let answer = serde_json::json!({ "text": "It stays cold." });
+    let sent = post(&demo, &format!("/mailbox/{first}/answer"), "OWN", &answer).json();
+    assert_eq!(sent["accepted"], true, "{sent}");
+    let message = demo.message_by_mail();
+    assert_eq!(message["text"].as_str().map(str::trim), Some("It stays cold."), "{message}");
+    assert!(message["quoted"].as_str().is_some_and(|quoted| quoted.contains("sorry about that")), "{message}");
+    assert_eq!(message["email"]["auth"]["verdict"], "authentic", "{message}");
+
+    let told = newest(&demo, SARA, 2).max(told);
+    let forged = serde_json::json!({ "text": "I am Sara.", "unsigned": true });
+    let refused = post(&demo, &format!("/mailbox/{told}/answer"), "OWN", &forged).json();
+    assert_eq!(refused["accepted"], false, "{refused}");
+    assert!(refused["reply"].as_str().is_some_and(|reply| reply.starts_with("550 5.7.")), "{refused}");
+    let signed = serde_json::json!({ "text": "You get a new one." });
+    let sent = post(&demo, &format!("/mailbox/{told}/answer"), "OWN", &signed).json();
+    assert_eq!(sent["accepted"], true, "{sent}");
+    let second = newest(&demo, JANE, 2);
+    let raw = demo.page().get(&format!("/mailbox/{second}/raw"), "").body;
+    assert!(raw.contains("You get a new one.") && !raw.contains(SARA), "the agent's address is never shown: {raw}");
+    let page = demo.page().get("/", "").body;
+    assert!(page.contains("Delivered by mail") && page.contains("mx.customer.example [127.0.0.1]"), "{page}");
+    demo.stop();
+}
+
+#[test]
+fn only_the_demos_own_pages_act_on_it() {
+    let folder = tempfile::tempdir().expect("a temporary directory");
+    let demo = Demo::start(&folder.path().join("demo"), &[]);
+    let answer = serde_json::json!({ "text": "From the page." });
+    for origin in ["http://evil.example", "null", "", "http://127.0.0.1:1", "https://OWN"] {
+        for path in ["/demo/answer", "/mailbox/1/answer"] {
+            assert_eq!(post(&demo, path, origin, &answer).status, 403, "{path} from {origin:?}");
+        }
+    }
+    let count = |demo: &Demo| demo.conversation()["messages"].as_array().map_or(0, Vec::len);
+    assert_eq!(count(&demo), 2);
+    assert_eq!(post(&demo, "/demo/answer", "OWN", &answer).status, 204);
+    assert_eq!(count(&demo), 3);
+    assert_eq!(post(&demo, "/demo/answer", "OWN", &serde_json::json!({ "text": " " })).status, 422);
+    assert_eq!(post(&demo, "/mailbox/999/answer", "OWN", &answer).status, 404);
+    for path in ["/mailbox?of=nobody@x.example", "/mailbox/999/raw", "/mailbox/999/body"] {
+        assert_eq!(demo.page().get(path, "").status, 404, "{path}");
+    }
+    demo.stop();
+}

@@ -164,16 +164,24 @@ impl Exchange {
     pub async fn answered(&self) -> QueueEntry {
         let answer = self.of_sara("It ships today.");
         self.offers(SARA, &[&self.agent_address().await], &answer, "250").await;
-        self.site.store.claim_due(Claim { limit: 10, per_domain: 10, busy: Vec::new() }).await.expect("claimed");
-        for entry in self.queue().await {
-            let email = self.messages().await.remove(0).email.expect("Ann's mail");
-            let outgoing = Outgoing { octets: b"a mail of ours".to_vec(), email };
-            self.site.store.data_sent(entry.id, Some(outgoing)).await.expect("sent");
-            self.site.store.attempt_ended(entry.id, delivered()).await.expect("ended");
-        }
+        self.attempts(AttemptOutcome::Delivered, "taken").await;
         let sent = self.queue().await.into_iter().find(|entry| entry.kind == MailKind::Answer).expect("an answer");
         assert_eq!(sent.state, DeliveryState::Delivered);
         sent
+    }
+
+    /// One attempt for all that is due; how many those were.
+    pub async fn attempts(&self, outcome: AttemptOutcome, reason: &str) -> usize {
+        let claim = Claim { limit: 10, per_domain: 10, busy: Vec::new() };
+        let claimed = self.site.store.claim_due(claim).await.expect("claimed");
+        for entry in &claimed {
+            let email = self.messages().await.remove(0).email.expect("Ann's mail");
+            let outgoing = Outgoing { octets: b"a mail of ours".to_vec(), email };
+            self.site.store.data_sent(entry.id, Some(outgoing)).await.expect("sent");
+            let end = AttemptEnd { outcome: outcome.clone(), reason: reason.into(), ..delivered() };
+            self.site.store.attempt_ended(entry.id, end).await.expect("ended");
+        }
+        claimed.len()
     }
 
     pub async fn entry(&self, id: Id) -> QueueEntry {

@@ -153,12 +153,14 @@ fn acceptance(raw: &str, recipients: &[&str]) -> Acceptance {
         remote_ip: None,
         helo: None,
         tls: None,
-        envelope_from: if raw.contains("MAILER-DAEMON") { String::new() } else { "sender@example.org".into() },
+        envelope_from: Some(if raw.contains("MAILER-DAEMON") { String::new() } else { "sender@example.org".into() }),
         recipients: recipients.iter().map(|to| ((*to).to_owned(), account(to).to_owned())).collect(),
         octets: MailOctets::Memory(raw.as_bytes().to_vec()),
         sha256,
+        identity: None,
         message_id: None,
         auth: serde_json::json!({ "verdict": verdict }),
+        require_tls: raw.contains("X-Test: REQUIRETLS"),
         reply: "250 2.0.0 ok".into(),
         bridged: Vec::new(),
     }
@@ -204,6 +206,23 @@ async fn a_reply_to_the_token_is_the_contacts_message_without_its_quotes() {
     assert_eq!((message.author.kind, message.direction), (AuthorKind::Contact, Direction::Incoming));
     assert_eq!(message.email.and_then(|email| email.message_id).as_deref(), Some("a1@x.example"));
     assert_eq!(house.store().conversation(ann.id).await.unwrap().status, Status::Open);
+}
+
+#[tokio::test]
+async fn the_answer_to_a_mail_with_requiretls_asks_for_it_too() {
+    let house = House::new();
+    let opened = house.offer(&mail("ann@x.example", "X-Test: REQUIRETLS\r\n", "secret"), "support@acme.example").await;
+    let conversation = opened.conversation_id.expect("a conversation");
+    let demanded = async || {
+        let posting = Posting { to_contact: Some(Duration::ZERO), ..Posting::default() };
+        house.store().append_message(conversation, NewMessage { posting, ..agent_says("Yes.") }).await.unwrap();
+        let query = replyd::store::outgoing::QueueQuery { limit: 1, ..Default::default() };
+        house.store().queue(query).await.unwrap().items.remove(0).require_tls
+    };
+    assert!(demanded().await);
+    let token = reply_address(&house.store().conversation(conversation).await.unwrap());
+    house.offer(&mail("ann@x.example", "", "no secret"), &token).await;
+    assert!(!demanded().await, "the mail that is answered decides");
 }
 
 #[tokio::test]

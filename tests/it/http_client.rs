@@ -43,6 +43,10 @@ impl Server {
     }
 
     pub fn exchange(&self, request: &str) -> Answer {
+        self.exchange_octets(request.as_bytes())
+    }
+
+    pub fn exchange_octets(&self, request: &[u8]) -> Answer {
         match self {
             Server::Tcp(address) => converse(TcpStream::connect(address).expect("the server listens"), request),
             Server::Socket(path) => converse(UnixStream::connect(path).expect("the socket answers"), request),
@@ -50,9 +54,20 @@ impl Server {
     }
 }
 
-fn converse(mut stream: impl Read + Write, request: &str) -> Answer {
+impl Server {
+    /// As [`Server::exchange_octets`], and says that no more will come.
+    pub fn exchange_octets_and_end(&self, request: &[u8]) -> Answer {
+        let Server::Tcp(address) = self else { panic!("over TCP only") };
+        let mut stream = TcpStream::connect(address).expect("the server listens");
+        stream.write_all(request).expect("the server reads");
+        stream.shutdown(std::net::Shutdown::Write).expect("a half-closed connection");
+        converse(stream, b"")
+    }
+}
+
+fn converse(mut stream: impl Read + Write, request: &[u8]) -> Answer {
     // A server that refuses early may close before it has read everything.
-    let _ = stream.write_all(request.as_bytes());
+    let _ = stream.write_all(request);
     let mut octets = Vec::new();
     let _ = stream.read_to_end(&mut octets);
     let text = String::from_utf8_lossy(&octets).into_owned();

@@ -406,6 +406,48 @@ async fn xclient_of_a_listed_peer_replaces_the_client_and_begins_anew() {
     peer.asks("XCLIENT ADDR=192.0.2.44", "550").await;
 }
 
+/// The domain of [`letter`]'s envelope lets one address send.
+const ONE_SENDER: &str = r#"{"example.org": [{"TXT": "v=spf1 ip4:192.0.2.44 -all"}]}"#;
+
+#[tokio::test]
+async fn spf_asks_about_the_client_that_a_listed_relay_names_and_about_none_otherwise() {
+    for door in [Door::Smtp, Door::Lmtp] {
+        let smtp = Smtp { xclient_from: vec![loopback()], ..Smtp::default() };
+        let site = Site::start(Setting { smtp, zone: ONE_SENDER, ..Setting::default() }).await;
+        let hello = if door == Door::Lmtp { "LHLO relay.example" } else { "EHLO relay.example" };
+        for (address, expected) in [
+            (Some("192.0.2.44"), "pass"),
+            (Some("192.0.2.45"), "fail"),
+            (Some("[UNAVAILABLE]"), "none"),
+            (None, "none"),
+        ] {
+            let mut peer = Peer::connect(&site.endpoint(door)).await;
+            peer.expect("220").await;
+            peer.asks(hello, "250").await;
+            if let Some(address) = address {
+                peer.asks(&format!("XCLIENT ADDR={address}"), "220").await;
+                peer.asks(hello, "250").await;
+            }
+            peer.mails(&site.reply_address(), &letter(&format!("{address:?}")), "250").await;
+            let entry = site.ledger().await.pop().unwrap();
+            assert_eq!(entry.auth.unwrap()["spf"], expected, "{door:?} {address:?}");
+        }
+    }
+}
+
+#[tokio::test]
+async fn spf_asks_about_the_client_that_a_listed_proxy_names() {
+    let site = Site::start(Setting { zone: ONE_SENDER, ..proxied() }).await;
+    for (address, expected) in [("192.0.2.44", "pass"), ("192.0.2.45", "fail")] {
+        let mut peer = Peer::connect(&site.endpoint(Door::Smtp)).await;
+        peer.send(format!("PROXY TCP4 {address} 192.0.2.10 4242 25\r\n")).await;
+        peer.expect("220").await;
+        peer.asks("EHLO client.example", "250").await;
+        peer.mails(&site.reply_address(), &letter(address), "250").await;
+        assert_eq!(site.ledger().await.pop().unwrap().auth.unwrap()["spf"], expected, "{address}");
+    }
+}
+
 #[tokio::test]
 async fn a_socket_file_left_by_a_crash_is_replaced_and_one_in_use_is_not() {
     let dir = tempfile::tempdir().unwrap();

@@ -11,7 +11,7 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
-use tokio::sync::Notify;
+use tokio::sync::{Notify, Semaphore};
 use tokio::task::JoinHandle;
 
 /// The name in the host's certificate.
@@ -55,6 +55,8 @@ pub enum Act {
     Flood(&'static [u8], usize),
     /// One octet after the other, without end.
     Drip,
+    /// These octets, once there is a permit, which is used up.
+    Await(Arc<Semaphore>, Vec<u8>),
 }
 
 pub fn say(text: &str) -> Act {
@@ -166,12 +168,15 @@ impl Drop for MailHost {
 
 impl MailHost {
     pub async fn start(script: Script) -> MailHost {
+        MailHost::start_at(TcpListener::bind("127.0.0.1:0").await.expect("a port"), script)
+    }
+
+    pub fn start_at(listener: TcpListener, script: Script) -> MailHost {
         let folder = tempfile::tempdir().expect("a directory");
         let certificate = certificates::write(folder.path(), "mx", &[NAME]);
         let mut roots = RootCertStore::empty();
         roots.add(certificate.der.clone()).expect("a certificate");
         let tls = Tls::load(&[certificate.files]).expect("a certificate");
-        let listener = TcpListener::bind("127.0.0.1:0").await.expect("a port");
         let address = listener.local_addr().expect("an address");
         let (script, memory) = (Mutex::new(script), Mutex::default());
         let shared = Arc::new(Shared { script, memory, news: Notify::new(), tls });
@@ -200,6 +205,17 @@ impl MailHost {
     /// Waits until so many octets of content have come.
     pub async fn has_content(&self, octets: usize) {
         self.until(|host| host.content_octets() >= octets).await;
+    }
+
+    /// Waits until so many commands of this kind have come.
+    pub async fn has_heard(&self, verb: &str, count: usize) {
+        let of_kind = |host: &MailHost| host.commands().iter().filter(|line| line.starts_with(verb)).count();
+        self.until(|host| of_kind(host) >= count).await;
+    }
+
+    /// Waits until so many connections have come.
+    pub async fn has_connections(&self, count: usize) {
+        self.until(|host| host.connections() >= count).await;
     }
 
     async fn until(&self, reached: impl Fn(&MailHost) -> bool) {
@@ -315,7 +331,7 @@ impl Talk {
 
     async fn data(&mut self) -> Result<(), Over> {
         let act = self.shared.next(Moment::Data);
-        let wanted = matches!(&act, Act::Say(text) if text.starts_with(b"354"));
+        let wanted = matches!(&act, Act::Say(text) | Act::Await(_, text) if text.starts_with(b"354"));
         self.perform(act).await?;
         if !wanted {
             return Ok(());
@@ -372,6 +388,10 @@ impl Talk {
                     self.write(&block).await?;
                 }
                 self.outlast().await
+            }
+            Act::Await(gate, octets) => {
+                gate.acquire().await.expect("nobody closes it").forget();
+                self.write(&octets).await
             }
             Act::Drip => {
                 let mut ticks = tokio::time::interval(Duration::from_millis(5));

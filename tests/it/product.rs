@@ -20,7 +20,7 @@ pub struct Product {
     _zone: ZoneServer,
 }
 
-const CONFIG: &str = r#"
+pub const CONFIG: &str = r#"
 [server]
 hostname = "mx.example.com"
 data_dir = "data"
@@ -51,11 +51,16 @@ channel = "api"
 
 impl Product {
     pub fn start() -> Product {
+        Product::with(CONFIG)
+    }
+
+    /// With another config.
+    pub fn with(text: &str) -> Product {
         let dir = tempfile::tempdir().expect("a temporary directory");
         // For the commands, which ask it where the data directory is.
-        std::fs::write(dir.path().join("replyd.toml"), CONFIG).expect("a config");
+        std::fs::write(dir.path().join("replyd.toml"), text).expect("a config");
         crate::certificates::write(dir.path(), "tls", &["mx.example.com"]);
-        let config = replyd::config::parse(&dir.path().join("replyd.toml"), CONFIG, Surroundings::SYSTEM);
+        let config = replyd::config::parse(&dir.path().join("replyd.toml"), text, Surroundings::SYSTEM);
         let config = config.expect("a good config");
         let runtime = replyd::daemon::serve::runtime().expect("a runtime");
         let (running, store, zone) = runtime.block_on(async {

@@ -2,7 +2,7 @@
 
 use replyd::clock::{Clock, UnixMs};
 use replyd::conversation::agent::Agent;
-use replyd::conversation::delivery::{DeliveryState, MailKind, Phase, Posting, RecipientKind, SuppressionReason};
+use replyd::conversation::delivery::{DeliveryState, MailKind, Posting, RecipientKind, SuppressionReason};
 use replyd::conversation::id::Id;
 use replyd::conversation::model::{
     Author, AuthorKind, Channel, Conversation, Direction, Email, Ingress, Message, Status, Via,
@@ -211,12 +211,14 @@ fn acceptance(octets: &str) -> Acceptance {
         remote_ip: None,
         helo: None,
         tls: None,
-        envelope_from: String::new(),
+        envelope_from: Some(String::new()),
         recipients: vec![("a@r.example".into(), "acme".into())],
         octets: MailOctets::Memory(octets.as_bytes().to_vec()),
         sha256,
+        identity: None,
         message_id: None,
         auth: serde_json::Value::Null,
+        require_tls: false,
         reply: "250".into(),
         bridged: Vec::new(),
     }
@@ -452,6 +454,9 @@ async fn a_domain_with_any_number_of_mails_hides_none_of_another() {
     assert_eq!(domains(&busy).await, Vec::<String>::new(), "busy domains are left alone");
     bench.answer(small.id, "again").await;
     assert_eq!(domains(&busy).await, ["small.example"]);
+    let waits = bench.queue().await.into_iter().find(|entry| entry.phase.is_none()).expect("one of many");
+    bench.store.retry_mail(waits.id).await.unwrap();
+    assert_eq!(domains(&busy).await, ["big.example"], "but for what a person wants tried now");
 }
 
 #[tokio::test]
@@ -552,20 +557,43 @@ async fn a_crash_in_any_phase_loses_nothing() {
         .queue()
         .await
         .iter()
-        .map(|entry| (entry.state, entry.phase, entry.attempts, entry.uncertain, entry.due_at.map(|at| at.0 - NOW.0)))
+        .map(|entry| {
+            (entry.state, entry.phase.is_none(), entry.attempts, entry.uncertain, entry.due_at.map(|at| at.0 - NOW.0))
+        })
         .collect();
     let wait = i64::try_from(retry::UNCERTAIN.as_millis()).unwrap();
-    let expected: [(DeliveryState, Option<Phase>, u32, bool, Option<i64>); 4] = [
-        (DeliveryState::Queued, None, 0, false, Some(0)),
-        (DeliveryState::Queued, None, 0, false, Some(1000)),
-        (DeliveryState::Deferred, None, 1, true, Some(1000 + wait)),
-        (DeliveryState::Delivered, None, 1, false, None),
+    let expected = [
+        (DeliveryState::Queued, true, 0, false, Some(0)),
+        (DeliveryState::Queued, true, 1, false, Some(1000)),
+        (DeliveryState::Deferred, true, 1, true, Some(1000 + wait)),
+        (DeliveryState::Delivered, true, 1, false, None),
     ];
     assert_eq!(told, expected);
     let before: Vec<_> = claimed.iter().map(|entry| (entry.id, entry.message_id.clone())).collect();
     for (id, message_id) in before {
         assert_eq!(bench.store.queue_entry(id).await.unwrap().message_id, message_id, "the same Message-ID");
     }
+}
+
+#[tokio::test]
+async fn a_mail_that_may_have_ended_the_process_is_tried_less_and_less_until_its_time_is_over() {
+    let mut bench = Bench::new();
+    let conversation = bench.conversation("ann@customer.example").await;
+    bench.answer(conversation.id, "poison").await;
+    for minutes in [0, 0, 1, 5, 15, 30] {
+        let entry = bench.only().await;
+        let now = entry.due_at.expect("it is open");
+        bench.clock.set(now);
+        assert_eq!(bench.claim().await.len(), 1);
+        bench = bench.reopened();
+        bench.store.recover_queue().await.unwrap();
+        let wait = bench.only().await.due_at.expect("it is open").0 - now.0;
+        assert!((0..3000).contains(&(wait - minutes * MINUTE_MS)), "{wait} after {minutes}");
+    }
+    bench.at(6 * DAY_MS);
+    assert_eq!(bench.claim().await.len(), 1);
+    bench.store.recover_queue().await.unwrap();
+    assert_eq!(bench.only().await.state, DeliveryState::Failed);
 }
 
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -877,6 +905,26 @@ async fn trouble_is_told_after_an_hour_and_once() {
     bench.at(8 * DAY_MS);
     bench.store.tend().await.unwrap();
     assert_eq!(bench.events().await, [], "events are kept for a week");
+}
+
+#[tokio::test]
+async fn an_agent_by_mail_is_told_after_an_hour_that_the_answer_is_late() {
+    let bench = Bench::new();
+    let conversation = bench.conversation("ann@example.org").await;
+    bench.agent("sara@acme.example", None).await;
+    let mut written = answer("they do");
+    written.author.email = Some("Sara@acme.example".into());
+    bench.store.append_message(conversation.id, written).await.unwrap();
+    bench.attempt(AttemptOutcome::Deferred { due_at: UnixMs(NOW.0 + DAY_MS), uncertain: false }).await;
+    for (at, notices) in [(HOUR_MS - 1, 0), (HOUR_MS, 1), (2 * HOUR_MS, 1)] {
+        bench.at(at);
+        bench.store.tend().await.unwrap();
+        let queue = bench.queue().await;
+        let told: Vec<_> = queue.iter().filter(|entry| entry.kind == MailKind::Notice).collect();
+        assert_eq!(told.len(), notices, "{queue:?}");
+        let words = told.first().and_then(|notice| notice.notice.as_deref());
+        assert!(words.is_none_or(|words| words.contains("has not arrived yet") && words.contains("> they do")));
+    }
 }
 
 #[tokio::test]

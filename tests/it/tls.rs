@@ -66,6 +66,22 @@ async fn starttls_and_implicit_tls_take_mail_over_both_versions() {
 }
 
 #[tokio::test]
+async fn a_mail_with_requiretls_says_so_in_the_ledger() {
+    let secure = secure().await;
+    let mut peer = secure.starttls(ALL).await;
+    peer.asks("EHLO client.example", "250").await;
+    for (parameters, kept) in [(" REQUIRETLS", true), ("", false)] {
+        peer.asks(&format!("MAIL FROM:<a@example.org>{parameters}"), "250").await;
+        peer.asks(&format!("RCPT TO:<{}>", secure.site.reply_address()), "250").await;
+        peer.asks("DATA", "354").await;
+        peer.send(format!("{}\r\n.\r\n", letter(parameters))).await;
+        peer.expect("250").await;
+        let entry = secure.site.ledger().await.pop().expect("an entry");
+        assert_eq!(entry.require_tls, kept, "{entry:?}");
+    }
+}
+
+#[tokio::test]
 async fn without_a_certificate_nothing_is_offered() {
     let site = Site::plain().await;
     let mut peer = Peer::greeted(&site).await;

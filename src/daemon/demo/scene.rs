@@ -6,6 +6,7 @@ use crate::conversation::id::Id;
 use crate::conversation::model::{Author, AuthorKind, Channel, Conversation, Direction, Via};
 use crate::http::page::mailboxes::Owner;
 use crate::sender_auth::own_key::KeyKind;
+use crate::store::outgoing::OutgoingSettings;
 use crate::store::query::ConversationQuery;
 use crate::store::unit::{NewConversation, NewMessage};
 use crate::store::{NewAgent, Store, StoreError};
@@ -60,10 +61,13 @@ listen = ["{http}"]
 [outbound]
 port = {port}
 allow_private = true
+# Its zone is not signed.
+dane = false
 [limits]
 disk_free = "16 MiB"
 [[account]]
 name = "{ACCOUNT}"
+display_name = "Kettle Shop"
 inbound_domain = "{INBOUND_DOMAIN}"
 dkim = [{rsa}, {ed25519}]
 [[account.inbox]]
@@ -112,6 +116,9 @@ pub fn owners() -> Vec<Owner> {
 
 /// The demo's agent, registered, and the example conversation of this store, made if it is not there.
 pub async fn example(store: &Store, config: &Config) -> Result<Conversation, StoreError> {
+    // Before anything is queued: it is what Message-IDs are made of.
+    let settings = OutgoingSettings { hostname: config.server.hostname.clone(), give_up: config.outbound.give_up };
+    store.set_outgoing(settings);
     let new = NewAgent {
         account: ACCOUNT.to_owned(),
         email: AGENT.to_owned(),

@@ -155,7 +155,7 @@ pub async fn append(
     State(surface): State<Surface>,
     caller: Caller,
     PathId(id): PathId,
-    LargeBody(written): LargeBody<Written>,
+    LargeBody(written, _place): LargeBody<Written>,
 ) -> Result<(StatusCode, Json<MessageShape>), ApiError> {
     let conversation = visible(&surface, &caller, id).await?;
     let agents = surface.store.agents(Some(conversation.account.clone())).await?;

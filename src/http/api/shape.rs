@@ -165,6 +165,8 @@ pub struct InboundShape {
     pub remote_ip: Option<String>,
     pub helo: Option<String>,
     pub tls: Option<String>,
+    /// It came with REQUIRETLS (RFC 8689).
+    pub require_tls: bool,
     pub envelope_from: Option<String>,
     pub envelope_to: Option<String>,
     pub account: Option<String>,
@@ -313,6 +315,7 @@ impl From<LedgerEntry> for InboundShape {
             remote_ip: entry.remote_ip.map(|ip| ip.to_string()),
             helo: entry.helo,
             tls: entry.tls,
+            require_tls: entry.require_tls,
             envelope_from: entry.envelope_from,
             envelope_to: entry.envelope_to,
             account: entry.account,

@@ -46,6 +46,8 @@ pub struct QueueShape {
     pub messages: Vec<Id>,
     /// Without angle brackets; the same at every attempt.
     pub message_id: String,
+    /// It goes under REQUIRETLS (RFC 8689), because the mail that it answers came so.
+    pub require_tls: bool,
     #[schema(value_type = String)]
     pub state: DeliveryState,
     /// How far the attempt in hand has come; null while none is.
@@ -135,6 +137,7 @@ impl From<QueueEntry> for QueueShape {
             recipient_kind: entry.recipient_kind,
             messages: entry.messages,
             message_id: entry.message_id,
+            require_tls: entry.require_tls,
             state: entry.state,
             phase: entry.phase,
             held: entry.held,

@@ -117,9 +117,10 @@ fn status(conversation: &Conversation) -> &'static str {
 
 impl From<Message> for Bubble {
     fn from(message: Message) -> Bubble {
-        // What the system says is not its reporter's word: whether that is proven says nothing.
+        // What the system says is not its reporter's word, and our own mail proves nothing to ourselves.
         let is_system = message.author.kind == AuthorKind::System;
-        let badge = message.email.as_ref().filter(|_| !is_system).map(|email| Badge::of(&email.auth));
+        let came = message.email.as_ref().filter(|email| email.ingress.is_some() && !is_system);
+        let badge = came.map(|email| Badge::of(&email.auth));
         let author = message.author.name.or(message.author.email);
         let role = role(message.author.kind);
         Bubble {
@@ -150,7 +151,7 @@ impl From<Delivery> for Way {
             DeliveryState::Queued => ("queued", "On its way by mail".to_owned()),
             DeliveryState::Deferred => ("deferred", format!("Not delivered yet: {reason}. Next attempt at {due}")),
             DeliveryState::Delivered => ("delivered", "Delivered by mail".to_owned()),
-            DeliveryState::Failed => ("failed", format!("Not delivered: {reason}")),
+            DeliveryState::Failed => ("failed", format!("Not delivered: {}", reason.trim_start_matches("not sent: "))),
             DeliveryState::Cancelled => ("cancelled", format!("Not sent by mail: {reason}")),
             DeliveryState::Seen => ("seen", "Seen in the chat: no mail needed".to_owned()),
         };

@@ -5,7 +5,7 @@
   // A frame is as high as its mail, within reason: nothing in it runs that could tell.
   const fit = (frame) => {
     const height = frame.contentDocument?.body?.getBoundingClientRect().height ?? 0;
-    if (height) frame.style.height = `${Math.ceil(Math.min(height + 2, 640))}px`;
+    if (height) frame.style.height = `${Math.ceil(Math.min(height + 2, 900))}px`;
   };
   const dress = (mail) => {
     const frame = mail.querySelector("iframe");
@@ -55,6 +55,7 @@
       live.classList.add("lost");
     }
   }
+  addEventListener("resize", () => mails.querySelectorAll("iframe").forEach(fit));
   [...mails.children].forEach(dress);
   setInterval(look, 2000);
 })();

@@ -192,12 +192,13 @@ async fn off_the_loop<T: Send + 'static>(
     tokio::task::spawn_blocking(work).await.map_err(|error| ApiError::internal(&error))
 }
 
-/// No script, no fetching, and nobody but our own page may frame it. Same origin, so that the page may ask its height.
+/// No script, no fetching, and nobody but our own page may frame it. Same origin, so that the page may ask its height;
+/// links open in a tab of their own, as in any mail client.
 const BODY_HEADERS: [(HeaderName, &str); 3] = [
     (header::CONTENT_TYPE, "text/html; charset=utf-8"),
     (
         header::CONTENT_SECURITY_POLICY,
-        "sandbox allow-same-origin; default-src 'none'; style-src 'self' 'unsafe-inline'; img-src data:; base-uri 'none'; form-action 'none'; frame-ancestors 'self'",
+        "sandbox allow-same-origin allow-popups allow-popups-to-escape-sandbox; default-src 'none'; style-src 'self' 'unsafe-inline'; img-src data:; base-uri 'none'; form-action 'none'; frame-ancestors 'self'",
     ),
     (header::REFERRER_POLICY, "no-referrer"),
 ];

@@ -38,7 +38,7 @@ pub async fn ask(
     if named(&surface, id, link).is_none() {
         return no_such_link();
     }
-    let sentence = "You will get no more mail about this chat. What you are answered stays in the chat itself.";
+    let sentence = "No more mail will come to this address from here. What you are answered stays in the chat.";
     Note { button: "Stop the mails", ..Note::new("No more mail?", sentence) }.shown(StatusCode::OK)
 }
 
@@ -61,7 +61,7 @@ pub async fn unsubscribe(
     }
     match surface.store.unsubscribe(entry).await {
         Ok(()) => {
-            let sentence = "No more mail will come to this address. If you write again, you are answered again.";
+            let sentence = "No more mail will come to this address from here. What you are answered stays in the chat.";
             Note::new("Done", sentence).shown(StatusCode::OK)
         }
         Err(StoreError::NotFound(_)) => no_such_link(),

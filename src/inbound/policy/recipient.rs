@@ -67,7 +67,7 @@ impl Bounced {
     /// Told by the keyed digits of the address alone: it costs no look-up beside the one of every recipient.
     pub fn of(path: &ForwardPath, keys: &Keys) -> Option<Bounced> {
         let ForwardPath::Mailbox(address) = path else { return None };
-        let entry = keys.bounced_entry(address.local())?;
+        let entry = keys.bounced_entry(address.local(), address.domain())?;
         Some(Bounced { entry, address: keys.bounce_address(entry, address.domain()) })
     }
 
@@ -252,8 +252,8 @@ mod tests {
         let unknown = RecipientDecision::Unknown(reply::unknown_recipient());
         let old = keys().bounce_address(entry(UnixMs(NOW.0 - life - 1)), "reply.acme.example");
         let forged = Keys::new(&[8; 32]).bounce_address(entry(NOW), "reply.acme.example");
-        let elsewhere = format!("{local}@acme.example");
-        for wrong in [old, forged, elsewhere] {
+        let elsewhere = ["acme.example", "reply.bolt.example"].map(|domain| format!("{local}@{domain}"));
+        for wrong in [old, forged].into_iter().chain(elsewhere) {
             assert_eq!(decide(&wrong, Ok(TokenState::Unknown)), unknown, "{wrong}");
         }
         let closed = decide(&canonical, Err(StoreError::Closed));

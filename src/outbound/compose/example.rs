@@ -41,6 +41,7 @@ pub fn mail(kind: MailKind, account: &str, inbox: &str, channel: Channel) -> ToC
             phase: None,
             held: false,
             uncertain: false,
+            urgent: false,
             created_at: AT,
             due_at: None,
             give_up_at: AT,

@@ -29,6 +29,8 @@ impl Parts {
 }
 
 fn part(content_type: ContentType, text: &str) -> SinglePart {
+    // A template file may have line ends of any kind.
+    let text = text.replace("\r\n", "\n").replace(['\r', '\0'], "\n");
     let text = text.trim_end().replace('\n', "\r\n");
     SinglePart::builder().header(content_type).body(encoded(text))
 }
@@ -114,6 +116,8 @@ mod tests {
         {
             check(text);
         }
+        let octets = Parts::new("a\r\nb\rc\0d\n", "", Vec::new(), "00ff").formatted();
+        assert_eq!(ParsedMail::parse(&octets).parts[1].text().map(str::trim_end), Some("a\nb\nc\nd"));
         check(&"x".repeat(5000));
         check(&"x y ".repeat(5000));
         check(&"ä".repeat(5000));

@@ -3,6 +3,7 @@
 use super::addressing::agent_name;
 use super::attachments::Attachments;
 use super::composed::ComposeError;
+use super::fields;
 use super::history;
 use super::hypertext;
 use super::sender::{Desk, Sender};
@@ -113,7 +114,7 @@ impl View {
             contact: notification.then(|| contact(to)),
             verdict: notification.then(|| to.messages.last().map(verdict)).flatten(),
             status: notification.then(|| status(to.conversation.status)),
-            assignee: to.assignee.as_ref().filter(|_| notification).map(|agent| agent.name.clone()),
+            assignee: to.assignee.as_ref().filter(|_| notification).and_then(|agent| fields::name(&agent.name)),
             notice: notice(to)?,
         })
     }
@@ -128,7 +129,8 @@ pub fn is_continuity(to: &ToCompose) -> bool {
 fn said(message: &Message, to: &ToCompose, attachments: &Attachments, display_name: &str) -> Said {
     let text = hypertext::clean(&message.text);
     Said {
-        speaker: speaker(message, to, display_name),
+        // One line here too, or a name could speak for somebody else.
+        speaker: fields::name(&speaker(message, to, display_name)).unwrap_or_else(|| display_name.to_owned()),
         time: time(message.created_at),
         html: Value::from_safe_string(html_of(message, &text)),
         text,
@@ -162,8 +164,14 @@ fn contact(to: &ToCompose) -> Person {
     let from_contact = author.is_none_or(|author| author.kind == AuthorKind::Contact);
     let of_contact = |value: &Option<String>| value.clone().filter(|_| from_contact);
     Person {
-        name: author.and_then(|author| author.name.clone()).or_else(|| of_contact(&contact.name)),
-        email: author.and_then(|author| author.email.clone()).or_else(|| of_contact(&contact.email)),
+        name: author
+            .and_then(|author| author.name.clone())
+            .or_else(|| of_contact(&contact.name))
+            .and_then(|name| fields::name(&name)),
+        email: author
+            .and_then(|author| author.email.clone())
+            .or_else(|| of_contact(&contact.email))
+            .and_then(|email| fields::name(&email)),
     }
 }
 
@@ -190,7 +198,8 @@ fn verdict(message: &Message) -> Verdict {
         _ => "Author not proven",
     };
     let end = if basis.is_empty() { ".".to_owned() } else { format!(": {basis}.") };
-    Verdict { word: if word.is_empty() { "unproven" } else { word }.to_owned(), sentence: format!("{start}{end}") }
+    let word = if word.is_empty() { "unproven" } else { word }.to_owned();
+    Verdict { word, sentence: fields::subject(&format!("{start}{end}")) }
 }
 
 fn notice(to: &ToCompose) -> Result<Option<Notice>, ComposeError> {

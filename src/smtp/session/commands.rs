@@ -102,6 +102,8 @@ impl Session {
             self.say_error(&reply::out_of_order("say EHLO first"));
         } else if self.transaction.is_some() {
             self.say_error(&reply::out_of_order("a mail is open already: RSET drops it"));
+        } else if mail.require_tls && self.channel == Channel::Clear {
+            self.say_error(&reply::tls_needed_for_requiretls());
         } else if self.counters.mails >= limits.mails_per_session_max {
             self.end(reply::too_many_mails(), "too many mails");
         } else {

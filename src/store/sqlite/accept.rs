@@ -1,5 +1,6 @@
 //! Acceptance: a raw mail and one ledger entry per recipient, in one commit; a mail that was accepted before for the
-//! same recipient is noted, not taken twice (a peer that lost our 250 sends it again, RFC 1047).
+//! same recipient is noted, not taken twice (a peer that lost our 250 sends it again, RFC 1047; one mail may come by
+//! several doors).
 
 use super::super::StoreError;
 use super::super::unit::{Acceptance, AcceptedEntry};
@@ -30,13 +31,13 @@ pub fn accept(
     let mut raw_id = None;
     let mut entries = Vec::with_capacity(mail.recipients.len());
     for (recipient, account) in &mail.recipients {
-        let digest = digest(&mail.sha256, recipient);
+        let digest = digest(told_by(mail), recipient);
         let first = earlier(writing, mail, recipient, digest)?;
         let ledger_id = writing.next_id()?;
         let bridged = mail.bridged.iter().find(|order| order.recipient == *recipient);
         let (raw, outcome, reason) = match first {
             Some((first, raw)) => {
-                (raw, Outcome::Duplicate, format!("the same octets for the same recipient were accepted as {first}"))
+                (raw, Outcome::Duplicate, format!("the same mail for the same recipient was accepted as {first}"))
             }
             None if bridged.is_some_and(|order| order.mode == BridgeMode::Only) => {
                 (keep(writing, &mut raw_id, octets, size)?, Outcome::Filed, bridge::FILED_ELSEWHERE.to_owned())
@@ -67,7 +68,12 @@ struct Entry<'a> {
     reason: String,
 }
 
-/// The ledger entry of the first acceptance of these octets for this recipient, and its raw mail.
+/// What a copy of the mail is known by.
+fn told_by(mail: &Acceptance) -> &[u8; 32] {
+    mail.identity.as_ref().unwrap_or(&mail.sha256)
+}
+
+/// The ledger entry of the first acceptance of this mail for this recipient, and its raw mail.
 fn earlier(
     writing: &Writing<'_>,
     mail: &Acceptance,
@@ -76,10 +82,10 @@ fn earlier(
 ) -> Result<Option<(Id, Id)>, StoreError> {
     let mut find = writing.connection.prepare_cached(
         "SELECT l.id, l.raw_id FROM recent_mail r JOIN ledger l ON l.id = r.ledger_id
-         WHERE r.digest = ? AND l.sha256 = ? AND l.envelope_to = ? AND l.received_at >= ? AND l.raw_id IS NOT NULL",
+         WHERE r.digest = ? AND ifnull(l.identity, l.sha256) = ? AND l.envelope_to = ? AND l.received_at >= ? AND l.raw_id IS NOT NULL",
     )?;
     let since = writing.now.0 - REMEMBERED_MS;
-    let row = find.query_row(params![digest, mail.sha256, recipient, since], |row| Ok((row.get(0)?, row.get(1)?)));
+    let row = find.query_row(params![digest, told_by(mail), recipient, since], |row| Ok((row.get(0)?, row.get(1)?)));
     Ok(row.optional()?)
 }
 
@@ -109,8 +115,8 @@ pub fn keep_raw(writing: &Writing<'_>, octets: &Octets, size: u64) -> Result<Id,
 fn insert(writing: &Writing<'_>, mail: &Acceptance, size: u64, entry: Entry<'_>) -> Result<(), StoreError> {
     writing.execute(
         "INSERT INTO ledger (id, received_at, ingress, session, remote_ip, helo, tls, envelope_from, envelope_to,
-           account, message_id, size, sha256, outcome, reason, reply, auth, raw_id)
-         VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+           account, message_id, size, sha256, outcome, reason, reply, auth, raw_id, require_tls, identity)
+         VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
         params![
             entry.ledger_id,
             writing.now.0,
@@ -130,15 +136,17 @@ fn insert(writing: &Writing<'_>, mail: &Acceptance, size: u64, entry: Entry<'_>)
             mail.reply,
             Json(&mail.auth),
             entry.raw,
+            mail.require_tls,
+            mail.identity,
         ],
     )?;
     Ok(())
 }
 
-/// 64 bits of SHA-256 over the mail's own and the recipient: a key only; the ledger decides equality.
-fn digest(sha256: &[u8], recipient: &str) -> i64 {
+/// 64 bits of SHA-256 over what the mail is known by and the recipient: a key only; the ledger decides equality.
+fn digest(told_by: &[u8], recipient: &str) -> i64 {
     let mut context = aws_lc_rs::digest::Context::new(&aws_lc_rs::digest::SHA256);
-    context.update(sha256);
+    context.update(told_by);
     context.update(recipient.as_bytes());
     let digest = context.finish();
     digest.as_ref().iter().take(8).fold(0, |sum, octet| (sum << 8) | i64::from(*octet))
@@ -176,18 +184,18 @@ fn load_reached(writing: &Writing<'_>) -> Result<Id, StoreError> {
 }
 
 fn expired_after(writing: &Writing<'_>, after: Id, limit: usize) -> Result<Vec<(Id, i64)>, StoreError> {
-    let mut find = writing
-        .connection
-        .prepare_cached("SELECT id, received_at, sha256, envelope_to FROM ledger WHERE id > ? ORDER BY id LIMIT ?")?;
+    let mut find = writing.connection.prepare_cached(
+        "SELECT id, received_at, ifnull(identity, sha256), envelope_to FROM ledger WHERE id > ? ORDER BY id LIMIT ?",
+    )?;
     let mut rows = find.query(params![after, limit])?;
     let mut expired = Vec::new();
     while let Some(row) = rows.next()? {
         if row.get::<_, i64>(1)? >= writing.now.0 - REMEMBERED_MS {
             break;
         }
-        let sha256: Option<Vec<u8>> = row.get(2)?;
+        let told_by: Option<Vec<u8>> = row.get(2)?;
         let recipient: Option<String> = row.get(3)?;
-        let key = digest(&sha256.unwrap_or_default(), &recipient.unwrap_or_default());
+        let key = digest(&told_by.unwrap_or_default(), &recipient.unwrap_or_default());
         expired.push((row.get(0)?, key));
     }
     Ok(expired)

@@ -7,14 +7,11 @@ use super::super::unit::FilingResult;
 use super::begin::email_key;
 use super::units::Writing;
 use super::words::Stored;
-use super::{agents, enqueue, events};
+use super::{agents, events, notices};
 use crate::clock::UnixMs;
-use crate::conversation::delivery::{MailKind, RecipientKind};
 use crate::conversation::id::Id;
 use crate::conversation::model::Status;
-use crate::limits::NOTICES_PER_HOUR_MAX;
 use rusqlite::params;
-use std::time::Duration;
 
 /// Follows the orders of a filed mail.
 pub fn follow(writing: &Writing<'_>, conversation: Id, result: &FilingResult) -> Result<(), StoreError> {
@@ -55,24 +52,10 @@ fn assign(writing: &Writing<'_>, conversation: Id, result: &FilingResult, email:
     events::of_conversation(writing, conversation, serde_json::json!({"assignee": email}))
 }
 
-/// One mail in replyd's own words to the agent who wrote; beyond the budget there is none, or two machines would talk.
+/// Tells the agent who wrote.
 fn explain(writing: &Writing<'_>, conversation: Id, result: &FilingResult, words: &str) -> Result<(), StoreError> {
     let author = result.message.as_ref().and_then(|message| message.author.email.as_deref());
     let Some(email) = result.agent.as_deref().or(author).map(email_key) else { return Ok(()) };
     let Some(agent) = agents::by_email(writing.connection, &result.account, &email)? else { return Ok(()) };
-    let notice = enqueue::Mail {
-        conversation,
-        kind: MailKind::Notice,
-        recipient: &agent.email,
-        recipient_kind: RecipientKind::Agent,
-        agent: Some(agent.id),
-        message: None,
-        notice: Some(words),
-        delay: Duration::ZERO,
-        require_tls: false,
-    };
-    if enqueue::within_the_hour(writing, &notice, NOTICES_PER_HOUR_MAX)? >= NOTICES_PER_HOUR_MAX {
-        return Ok(());
-    }
-    enqueue::mail(writing, &notice)
+    notices::tell(writing, conversation, &agent, words)
 }

@@ -3,15 +3,17 @@
 use super::super::StoreError;
 use super::super::outgoing::{AttemptEnd, AttemptOutcome, EventKind, QueueEntry};
 use super::accept::{self, Octets};
+use super::notices::Trouble;
 use super::units::Writing;
 use super::words::{Json, Stored};
-use super::{events, queue, suppressions};
+use super::{events, notices, queue, suppressions};
 use crate::clock::UnixMs;
 use crate::conversation::delivery::{DeliveryState, Phase, RecipientKind, SuppressionReason};
 use crate::conversation::id::Id;
 use crate::conversation::model::Email;
 use crate::retry;
 use rusqlite::params;
+use std::time::Duration;
 
 /// The octets of a mail, where the commit finds them.
 #[derive(Debug)]
@@ -70,8 +72,9 @@ pub fn ended(writing: &Writing<'_>, id: Id, end: &AttemptEnd) -> Result<(), Stor
     }
     match &end.outcome {
         AttemptOutcome::PutBack { due_at } => {
-            let back = "UPDATE queue SET phase = NULL, due_at = ?, attempts = max(attempts - 1, 0) WHERE id = ?";
-            writing.execute(back, params![due_at.0, id])?;
+            let back = "UPDATE queue SET phase = NULL, due_at = ?, attempts = max(attempts - 1, 0),
+                reason = ifnull(reason, ?) WHERE id = ?";
+            writing.execute(back, params![due_at.0, end.reason, id])?;
             Ok(())
         }
         AttemptOutcome::Delivered => {
@@ -111,7 +114,7 @@ struct After {
 fn change(writing: &Writing<'_>, entry: &QueueEntry, end: &AttemptEnd, after: After) -> Result<(), StoreError> {
     let uncertain = entry.uncertain || after.uncertain;
     writing.execute(
-        "UPDATE queue SET state = ?, phase = NULL, due_at = ?, uncertain = ?, remote = ?, remote_reply = ?, tls = ?,
+        "UPDATE queue SET state = ?, phase = NULL, urgent = 0, due_at = ?, uncertain = ?, remote = ?, remote_reply = ?, tls = ?,
            reason = ?, transcript = ? WHERE id = ?",
         params![
             Stored(after.state),
@@ -129,7 +132,12 @@ fn change(writing: &Writing<'_>, entry: &QueueEntry, end: &AttemptEnd, after: Af
         return Ok(());
     }
     let detail = serde_json::json!({"state": after.state, "uncertain": uncertain, "reason": end.reason});
-    events::of_mail(writing, entry, EventKind::DeliveryChanged, &detail)
+    events::of_mail(writing, entry, EventKind::DeliveryChanged, &detail)?;
+    if after.state == DeliveryState::Failed {
+        let words = notices::with_reply(&end.reason, end.remote_reply.as_deref());
+        notices::of_trouble(writing, entry, Trouble::Failed, &words)?;
+    }
+    Ok(())
 }
 
 /// What an earlier run had in hand: not sent, and due at once; or sent without an answer, and uncertain.
@@ -140,11 +148,9 @@ pub fn recover(writing: &Writing<'_>) -> Result<(usize, usize), StoreError> {
             None => {
                 writing.execute("UPDATE queue SET phase = NULL WHERE id = ?", [entry.id])?;
             }
-            // Claiming it again counts the attempt again.
             Some(Phase::Connecting) => {
-                let back = "UPDATE queue SET phase = NULL, due_at = ?, attempts = max(attempts - 1, 0) WHERE id = ?";
-                writing.execute(back, params![writing.now.0, entry.id])?;
                 unsent += 1;
+                unsent_again(writing, &entry, unsent)?;
             }
             Some(Phase::DataSent) => {
                 let end = AttemptEnd {
@@ -166,5 +172,34 @@ pub fn recover(writing: &Writing<'_>) -> Result<(usize, usize), StoreError> {
     Ok((unsent, uncertain))
 }
 
+/// The attempt stays counted: it may be this mail that ends the process. From its third on it waits like any mail that did
+/// not get through, a little apart from the others, so that it is in hand alone, and ends with its time.
+fn unsent_again(writing: &Writing<'_>, entry: &QueueEntry, place: usize) -> Result<(), StoreError> {
+    if entry.attempts > BROKEN_OFF_MAX && writing.now >= entry.give_up_at {
+        let end = AttemptEnd {
+            outcome: AttemptOutcome::Failed { suppress: None },
+            remote: entry.remote.clone(),
+            remote_reply: entry.remote_reply.clone(),
+            tls: entry.tls.clone(),
+            reason: "replyd ended while it was being sent, several times; see the log".to_owned(),
+            transcript: entry.transcript.clone().unwrap_or_default(),
+        };
+        return change(writing, entry, &end, After { state: DeliveryState::Failed, due_at: None, uncertain: false });
+    }
+    let wait = match entry.attempts.checked_sub(BROKEN_OFF_MAX) {
+        None | Some(0) => Duration::ZERO,
+        Some(attempt) => {
+            let apart = APART.saturating_mul(u32::try_from(place).unwrap_or(u32::MAX));
+            retry::wait(retry::DELIVERY, attempt).saturating_add(apart)
+        }
+    };
+    let due_at = writing.now.0.saturating_add(i64::try_from(wait.as_millis()).unwrap_or(i64::MAX));
+    writing.execute("UPDATE queue SET phase = NULL, due_at = ? WHERE id = ?", params![due_at, entry.id])?;
+    Ok(())
+}
+
+/// Attempts that a crash may break off before the mail has to wait.
+const BROKEN_OFF_MAX: u32 = 2;
+const APART: Duration = Duration::from_secs(2);
 const UNCERTAIN_WORDS: &str = "replyd ended after the mail was sent and before its answer was read: it may have arrived, \
     and is sent again with the same Message-ID";

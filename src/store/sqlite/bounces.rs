@@ -2,8 +2,9 @@
 
 use super::super::StoreError;
 use super::super::outgoing::{BounceFact, BounceFactKind, EventKind, QueueEntry};
+use super::notices::Trouble;
 use super::units::Writing;
-use super::{attempts, events, queue, suppressions};
+use super::{attempts, events, notices, queue, suppressions};
 use crate::conversation::delivery::{DeliveryState, SuppressionReason};
 use crate::conversation::keys::BOUNCE_LIFE;
 use rusqlite::params;
@@ -45,6 +46,7 @@ fn failed(writing: &Writing<'_>, entry: &QueueEntry, fact: &BounceFact) -> Resul
     if entry.state != DeliveryState::Failed {
         let detail = serde_json::json!({"state": "failed", "reason": reason});
         events::of_mail(writing, entry, EventKind::DeliveryChanged, &detail)?;
+        notices::of_trouble(writing, entry, Trouble::Failed, &reason)?;
     }
     events::of_mail(writing, entry, EventKind::Bounce, &serde_json::json!({"kind": "failed", "words": fact.words}))
 }

@@ -6,9 +6,12 @@
 
 use super::super::StoreError;
 use super::super::outgoing::{Claim, EventKind, QueueEntry};
+use super::notices::Trouble;
 use super::units::Writing;
-use super::{events, queue, suppressions};
+use super::words::Stored;
+use super::{events, notices, queue, suppressions};
 use crate::clock::UnixMs;
+use crate::conversation::delivery::{DeliveryState, Phase};
 use crate::conversation::id::Id;
 use rusqlite::{Connection, OptionalExtension, params};
 use std::collections::HashMap;
@@ -17,10 +20,11 @@ use std::sync::{Mutex, PoisonError};
 /// Takes due mail in hand; `last_domain` is where the last walk over the domains ended.
 pub fn due(writing: &Writing<'_>, claim: &Claim, last_domain: &Mutex<String>) -> Result<Vec<QueueEntry>, StoreError> {
     let mut choice = Choice::new(claim);
-    let filled = choice.from_window(writing.connection, writing.now)?;
+    choice.take_urgent(writing.connection, writing.now)?;
+    let filled = choice.take_window(writing.connection, writing.now)?;
     if filled && choice.has_room() {
         let mut last = last_domain.lock().unwrap_or_else(PoisonError::into_inner);
-        choice.from_domains(writing.connection, writing.now, &mut last)?;
+        choice.take_of_domains(writing.connection, writing.now, &mut last)?;
     }
     let mut taken = Vec::with_capacity(choice.taken.len());
     for id in choice.taken {
@@ -39,20 +43,26 @@ pub fn next_due(connection: &Connection) -> Result<Option<UnixMs>, StoreError> {
 /// Counts the attempt before anything is dialled, so that a crash in it is remembered. A recipient who was suppressed since
 /// the mail was queued gets none.
 fn take(writing: &Writing<'_>, id: Id) -> Result<Option<QueueEntry>, StoreError> {
-    let entry = queue::entry(writing.connection, id)?;
+    let mut entry = queue::entry(writing.connection, id)?;
     if let Some(words) = suppressions::standing(writing.connection, &entry.account, &entry.recipient, writing.now)? {
         let end = "UPDATE queue SET state = 'failed', due_at = NULL, reason = ? WHERE id = ?";
         writing.execute(end, params![words, id])?;
         let detail = serde_json::json!({"state": "failed", "reason": words});
         events::of_mail(writing, &entry, EventKind::DeliveryChanged, &detail)?;
+        notices::of_trouble(writing, &entry, Trouble::Failed, &words)?;
         return Ok(None);
     }
+    if entry.state == DeliveryState::Waiting {
+        entry.state = DeliveryState::Queued;
+    }
+    entry.phase = Some(Phase::Connecting);
+    entry.attempts += 1;
+    entry.last_attempt_at = Some(writing.now);
     writing.execute(
-        "UPDATE queue SET phase = 'connecting', attempts = attempts + 1, last_attempt_at = ?,
-           state = CASE state WHEN 'waiting' THEN 'queued' ELSE state END WHERE id = ?",
-        params![writing.now.0, id],
+        "UPDATE queue SET phase = 'connecting', attempts = ?, last_attempt_at = ?, state = ? WHERE id = ?",
+        params![entry.attempts, writing.now.0, Stored(entry.state), id],
     )?;
-    queue::entry(writing.connection, id).map(Some)
+    Ok(Some(entry))
 }
 
 /// What is chosen so far.
@@ -75,7 +85,7 @@ impl<'a> Choice<'a> {
     /// How many more of a domain may be taken.
     fn room_of(&self, domain: &str) -> usize {
         let taken = self.of_domain.get(domain).copied().unwrap_or_default();
-        self.claim.per_domain.saturating_sub(taken).min(self.claim.limit - self.taken.len())
+        self.claim.per_domain.saturating_sub(taken).min(self.claim.limit.saturating_sub(self.taken.len()))
     }
 
     fn add(&mut self, id: Id, domain: String) {
@@ -83,24 +93,35 @@ impl<'a> Choice<'a> {
         *self.of_domain.entry(domain).or_default() += 1;
     }
 
+    /// What a person wants tried now goes before all, and although its domain takes no more.
+    fn take_urgent(&mut self, connection: &Connection, now: UnixMs) -> Result<(), StoreError> {
+        let mut find = connection.prepare_cached(&urgent_sql())?;
+        let rows = find.query_map(params![now.0, self.claim.limit], |row| Ok((row.get(0)?, row.get(1)?)))?;
+        for row in rows {
+            let (id, domain) = row?;
+            self.add(id, domain);
+        }
+        Ok(())
+    }
+
     /// What became due first; answers whether more is due than was looked at.
-    fn from_window(&mut self, connection: &Connection, now: UnixMs) -> Result<bool, StoreError> {
+    fn take_window(&mut self, connection: &Connection, now: UnixMs) -> Result<bool, StoreError> {
         let window = self.claim.limit.saturating_mul(WINDOW_SHARE).min(WINDOW_MAX);
         let mut find = connection.prepare_cached(&window_sql())?;
         let mut rows = find.query(params![now.0, window])?;
         let mut seen = 0;
         while let Some(row) = rows.next()? {
             seen += 1;
-            let domain: String = row.get(1)?;
-            if self.has_room() && self.room_of(&domain) > 0 {
-                self.add(row.get(0)?, domain);
+            let (id, domain): (Id, String) = (row.get(0)?, row.get(1)?);
+            if self.has_room() && self.room_of(&domain) > 0 && !self.taken.contains(&id) {
+                self.add(id, domain);
             }
         }
         Ok(seen == window)
     }
 
     /// Domain after domain, from the one after `last` and around.
-    fn from_domains(&mut self, connection: &Connection, now: UnixMs, last: &mut String) -> Result<(), StoreError> {
+    fn take_of_domains(&mut self, connection: &Connection, now: UnixMs, last: &mut String) -> Result<(), StoreError> {
         let mut next_domain = connection.prepare_cached(&next_domain_sql())?;
         let mut find = connection.prepare_cached(&of_domain_sql())?;
         let begun_after = last.clone();
@@ -138,6 +159,13 @@ fn window_sql() -> String {
     format!("SELECT id, domain FROM queue INDEXED BY queue_due WHERE {OPEN} AND due_at <= ? ORDER BY due_at LIMIT ?")
 }
 
+fn urgent_sql() -> String {
+    format!(
+        "SELECT id, domain FROM queue INDEXED BY queue_urgent WHERE urgent = 1 AND {OPEN} AND due_at <= ?
+         ORDER BY due_at LIMIT ?"
+    )
+}
+
 fn next_domain_sql() -> String {
     format!("SELECT domain FROM queue INDEXED BY queue_site WHERE {OPEN} AND domain > ? ORDER BY domain LIMIT 1")
 }
@@ -166,6 +194,7 @@ mod tests {
         schema::migrate(&mut connection).expect("the tables");
         let next_due = format!("SELECT due_at FROM queue INDEXED BY queue_due WHERE {OPEN} ORDER BY due_at LIMIT 1");
         for (sql, expected) in [
+            (urgent_sql(), "SEARCH queue USING INDEX queue_urgent (due_at<?)"),
             (window_sql(), "SEARCH queue USING INDEX queue_due (due_at<?)"),
             (next_domain_sql(), "SEARCH queue USING INDEX queue_site (domain>?)"),
             (of_domain_sql(), "SEARCH queue USING INDEX queue_site (domain=? AND due_at<?)"),

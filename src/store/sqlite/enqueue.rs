@@ -7,10 +7,11 @@ use super::super::StoreError;
 use super::super::outgoing::EventKind;
 use super::super::unit::NewMessage;
 use super::begin::email_key;
+use super::notices::Trouble;
 use super::reply_tokens::Holder;
 use super::units::Writing;
 use super::words::Stored;
-use super::{agents, events, queue, reply_tokens, suppressions};
+use super::{agents, events, notices, queue, reply_tokens, suppressions};
 use crate::clock::UnixMs;
 use crate::conversation::delivery::{DeliveryState, MailKind, RecipientKind, too_many_words};
 use crate::conversation::id::Id;
@@ -54,7 +55,10 @@ pub fn mail(writing: &Writing<'_>, mail: &Mail<'_>) -> Result<(), StoreError> {
     let waiting = waiting(writing, mail)?;
     match (waiting, mail.message) {
         (Some(Waiting { entry, messages }), Some(message)) if messages < MESSAGES_PER_MAIL_MAX => {
-            attach(writing, entry, message)
+            attach(writing, entry, message)?;
+            let demand = "UPDATE queue SET require_tls = max(require_tls, ?) WHERE id = ?";
+            writing.execute(demand, params![mail.require_tls, entry])?;
+            Ok(())
         }
         // More than one mail takes is held already: the operator who releases it finds the rest in the conversation.
         (Some(Waiting { entry, .. }), _) if is_held(writing, entry)? => Ok(()),
@@ -70,7 +74,8 @@ fn answer(
     delay: Duration,
 ) -> Result<(), StoreError> {
     let place = place(writing, conversation)?;
-    let delay = if by_mail_already(writing, conversation)? { Duration::ZERO } else { delay };
+    let asked = asked(writing, conversation)?;
+    let delay = if asked.by_mail { Duration::ZERO } else { delay };
     let to = |recipient, recipient_kind, delay| Mail {
         conversation,
         kind: MailKind::Answer,
@@ -80,7 +85,7 @@ fn answer(
         message: Some(message),
         notice: None,
         delay,
-        require_tls: new.posting.require_tls,
+        require_tls: new.posting.require_tls || asked.require_tls,
     };
     if let Some(contact) = &place.contact {
         mail(writing, &to(contact, RecipientKind::Contact, delay))?;
@@ -135,14 +140,24 @@ fn place(writing: &Writing<'_>, conversation: Id) -> Result<Place, StoreError> {
     })?)
 }
 
-/// After an answer by mail the conversation stays on mail: the chat is not looked at any more.
-fn by_mail_already(writing: &Writing<'_>, conversation: Id) -> Result<bool, StoreError> {
+/// How the contact wrote last.
+#[derive(Default)]
+struct Asked {
+    /// After an answer by mail the conversation stays on mail: the chat is not looked at any more.
+    by_mail: bool,
+    /// RFC 8689: what came under REQUIRETLS is quoted in its answer, so the answer goes under it too.
+    require_tls: bool,
+}
+
+fn asked(writing: &Writing<'_>, conversation: Id) -> Result<Asked, StoreError> {
     let mut find = writing.connection.prepare_cached(
-        "SELECT via FROM messages WHERE conversation_id = ? AND direction = 'incoming' AND author_kind = 'contact'
-         ORDER BY id DESC LIMIT 1",
+        "SELECT via, require_tls FROM messages WHERE conversation_id = ? AND direction = 'incoming'
+           AND author_kind = 'contact' ORDER BY id DESC LIMIT 1",
     )?;
-    let via: Option<Stored<Via>> = find.query_row([conversation], |row| row.get(0)).optional()?;
-    Ok(via.is_some_and(|via| via.0 == Via::Email))
+    let last = find.query_row([conversation], |row| {
+        Ok(Asked { by_mail: row.get::<_, Stored<Via>>(0)?.0 == Via::Email, require_tls: row.get(1)? })
+    });
+    Ok(last.optional()?.unwrap_or_default())
 }
 
 /// A mail that a further message may go out with.
@@ -232,7 +247,8 @@ fn announce(writing: &Writing<'_>, id: Id, beginning: &Beginning) -> Result<(), 
     };
     let entry = queue::entry(writing.connection, id)?;
     let detail = serde_json::json!({"state": beginning.state, "held": beginning.held, "reason": reason});
-    events::of_mail(writing, &entry, EventKind::DeliveryChanged, &detail)
+    events::of_mail(writing, &entry, EventKind::DeliveryChanged, &detail)?;
+    if beginning.state.is_open() { Ok(()) } else { notices::of_trouble(writing, &entry, Trouble::Failed, reason) }
 }
 
 fn beginning(writing: &Writing<'_>, account: &str, mail: &Mail<'_>) -> Result<Beginning, StoreError> {

@@ -109,10 +109,12 @@ fn read(row: &Row<'_>) -> rusqlite::Result<LedgerEntry> {
         conversation_id: row.get(18)?,
         message_id_stored: row.get(19)?,
         attempts: row.get(20)?,
+        require_tls: row.get(21)?,
     })
 }
 
 const COLUMNS: &str = "id, received_at, ingress, session, remote_ip, helo, tls, envelope_from, envelope_to, account,
-    message_id, size, sha256, outcome, reason, reply, auth, raw_id, conversation_id, stored_message_id, attempts";
+    message_id, size, sha256, outcome, reason, reply, auth, raw_id, conversation_id, stored_message_id, attempts,
+    require_tls";
 /// Items of one page.
 const PAGE_MAX: usize = 500;

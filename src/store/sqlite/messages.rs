@@ -81,8 +81,8 @@ fn insert(writing: &Writing<'_>, conversation: Id, message: &NewMessage, at: Uni
     let id = writing.next_id()?;
     writing.execute(
         "INSERT INTO messages (id, conversation_id, direction, author_kind, author_name, author_email, via, text, html,
-           quoted, signature, created_at, email, raw_id, idempotency_key)
-         VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+           quoted, signature, created_at, email, raw_id, idempotency_key, require_tls)
+         VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
         params![
             id,
             conversation,
@@ -99,6 +99,7 @@ fn insert(writing: &Writing<'_>, conversation: Id, message: &NewMessage, at: Uni
             message.email.as_ref().map(Json),
             message.email.as_ref().map(|email| email.raw_id),
             message.idempotency_key,
+            message.posting.require_tls,
         ],
     )?;
     Ok(id)

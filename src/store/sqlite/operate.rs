@@ -21,7 +21,7 @@ pub fn retry(writing: &Writing<'_>, id: Id) -> Result<QueueEntry, StoreError> {
         return Err(StoreError::Conflict(words));
     }
     if entry.state.is_open() {
-        let now = "UPDATE queue SET due_at = ?, held = 0 WHERE id = ?";
+        let now = "UPDATE queue SET due_at = ?, held = 0, urgent = 1 WHERE id = ?";
         writing.execute(now, params![writing.now.0, id])?;
     } else {
         reopen(writing, &entry)?;
@@ -36,7 +36,7 @@ fn reopen(writing: &Writing<'_>, entry: &QueueEntry) -> Result<(), StoreError> {
     }
     let give_up = i64::try_from(writing.outgoing.give_up.as_millis()).unwrap_or(i64::MAX / 4);
     writing.execute(
-        "UPDATE queue SET state = 'queued', held = 0, due_at = ?, give_up_at = ?, attempts = 0 WHERE id = ?",
+        "UPDATE queue SET state = 'queued', held = 0, urgent = 1, due_at = ?, give_up_at = ?, attempts = 0 WHERE id = ?",
         params![writing.now.0, writing.now.0 + give_up, entry.id],
     )?;
     told(writing, entry, DeliveryState::Queued, "it is tried again by hand")

@@ -123,6 +123,7 @@ fn read(row: &Row<'_>) -> rusqlite::Result<QueueEntry> {
         reason: row.get(24)?,
         transcript: row.get(25)?,
         raw_id: row.get(26)?,
+        urgent: row.get(27)?,
     })
 }
 
@@ -132,6 +133,6 @@ fn time(row: &Row<'_>, column: usize) -> rusqlite::Result<Option<UnixMs>> {
 
 const COLUMNS: &str = "id, account, conversation_id, kind, recipient, recipient_kind, agent_id, domain, notice,
     reply_token, message_id, require_tls, state, phase, held, uncertain, created_at, due_at, give_up_at, attempts,
-    last_attempt_at, remote, remote_reply, tls, reason, transcript, raw_id";
+    last_attempt_at, remote, remote_reply, tls, reason, transcript, raw_id, urgent";
 /// Items of one page.
 const PAGE_MAX: usize = 500;

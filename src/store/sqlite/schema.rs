@@ -8,7 +8,7 @@ use rusqlite::Connection;
 const APPLICATION_ID: i32 = 0x7270_6c79;
 
 /// Migration number n brings the database from version n to n + 1.
-pub const MIGRATIONS: &[&str] = &[V1, V2, HOOKS];
+pub const MIGRATIONS: &[&str] = &[V1, V2, V3, V4];
 
 /// Brings the database to the newest version, each step in its own transaction.
 pub fn migrate(connection: &mut Connection) -> Result<(), StoreError> {
@@ -106,6 +106,8 @@ CREATE INDEX reply_tokens_agent ON reply_tokens (agent_id) WHERE agent_id IS NOT
 ALTER TABLE contacts ADD COLUMN bounced_at INTEGER;
 ALTER TABLE contacts ADD COLUMN bounce_reason TEXT;
 ALTER TABLE conversations ADD COLUMN snoozed_until INTEGER;
+ALTER TABLE ledger ADD COLUMN require_tls INTEGER NOT NULL DEFAULT 0;
+ALTER TABLE messages ADD COLUMN require_tls INTEGER NOT NULL DEFAULT 0;
 CREATE INDEX conversations_snoozed ON conversations (snoozed_until) WHERE snoozed_until IS NOT NULL;
 CREATE TABLE queue (
   id INTEGER PRIMARY KEY, account TEXT NOT NULL, conversation_id INTEGER NOT NULL REFERENCES conversations,
@@ -114,11 +116,13 @@ CREATE TABLE queue (
   state TEXT NOT NULL, phase TEXT, held INTEGER NOT NULL DEFAULT 0, uncertain INTEGER NOT NULL DEFAULT 0,
   created_at INTEGER NOT NULL, due_at INTEGER, give_up_at INTEGER NOT NULL, attempts INTEGER NOT NULL DEFAULT 0,
   last_attempt_at INTEGER, told_at INTEGER, remote TEXT, remote_reply TEXT, tls TEXT, reason TEXT, transcript TEXT,
-  raw_id INTEGER, subject TEXT, thread TEXT) STRICT;
+  raw_id INTEGER, subject TEXT, thread TEXT, urgent INTEGER NOT NULL DEFAULT 0) STRICT;
 CREATE INDEX queue_due ON queue (due_at)
   WHERE state IN ('waiting', 'queued', 'deferred') AND phase IS NULL AND held = 0;
 CREATE INDEX queue_site ON queue (domain, due_at)
   WHERE state IN ('waiting', 'queued', 'deferred') AND phase IS NULL AND held = 0;
+CREATE INDEX queue_urgent ON queue (due_at)
+  WHERE urgent = 1 AND state IN ('waiting', 'queued', 'deferred') AND phase IS NULL AND held = 0;
 CREATE INDEX queue_in_hand ON queue (id) WHERE phase IS NOT NULL;
 CREATE INDEX queue_untold ON queue (created_at) WHERE state IN ('queued', 'deferred') AND told_at IS NULL;
 CREATE INDEX queue_open ON queue (conversation_id, recipient) WHERE state IN ('waiting', 'queued', 'deferred');
@@ -141,10 +145,19 @@ CREATE TABLE events (
 CREATE INDEX events_account ON events (account, id);
 ";
 
+/// `ledger.identity` is NULL where it is no other than `sha256`. `used_signatures` holds what each one-time signature of an
+/// ingress was used for, for as long as it would open the door.
+const V3: &str = "
+ALTER TABLE ledger ADD COLUMN identity BLOB;
+CREATE TABLE used_signatures (
+  digest BLOB PRIMARY KEY, used_for BLOB NOT NULL, expires_at INTEGER NOT NULL) STRICT, WITHOUT ROWID;
+CREATE INDEX used_signatures_expiry ON used_signatures (expires_at);
+";
+
 /// Webhooks and bridges. A subscription's `position` is the event up to which everything was told, given up, or stands in
 /// one of its lanes: conversations whose event did not get through, each with the first and the last event it owes. A bridge
 /// needs no position: `bridge_open` holds what is still owed, in order. `bridge_queue.inbox` is empty for the account's bridge.
-const HOOKS: &str = "
+const V4: &str = "
 CREATE TABLE subscriptions (
   id INTEGER PRIMARY KEY, account TEXT NOT NULL, origin TEXT NOT NULL, url TEXT NOT NULL, secret TEXT, events TEXT NOT NULL,
   allow_private INTEGER NOT NULL, created_at INTEGER NOT NULL, removed_at INTEGER, generation INTEGER NOT NULL DEFAULT 0,

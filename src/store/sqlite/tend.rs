@@ -2,8 +2,9 @@
 
 use super::super::StoreError;
 use super::super::outgoing::EventKind;
+use super::notices::Trouble;
 use super::units::Writing;
-use super::{events, queue, subscriptions};
+use super::{events, notices, queue, subscriptions};
 use crate::clock::UnixMs;
 use crate::conversation::id::Id;
 use crate::retry;
@@ -36,6 +37,8 @@ fn tell_trouble(writing: &Writing<'_>) -> Result<usize, StoreError> {
         let reason = entry.reason.as_deref().unwrap_or("no attempt could be made yet");
         let detail = serde_json::json!({"state": entry.state, "trouble": reason});
         events::of_mail(writing, &entry, EventKind::DeliveryChanged, &detail)?;
+        let words = notices::with_reply(reason, entry.remote_reply.as_deref());
+        notices::of_trouble(writing, &entry, Trouble::Late, &words)?;
     }
     Ok(found.len())
 }

@@ -1,0 +1,81 @@
+//! `replyd relay`: what an MTA's pipe runs, one mail on stdin. Words, streams and exit codes are those of Action Mailbox's
+//! relay tasks, so that an MTA notices no difference; starts without the config and without the daemon's runtime, because an
+//! MTA starts one for each mail.
+
+mod delivery;
+mod post;
+mod report;
+mod spool;
+mod url;
+
+pub use report::Mta;
+
+use delivery::Target;
+use report::Report;
+use std::io::Read;
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+#[derive(Debug, clap::Args)]
+pub struct RelayArgs {
+    /// Whose words and exit codes to speak
+    mta: Mta,
+    /// Keep mail here while the server is away; the next call brings it
+    #[arg(long, value_name = "DIR")]
+    spool: Option<PathBuf>,
+    /// Bring what waits in the spool, and read no mail
+    #[arg(long, requires = "spool")]
+    flush: bool,
+    /// URL=… and INGRESS_PASSWORD=… for an MTA that passes no environment, as rake takes them; everybody on the machine
+    /// may see them
+    #[arg(value_name = "NAME=VALUE")]
+    variables: Vec<String>,
+}
+
+pub fn run(args: &RelayArgs) -> ExitCode {
+    args.mta.tell(&report(args))
+}
+
+fn report(args: &RelayArgs) -> Report {
+    let of = |name: &str| {
+        let given = args.variables.iter().rev().find_map(|given| given.strip_prefix(name)?.strip_prefix('='));
+        given.map(str::to_owned).or_else(|| std::env::var(name).ok()).filter(|value| !value.trim().is_empty())
+    };
+    let (Some(url), Some(password)) = (of("URL"), of("INGRESS_PASSWORD")) else { return Report::unconfigured() };
+    let target = match url::parse(&url) {
+        Ok(url) => Target { url, password },
+        Err(reason) => return Report::error(&reason),
+    };
+    match &args.spool {
+        None => straight(&target),
+        Some(folder) if args.flush => delivery::flush(&target, folder),
+        Some(folder) => delivery::by_spool(&target, folder, &mut std::io::stdin().lock()),
+    }
+}
+
+/// What a call answers whose words clap does not know. Postfix and qmail would bounce a mail at the code of wrong usage,
+/// for a slip in a line of the MTA's config.
+pub fn misused(words: impl Iterator<Item = String>) -> Option<ExitCode> {
+    let mut words = words.skip_while(|word| word != "relay").skip(1);
+    let mta = words.find_map(|word| <Mta as clap::ValueEnum>::from_str(&word, false).ok())?;
+    match mta {
+        Mta::Exim => None,
+        Mta::Postfix | Mta::Qmail => Some(mta.tell(&Report::error("wrong usage, see replyd relay --help"))),
+    }
+}
+
+/// From stdin to the server. A small mail says its length, as every server understands it; a large one goes in chunks, so
+/// that it is never held.
+fn straight(target: &Target) -> Report {
+    let mut input = std::io::stdin().lock();
+    let mut begin = Vec::new();
+    if let Err(error) = input.by_ref().take(HELD_OCTETS_MAX).read_to_end(&mut begin) {
+        return Report::error(&format!("stdin cannot be read: {error}"));
+    }
+    let whole = (begin.len() as u64) < HELD_OCTETS_MAX;
+    let length = whole.then_some(begin.len() as u64);
+    let mut mail = begin.as_slice().chain(input);
+    target.send(&mut mail, length).into()
+}
+
+const HELD_OCTETS_MAX: u64 = 256 * 1024;

@@ -1,0 +1,67 @@
+//! SendGrid's Inbound Parse: `email` holds the raw mail, `envelope` the SMTP envelope as JSON.
+//!
+//! `sender_ip` is the client that SendGrid's MX saw, so SPF asks about it: the request was proven to be SendGrid's.
+
+use super::answer::Refused;
+use super::body::Octets;
+use super::call::Call;
+use super::collect::{MailParameter, Parameters, Wanted};
+use super::deliver::{Brought, deliver};
+use super::relay::opened_by_password;
+use crate::mail::address::Address;
+use serde_json::Value;
+use std::net::IpAddr;
+
+pub async fn take(call: &Call, body: &mut Octets) -> Result<(), Refused> {
+    let opened = opened_by_password(call)?;
+    let (parameters, mail) = call.parameters(WANTED, body).await?;
+    let mail = match mail {
+        MailParameter::Text(mail) if !mail.blank => mail,
+        MailParameter::Other => return Err(Refused::unprocessable("email is no string")),
+        MailParameter::Missing | MailParameter::Text(_) => return Err(Refused::missing(why_missing(&parameters))),
+    };
+    let Envelope { to, from } = envelope(&parameters)?;
+    let author_ip = sender_ip(&parameters);
+    deliver(call, &opened, Brought { mail, envelope: to, envelope_from: from, author_ip }).await
+}
+
+fn why_missing(parameters: &Parameters) -> &'static str {
+    if ["text", "html", "headers"].iter().any(|name| parameters.has(name)) {
+        "email is missing, but the parsed mail is there: tick \"POST the raw, full MIME message\" at SendGrid's Inbound Parse"
+    } else {
+        "email is missing or blank"
+    }
+}
+
+#[derive(Debug, Default)]
+struct Envelope {
+    to: Vec<Address>,
+    from: Option<String>,
+}
+
+fn envelope(parameters: &Parameters) -> Result<Envelope, Refused> {
+    let Some(parameter) = parameters.get("envelope") else { return Ok(Envelope::default()) };
+    if parameter.is_blank() {
+        return Err(Refused::missing("envelope is blank"));
+    }
+    let wrong = || Refused::unprocessable("envelope is no JSON object with a list of strings as \"to\"");
+    let envelope: Value = parameter.text().and_then(|text| serde_json::from_str(text).ok()).ok_or_else(wrong)?;
+    let to = envelope.as_object().and_then(|envelope| envelope.get("to")?.as_array()).ok_or_else(wrong)?;
+    let to: Vec<&str> = to.iter().map(Value::as_str).collect::<Option<_>>().ok_or_else(wrong)?;
+    let to = to.into_iter().filter_map(|address| Address::parse(address.trim()).ok()).collect();
+    let from = envelope.get("from").and_then(Value::as_str).map(|from| from.trim().to_owned());
+    // What is no address is nobody's path: SPF could not ask about it.
+    Ok(Envelope { to, from: from.filter(|from| from.is_empty() || Address::parse(from).is_ok()) })
+}
+
+fn sender_ip(parameters: &Parameters) -> Option<IpAddr> {
+    let ip: IpAddr = parameters.get("sender_ip")?.text()?.trim().parse().ok()?;
+    Some(ip.to_canonical())
+}
+
+const WANTED: Wanted = Wanted {
+    mail: Some("email"),
+    kept: &["envelope", "sender_ip"],
+    noted: &["text", "html", "headers"],
+    everything: false,
+};

@@ -1,0 +1,86 @@
+//! Whom a mail is for that came by a door without RCPT: the first place that names somebody we know decides.
+//!
+//! A door was opened by the secret of some accounts, and only their recipients count: whoever holds one account's secret
+//! brings no mail to another.
+
+use super::policy::{Recipient, RecipientDecision};
+use super::recipients;
+use super::services::Services;
+use crate::conversation::reply_token::ReplyToken;
+use crate::mail::address::Address;
+use crate::mail::traces::Traces;
+use crate::smtp::question::ForwardPath;
+
+/// Where to look.
+#[derive(Debug, Clone, Default)]
+pub struct Named {
+    /// The envelope, where the door tells it.
+    pub envelope: Vec<Address>,
+    /// What the header says.
+    pub traces: Traces,
+}
+
+/// Who it is for.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Addressees {
+    Known(Vec<Recipient>),
+    /// Nobody of ours.
+    Unknown {
+        /// The first that was named.
+        named: Option<String>,
+        /// Why not, as RCPT would have said.
+        reason: String,
+    },
+    /// The store could not say.
+    Undecided,
+}
+
+/// Finds the recipients, of these accounts only.
+pub async fn addressees(services: &Services, named: &Named, accounts: &[String]) -> Addressees {
+    let mut first: Option<(String, String)> = None;
+    let places = std::iter::once(&named.envelope).chain(&named.traces.places).cloned();
+    for place in places.chain(std::iter::once(of_threads(services, named, accounts))) {
+        let mut known = Vec::new();
+        for address in place.into_iter().take(services.limits().recipients_max) {
+            match decide(services, &address, accounts).await {
+                RecipientDecision::Accept(recipient) => known.push(recipient),
+                RecipientDecision::Refuse(reply) if reply.is_transient() => return Addressees::Undecided,
+                RecipientDecision::Unknown(reply) | RecipientDecision::Refuse(reply) => {
+                    first = first.or_else(|| Some((address.to_string(), reply.to_string())));
+                }
+            }
+        }
+        if !known.is_empty() {
+            return Addressees::Known(known);
+        }
+    }
+    match first {
+        Some((named, reason)) => Addressees::Unknown { named: Some(named), reason },
+        None => Addressees::Unknown { named: None, reason: "the mail names no recipient".to_owned() },
+    }
+}
+
+/// The last place: old threads of Chatwoot carry the token in their Message-IDs.
+fn of_threads(services: &Services, named: &Named, accounts: &[String]) -> Vec<Address> {
+    let tokens: Vec<ReplyToken> =
+        named.traces.replied_to.iter().filter_map(|id| ReplyToken::in_message_id(id)).take(THREAD_TOKENS_MAX).collect();
+    let config = services.config.load();
+    let domains = config.accounts.iter().filter(|account| accounts.contains(&account.name));
+    domains
+        .flat_map(|account| tokens.iter().map(|token| token.address(&account.inbound_domain)))
+        .filter_map(|address| Address::parse(&address).ok())
+        .collect()
+}
+
+async fn decide(services: &Services, address: &Address, accounts: &[String]) -> RecipientDecision {
+    let path = ForwardPath::Mailbox(address.clone());
+    // Who holds one account's secret makes us ask no other account's hook.
+    match recipients::decide(services, &path, |account| accounts.iter().any(|own| own == account)).await {
+        RecipientDecision::Accept(recipient) if !accounts.contains(&recipient.account) => {
+            RecipientDecision::Refuse(crate::smtp::reply::not_our_domain())
+        }
+        decision => decision,
+    }
+}
+
+const THREAD_TOKENS_MAX: usize = 10;
