@@ -119,12 +119,30 @@ impl Default for Counters {
             delivery_tls: Family::default(),
             // 1 ms, a local relay, to 33 min, beyond the deadline of an attempt.
             delivery_seconds: Histogram::new(exponential_buckets(0.001, 2.0, 22)),
-            hook_calls: Family::default(),
+            hook_calls: hook_calls(),
             delivery_refused_us: Counter::default(),
             accept_errors: Counter::default(),
             panics: Counter::default(),
         }
     }
+}
+
+/// All of them from the start: a counter that first appears with its first call has not grown in the eyes of an alert.
+fn hook_calls() -> Family<HookLabels, Counter> {
+    let calls = Family::default();
+    let sent = ["delivered", "deferred", "given_up"];
+    let kinds: [(&'static str, &[&'static str]); 4] = [
+        ("webhook", &sent),
+        ("webhook", &["disabled"]),
+        ("bridge", &sent),
+        ("recipient", &["known", "unknown", "unsure"]),
+    ];
+    for (kind, results) in kinds {
+        for result in results {
+            drop(calls.get_or_create(&HookLabels { kind, result }));
+        }
+    }
+    calls
 }
 
 impl Counters {
