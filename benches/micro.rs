@@ -125,6 +125,7 @@ fn acceptance(number: u64) -> Acceptance {
         auth: serde_json::json!({"spf": "pass", "dkim": [], "verdict": "authentic"}),
         require_tls: false,
         reply: "250 2.0.0 queued".into(),
+        bridged: Vec::new(),
     }
 }
 

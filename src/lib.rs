@@ -25,6 +25,7 @@ pub mod sender_auth;
 pub mod filing;
 pub mod inbound;
 pub mod outbound;
+pub mod webhooks;
 // Layer 7
 pub mod http;
 // Layer 8

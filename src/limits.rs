@@ -36,6 +36,9 @@ pub const MESSAGES_PER_MAIL_MAX: usize = 100;
 /// Events kept for whoever listens again; the oldest go first.
 pub const EVENTS_KEPT_MAX: usize = 1_000_000;
 
+/// Webhooks of one account that were made by the API: each has a stream of its own.
+pub const WEBHOOKS_MAX: usize = 20;
+
 /// A line of a remote host's reply, line end included (RFC 5321 §4.5.3.1.5 asks for 512).
 pub const REPLY_LINE_OCTETS_MAX: usize = 2048;
 

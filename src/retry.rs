@@ -30,6 +30,36 @@ pub const SITE: &[Duration] =
 pub const RECORDING: &[Duration] =
     &[Duration::from_millis(100), Duration::from_millis(500), Duration::from_secs(2), Duration::from_secs(10)];
 
+/// An event that a subscriber did not take: most failures are a deployment's, over in seconds or minutes.
+pub const WEBHOOK: &[Duration] = &[
+    Duration::from_secs(5),
+    Duration::from_secs(30),
+    Duration::from_secs(2 * 60),
+    Duration::from_secs(10 * 60),
+    Duration::from_secs(30 * 60),
+    Duration::from_secs(3600),
+    Duration::from_secs(2 * 3600),
+];
+
+/// A mail that another system's ingress did not take.
+pub const BRIDGE: &[Duration] = &[
+    Duration::from_secs(10),
+    Duration::from_secs(60),
+    Duration::from_secs(5 * 60),
+    Duration::from_secs(15 * 60),
+    Duration::from_secs(30 * 60),
+    Duration::from_secs(3600),
+];
+
+/// How long an event is told again. Events are kept for longer.
+pub const WEBHOOK_GIVE_UP: Duration = Duration::from_secs(3 * 86_400);
+
+/// How long a mail waits for the other side of a bridge before an operator has to look; it is kept after that too.
+pub const BRIDGE_GIVE_UP: Duration = Duration::from_secs(30 * 86_400);
+
+/// The longest that a receiver's Retry-After is believed.
+pub const RETRY_AFTER_MAX: Duration = Duration::from_secs(3600);
+
 /// How long a mail of ours is tried (RFC 5321 §4.5.4.1: 4 to 5 days at least).
 pub const GIVE_UP: Duration = Duration::from_secs(5 * 86_400);
 

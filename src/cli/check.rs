@@ -101,6 +101,7 @@ fn findings(config_file: &Path, args: &CheckArgs) -> Vec<Finding> {
     findings.extend(accounts(&config));
     findings.extend(super::check_doors::findings(&config));
     findings.extend(sender(&config));
+    findings.extend(super::check_hooks::findings(&config));
     findings.extend(super::check_outbound::findings(&config));
     findings.extend(tls(&config));
     findings.extend(secret_modes(config_file));
@@ -125,7 +126,7 @@ fn accounts(config: &Config) -> Vec<Finding> {
     if config.accounts.is_empty() {
         findings.push(Finding::warning("account: there is none, so every mail is refused; add [[account]]"));
     }
-    for account in config.accounts.iter().filter(|account| account.inboxes.is_empty()) {
+    for account in config.accounts.iter().filter(|account| account.inboxes.is_empty() && account.bridge.is_none()) {
         findings.push(Finding::warning(format!(
             "account {}: it has no inbox, so no conversation can begin; add [[account.inbox]]",
             account.name

@@ -1,4 +1,4 @@
-//! `replyd inbound list|show|raw|replay`: where is my mail? The ledger of the running daemon.
+//! `replyd inbound list|show|raw|replay|retry-bridge`: where is my mail? The ledger of the running daemon.
 
 use super::client::{Client, escaped, with_query};
 use super::conversation::more;
@@ -23,6 +23,12 @@ pub enum InboundCommand {
     Raw { id: String },
     /// File a failed mail again
     Replay {
+        id: String,
+        #[arg(long)]
+        json: bool,
+    },
+    /// Bring a mail over its bridge now, whatever was planned; one that was given up as well
+    RetryBridge {
         id: String,
         #[arg(long)]
         json: bool,
@@ -74,6 +80,15 @@ pub fn run(config_file: &Path, command: InboundCommand) -> Done {
             }
             Ok(())
         }
+        InboundCommand::RetryBridge { id, json: as_json } => {
+            let entry = client.call(Method::POST, &path(&id, "/bridge/retry"), None)?;
+            if as_json {
+                json(&entry)
+            } else {
+                say!("{} {}", one_line(&id), field(&entry, "/bridge/state"))
+            }
+            Ok(())
+        }
     }
 }
 
@@ -113,6 +128,13 @@ fn show(entry: &Value) {
         if !value.is_empty() {
             say!("{:<18} {}", name.replace('_', " "), one_line(&value));
         }
+    }
+    let state = field(entry, "/bridge/state");
+    if !state.is_empty() {
+        let (attempts, due) = (field(entry, "/bridge/attempts"), field(entry, "/bridge/due_at"));
+        let due = if due.is_empty() { due } else { format!(", next at {due}") };
+        say!("{:<18} {}, {attempts} attempts{due}", "bridge", one_line(&state));
+        say!("{:<18} {}", "bridge reply", one_line(&field(entry, "/bridge/last_reply")));
     }
     let verdict = field(entry, "/auth/verdict");
     if !verdict.is_empty() {

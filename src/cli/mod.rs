@@ -6,6 +6,7 @@ pub mod backup;
 pub mod check;
 mod check_dns;
 mod check_doors;
+mod check_hooks;
 mod check_outbound;
 mod check_reach;
 mod check_sending;
@@ -25,6 +26,7 @@ mod reply;
 pub mod serve;
 pub mod suppression;
 pub mod token;
+pub mod webhook;
 
 use clap::error::ErrorKind;
 use clap::{Parser, Subcommand};
@@ -75,6 +77,9 @@ enum Command {
     /// Addresses that get no mail
     #[command(subcommand)]
     Suppression(suppression::SuppressionCommand),
+    /// Who is told of events over HTTP
+    #[command(subcommand)]
+    Webhook(webhook::WebhookCommand),
     /// API tokens
     #[command(subcommand)]
     Token(token::TokenCommand),
@@ -106,6 +111,7 @@ pub fn main() -> ExitCode {
         Command::Queue(command) => queue::run(&config, command),
         Command::Agent(command) => agent::run(&config, command),
         Command::Suppression(command) => suppression::run(&config, command),
+        Command::Webhook(command) => webhook::run(&config, command),
         Command::Token(command) => token::run(&config, command),
         Command::Relay(args) => return relay::run(&args),
         Command::Backup(args) => backup::run(&config, &args),

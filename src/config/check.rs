@@ -1,8 +1,8 @@
 //! From the text of a config to its checked form. Pure but for the secrets and files that it is given means to read.
 
 use super::checked::{
-    Account, Bridge, Certificate, Config, DkimKey, Dns, Endpoint, ForgedPolicy, Http, Inbox, IngressSecret,
-    IngressSecrets, Server, Smtp, TEMPLATE_NAMES, TemplateFile, Voice, Webhook,
+    Account, Certificate, Config, DkimKey, Dns, Endpoint, ForgedPolicy, Http, Inbox, IngressSecret, IngressSecrets,
+    Server, Smtp, TEMPLATE_NAMES, TemplateFile, Voice,
 };
 use super::error::{ConfigError, Source};
 use super::file::{self, File, KeyFile};
@@ -249,15 +249,6 @@ impl Checker<'_> {
         }
     }
 
-    fn webhook(&self, hook: &file::Webhook) -> Checked<Webhook> {
-        let secret = self.secret(&hook.secret)?;
-        Ok(Webhook { url: hook.url.0.clone(), secret, allow_private: hook.allow_private })
-    }
-
-    fn bridge(&self, bridge: &file::Bridge) -> Checked<Bridge> {
-        Ok(Bridge { url: bridge.url.0.clone(), password: self.secret(&bridge.password)? })
-    }
-
     fn inbox(&self, inbox: &file::Inbox, voice: &Voice) -> Checked<Inbox> {
         let channel = inbox.channel.as_ref().map_or(Channel::Widget, |channel| *channel.get_ref());
         if let (Channel::Email, None, Some(key)) = (channel, &inbox.address, &inbox.channel) {
@@ -277,6 +268,7 @@ impl Checker<'_> {
                 language: inbox.language.unwrap_or(voice.language),
                 history: inbox.history.unwrap_or(voice.history),
             },
+            bridge: inbox.bridge.as_ref().map(|bridge| self.inbox_bridge(inbox, bridge)).transpose()?,
         })
     }
 
@@ -286,6 +278,7 @@ impl Checker<'_> {
         for account in &file.account {
             self.first(&mut names, &account.name, "another account has this name")?;
             self.first(&mut domains, &account.inbound_domain, "another account has this domain")?;
+            self.no_double_hooks(account)?;
             let mut inboxes = HashSet::new();
             for inbox in &account.inbox {
                 self.first(&mut inboxes, &inbox.name, "another inbox of this account has this name")?;
@@ -297,7 +290,7 @@ impl Checker<'_> {
         Ok(())
     }
 
-    fn first<'f, T: Eq + std::hash::Hash>(
+    pub(super) fn first<'f, T: Eq + std::hash::Hash>(
         &self,
         seen: &mut HashSet<&'f T>,
         value: &'f Spanned<T>,

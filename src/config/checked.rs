@@ -1,6 +1,7 @@
 //! The config as the program needs it: parsed, checked, secrets read. Only this form leaves the module.
 
 use super::secret::Secret;
+use crate::conversation::event::EventKind;
 use crate::conversation::language::Language;
 use crate::conversation::model::Channel;
 use crate::limits::Limits;
@@ -11,7 +12,9 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
+pub use super::bridge::{Bridge, BridgeMode, BridgeRecipients, LocalPattern, RecipientHook};
 pub use super::file::{OutboundTls, SmarthostTls};
+pub use super::target::{Scheme, Target, TargetHost};
 
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Config {
@@ -242,16 +245,11 @@ impl Default for IngressSecrets {
 
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Webhook {
-    pub url: String,
+    pub url: Target,
     pub secret: Secret,
     pub allow_private: bool,
-}
-
-/// Another system's relay ingress that gets every raw mail.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Bridge {
-    pub url: String,
-    pub password: Secret,
+    /// Empty: all.
+    pub events: Vec<EventKind>,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -274,6 +272,8 @@ pub struct Inbox {
     /// Whether agents get the messages of its contacts by mail.
     pub notify_agents: bool,
     pub voice: Voice,
+    /// In place of its account's.
+    pub bridge: Option<Bridge>,
 }
 
 /// How mails of an inbox speak.
@@ -324,10 +324,11 @@ impl Network {
 
 /// Whose a recipient domain or address is.
 impl Config {
-    /// The account that takes replies at this domain, or has an inbox there.
+    /// The account that takes replies at this domain, has an inbox there, or takes mail there for another system.
     pub fn account_of_domain(&self, domain: &str) -> Option<&Account> {
         let holds = |account: &&Account| {
             account.inbound_domain == domain
+                || account.bridge.as_ref().is_some_and(|bridge| bridge.recipients.has_domain(domain))
                 || account
                     .inboxes
                     .iter()
@@ -335,6 +336,15 @@ impl Config {
                     .any(|address| address.rsplit_once('@').is_some_and(|(_, own)| own == domain))
         };
         self.accounts.iter().find(holds)
+    }
+
+    /// The bridge of an account, or of one of its inboxes.
+    pub fn bridge(&self, account: &str, inbox: Option<&str>) -> Option<&Bridge> {
+        let account = self.accounts.iter().find(|known| known.name == account)?;
+        match inbox {
+            None => account.bridge.as_ref(),
+            Some(name) => account.inboxes.iter().find(|inbox| inbox.name == name)?.bridge.as_ref(),
+        }
     }
 
     /// The inbox with this address (its canonical key), and its account.

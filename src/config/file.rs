@@ -1,9 +1,12 @@
 //! The config as written. What each key means is said once, in `config.example.toml`; a test proves that file
 //! complete and equal to the defaults here. Unknown keys are errors.
 
+use super::bridge::BridgeMode;
 use super::checked::{Endpoint, History, Network};
 use super::secret::SecretSource;
+use super::target::Target;
 use super::units::{Count, DisplayName, Domain, Host, Mailbox, Name, NameServer, Size, Time, Url};
+use crate::conversation::event::EventKind;
 use crate::conversation::language::Language;
 use crate::conversation::model::Channel;
 use serde::Deserialize;
@@ -255,17 +258,54 @@ pub struct ApiKey {
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Webhook {
-    pub url: Url,
+    pub url: Spanned<Target>,
     pub secret: Spanned<SecretSource>,
     #[serde(default)]
     pub allow_private: bool,
+    pub events: Option<Vec<EventKind>>,
 }
 
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Bridge {
-    pub url: Url,
+    pub url: Spanned<Target>,
     pub password: Spanned<SecretSource>,
+    #[serde(default)]
+    pub mode: BridgeMode,
+    #[serde(default)]
+    pub allow_private: bool,
+    #[serde(default)]
+    pub recipients: BridgeRecipients,
+}
+
+/// Of one inbox: its address is known.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct InboxBridge {
+    pub url: Spanned<Target>,
+    pub password: Spanned<SecretSource>,
+    #[serde(default)]
+    pub mode: BridgeMode,
+    #[serde(default)]
+    pub allow_private: bool,
+}
+
+#[derive(Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct BridgeRecipients {
+    pub pattern: Option<Spanned<String>>,
+    #[serde(default)]
+    pub list: Vec<Spanned<Mailbox>>,
+    pub hook: Option<RecipientHook>,
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct RecipientHook {
+    pub url: Spanned<Target>,
+    pub token: Option<Spanned<SecretSource>>,
+    #[serde(default)]
+    pub allow_private: bool,
 }
 
 #[derive(Debug, Deserialize)]
@@ -281,6 +321,7 @@ pub struct Inbox {
     pub display_name: Option<DisplayName>,
     pub language: Option<Language>,
     pub history: Option<History>,
+    pub bridge: Option<Spanned<InboxBridge>>,
 }
 
 impl File {
@@ -302,8 +343,11 @@ impl Account {
         let mandrill = doors.mandrill.iter().map(|door| &door.api_key);
         let dkim = self.dkim.iter().map(|dkim| &dkim.key);
         let hooks = self.webhooks.iter().map(|hook| &hook.secret);
-        let bridge = self.bridge.iter().map(|bridge| &bridge.password);
-        passwords.chain(sendgrid).chain(mailgun).chain(mandrill).chain(dkim).chain(hooks).chain(bridge)
+        let recipients = self.bridge.iter().filter_map(|bridge| bridge.recipients.hook.as_ref()?.token.as_ref());
+        let of_inboxes = self.inbox.iter().filter_map(|inbox| inbox.bridge.as_ref());
+        let of_inboxes = of_inboxes.map(|bridge| &bridge.get_ref().password);
+        let bridges = self.bridge.iter().map(|bridge| &bridge.password).chain(of_inboxes).chain(recipients);
+        passwords.chain(sendgrid).chain(mailgun).chain(mandrill).chain(dkim).chain(hooks).chain(bridges)
     }
 }
 

@@ -1,13 +1,16 @@
 //! The config as written (TOML) and the checked form that the program sees. Unknown keys are errors; every error
 //! names file, key, value and what is allowed.
 
+pub mod bridge;
 pub mod check;
+mod check_hooks;
 mod check_outbound;
 pub mod checked;
 pub mod error;
 pub mod file;
 pub mod posting;
 pub mod secret;
+pub mod target;
 pub mod units;
 
 #[cfg(test)]

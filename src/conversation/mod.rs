@@ -3,6 +3,7 @@
 pub mod agent;
 pub mod commands;
 pub mod delivery;
+pub mod event;
 pub mod id;
 pub mod keys;
 pub mod language;

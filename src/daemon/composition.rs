@@ -9,15 +9,18 @@ use crate::filing;
 use crate::http::metrics::Metrics;
 use crate::http::page::mailboxes::DemoPages;
 use crate::http::{self, Doors, Surface};
-use crate::inbound::{self, Door, Services, ServicesParts};
+use crate::inbound::{self, Door, RecipientHooks, Services, ServicesParts};
 use crate::net::counters::Counters;
+use crate::net::https::HttpClient;
 use crate::net::listen::Bound;
 use crate::net::permits::LargeMails;
+use crate::net::roots;
 use crate::net::tls::Tls;
 use crate::outbound;
 use crate::sender_auth::Verifier;
 use crate::store::Store;
 use crate::store::outgoing::OutgoingSettings;
+use crate::webhooks;
 use arc_swap::ArcSwap;
 use std::net::SocketAddr;
 use std::sync::Arc;
@@ -46,6 +49,9 @@ pub struct Running {
     /// What a reload has to reach.
     pub(super) sending: Arc<outbound::Services>,
     outbound: outbound::Handle,
+    /// What a reload has to reach.
+    pub(super) hooks: Arc<webhooks::Services>,
+    webhooks: webhooks::Handle,
     http: Vec<SocketAddr>,
     store: Store,
     stop: CancellationToken,
@@ -73,8 +79,9 @@ impl Running {
             config: config.load_full(),
             clock: clock.clone(),
             counters: Arc::clone(&counters),
-            resolver,
+            resolver: resolver.clone(),
         })?);
+        let client = HttpClient::new(roots::load(config.load().outbound.ca_file.as_deref())?);
         let large_mails = Arc::new(LargeMails::default());
         let services = Services::new(ServicesParts {
             config: Arc::clone(&config),
@@ -84,17 +91,27 @@ impl Running {
             tls: tls.clone(),
             counters: Arc::clone(&counters),
             large_mails: Arc::clone(&large_mails),
+            recipient_hooks: RecipientHooks::new(resolver.clone(), client.clone()),
         });
+        let hooks = Arc::new(webhooks::Services::new(webhooks::ServicesParts {
+            store: store.clone(),
+            config: Arc::clone(&config),
+            clock: clock.clone(),
+            counters: Arc::clone(&counters),
+            resolver,
+            client,
+        }));
         let mail = inbound::start(&services, sockets.mail, stop.clone())?;
         let filed_by = filing::Services::new(store.clone(), Arc::clone(&config), clock.clone(), Arc::clone(&counters));
         let filing = filing::start(filing::Services { large_mails, ..filed_by }, surfaces.clone())?;
         let outbound = outbound::start(Arc::clone(&sending), stop.clone());
+        let webhooks = webhooks::start(Arc::clone(&hooks), stop.clone());
         let watched = Arc::clone(&config);
         tasks.spawn(tls.watch(move || watched.load().tls.clone(), stop.clone()));
         let surface = Surface { demo, ..Surface::new(Arc::clone(&services), metrics) };
         let http = addresses(&sockets.http);
         http::start(&surface, Doors { tcp: sockets.http, owner: sockets.owner }, &surfaces, &tasks)?;
-        Ok(Running { services, mail, filing, sending, outbound, http, store, stop, surfaces, tasks })
+        Ok(Running { services, mail, filing, sending, outbound, hooks, webhooks, http, store, stop, surfaces, tasks })
     }
 
     /// Where mail servers connect.
@@ -116,6 +133,7 @@ impl Running {
         }
         // It had the same time: what was running has ended, or is put back.
         self.outbound.ended().await;
+        self.webhooks.ended().await;
         self.surfaces.cancel();
         // What is not filed then stays accepted, and the next start files it.
         if tokio::time::timeout(SURFACES_TIMEOUT, self.filing.ended()).await.is_err() {

@@ -3,6 +3,7 @@
 use crate::config::ConfigError;
 use crate::dns::ResolverError;
 use crate::net::listen::BindError;
+use crate::net::roots::RootsError;
 use crate::net::tls::TlsError;
 use crate::outbound::SendingError;
 use crate::store::StoreError;
@@ -28,6 +29,8 @@ pub enum StartError {
     Resolver(#[from] ResolverError),
     #[error("{0}; replyd check says more")]
     Sending(#[from] SendingError),
+    #[error("outbound.ca_file: {0}")]
+    Roots(#[from] RootsError),
     #[error("{0}")]
     Store(#[from] StoreError),
     #[error("cannot start: {0}")]
@@ -49,7 +52,11 @@ impl StartError {
     /// Whether an unchanged config can never work.
     pub fn blames_config(&self) -> bool {
         match self {
-            StartError::Config(_) | StartError::Tls(_) | StartError::Resolver(_) | StartError::Sending(_) => true,
+            StartError::Config(_)
+            | StartError::Tls(_)
+            | StartError::Resolver(_)
+            | StartError::Sending(_)
+            | StartError::Roots(_) => true,
             StartError::Bind { error } => error.reason.kind() != io::ErrorKind::AddrInUse,
             StartError::OwnerSocket { .. } | StartError::Systemd(_) | StartError::Store(_) | StartError::System(_) => {
                 false

@@ -3,6 +3,7 @@
 use super::composition::Running;
 use crate::config::checked::Config;
 use crate::config::{self, ConfigError};
+use crate::net::roots::{self, RootsError};
 use crate::net::tls::TlsError;
 use crate::outbound::SendingError;
 use crate::store::outgoing::OutgoingSettings;
@@ -18,6 +19,8 @@ enum Refused {
     Tls(#[from] TlsError),
     #[error(transparent)]
     Sending(#[from] SendingError),
+    #[error("outbound.ca_file: {0}")]
+    Roots(#[from] RootsError),
 }
 
 /// Takes the file's config, or says in the log why not. Running sessions keep the limits they began with.
@@ -45,11 +48,14 @@ fn take(path: &Path, running: &Running) -> Result<Vec<&'static str>, Refused> {
     let kept = Arc::new(kept);
     // Keys, templates and certificates first: if one of them is broken nothing has changed yet.
     let sending = running.sending.load(Arc::clone(&kept))?;
+    let roots = roots::load(kept.outbound.ca_file.as_deref())?;
     running.services.tls.reload(&kept.tls)?;
     running.sending.take(sending);
     let (hostname, give_up) = (kept.server.hostname.clone(), kept.outbound.give_up);
     running.services.store.set_outgoing(OutgoingSettings { hostname, give_up });
     running.services.config.store(kept);
+    running.hooks.client.trust(roots);
+    running.hooks.reloaded();
     Ok(ignored)
 }
 

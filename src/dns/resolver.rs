@@ -168,6 +168,17 @@ impl Resolver {
         Ok(self.ask(name, RecordType::AAAA, v6_of).await?.found)
     }
 
+    /// Of both families, IPv4 first; a failure of one does not hide the other.
+    pub async fn addresses(&self, name: &str) -> Result<Vec<IpAddr>, DnsFailure> {
+        match tokio::join!(self.ipv4(name), self.ipv6(name)) {
+            (Err(error), Err(_)) => Err(error),
+            (v4, v6) => {
+                let v4 = v4.unwrap_or_default().into_iter().map(IpAddr::V4);
+                Ok(v4.chain(v6.unwrap_or_default().into_iter().map(IpAddr::V6)).collect())
+            }
+        }
+    }
+
     /// Most preferred first.
     pub async fn mx(&self, name: &str) -> Result<Vec<Exchange>, DnsFailure> {
         Ok(self.ask_mx(name).await?.found)

@@ -3,7 +3,8 @@
 //! A door was opened by the secret of some accounts, and only their recipients count: whoever holds one account's secret
 //! brings no mail to another.
 
-use super::policy::{self, Bounced, Recipient, RecipientDecision, RecipientEvidence};
+use super::policy::{Recipient, RecipientDecision};
+use super::recipients;
 use super::services::Services;
 use crate::conversation::reply_token::ReplyToken;
 use crate::mail::address::Address;
@@ -73,10 +74,8 @@ fn of_threads(services: &Services, named: &Named, accounts: &[String]) -> Vec<Ad
 
 async fn decide(services: &Services, address: &Address, accounts: &[String]) -> RecipientDecision {
     let path = ForwardPath::Mailbox(address.clone());
-    let token = services.store.token_state(policy::token_to_look_up(&path)).await;
-    let bounced = Bounced::of(&path, services.store.keys());
-    let evidence = RecipientEvidence { token, bounced, now: services.clock.now() };
-    match policy::recipient(&path, &services.config.load(), evidence) {
+    // Who holds one account's secret makes us ask no other account's hook.
+    match recipients::decide(services, &path, |account| accounts.iter().any(|own| own == account)).await {
         RecipientDecision::Accept(recipient) if !accounts.contains(&recipient.account) => {
             RecipientDecision::Refuse(crate::smtp::reply::not_our_domain())
         }

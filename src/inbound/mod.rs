@@ -18,6 +18,8 @@ mod ledger;
 mod listener;
 pub mod policy;
 pub mod receive;
+mod recipient_hook;
+pub mod recipients;
 mod respondent;
 mod services;
 mod session;
@@ -26,4 +28,5 @@ mod transaction;
 
 pub use content_buffer::{Content, ContentBuffer, ContentError};
 pub use listener::{Door, Handle, Leftover, Listener, start};
+pub use recipient_hook::RecipientHooks;
 pub use services::{Services, ServicesParts};

@@ -1,9 +1,11 @@
 //! What we answer to a peer, decided from evidence that the session loaded. Pure: no I/O, no clock, no waiting.
 
 mod agents;
+mod bridged;
 mod recipient;
 
 pub use agents::{AgentEvidence, refused_of_agents};
+pub use bridged::{HookQuestion, HookSays, by_hook, hook_to_ask};
 pub use recipient::{Bounced, Recipient, RecipientDecision, RecipientEvidence, recipient, token_to_look_up};
 
 use crate::config::checked::ForgedPolicy;

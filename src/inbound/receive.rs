@@ -273,6 +273,7 @@ async fn commit(services: &Services, envelope: Envelope, content: Content, kept:
         auth: envelope.auth.clone(),
         require_tls: envelope.require_tls,
         reply: envelope.words.map_or_else(|| reply::accepted_in_ledger().to_string(), |words| words.taken.to_owned()),
+        bridged: kept.iter().filter_map(|recipient| recipient.bridge.clone()).collect(),
     };
     match services.store.accept(acceptance).await {
         Ok(entries) => kept.iter().map(|recipient| accepted(services, &envelope, recipient, &entries)).collect(),

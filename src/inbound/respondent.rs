@@ -4,10 +4,10 @@ use super::content_buffer::ContentBuffer;
 use super::ledger::{self, End, Offer, Origin};
 use super::listener::Door;
 use super::policy::{
-    self, Answering, Bounced, ConnectEvidence, Health, RecipientDecision, RecipientEvidence, Room, SenderEvidence,
-    Turned, Within,
+    self, Answering, ConnectEvidence, Health, RecipientDecision, Room, SenderEvidence, Turned, Within,
 };
 use super::receive::{self, Offered};
+use super::recipients;
 use super::services::Services;
 use super::transaction::{Intake, Transaction, is_refusal};
 use crate::conversation::model::Ingress;
@@ -168,11 +168,7 @@ impl Respondent {
             self.refuse_recipient(&path, &reply, "too many recipients a minute");
             return Answer::Reply(reply);
         }
-        let token = self.services.store.token_state(policy::token_to_look_up(&path)).await;
-        let bounced = Bounced::of(&path, self.services.store.keys());
-        let evidence = RecipientEvidence { token, bounced, now: self.services.clock.now() };
-        let decision = policy::recipient(&path, &self.services.config.load(), evidence);
-        match decision {
+        match recipients::decide(&self.services, &path, |_| true).await {
             RecipientDecision::Accept(recipient) => {
                 if let Some(transaction) = &mut self.transaction {
                     transaction.recipients.push(recipient);

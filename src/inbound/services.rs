@@ -1,5 +1,6 @@
 //! What every door shares: the store, the verifier, the config in force, and the budgets of all sessions together.
 
+use super::recipient_hook::RecipientHooks;
 use super::space::SpaceGuard;
 use crate::clock::Clock;
 use crate::config::checked::Config;
@@ -26,6 +27,7 @@ pub struct ServicesParts {
     pub counters: Arc<Counters>,
     /// Shared with filing, which reads large mails back as well.
     pub large_mails: Arc<LargeMails>,
+    pub recipient_hooks: RecipientHooks,
 }
 
 /// The parts, and what belongs to the doors alone.
@@ -38,6 +40,7 @@ pub struct Services {
     pub tls: Tls,
     pub counters: Arc<Counters>,
     pub large_mails: Arc<LargeMails>,
+    pub recipient_hooks: RecipientHooks,
     pub slots: Arc<Slots>,
     pub delayed: DelayedSessions,
     pub throttle: Throttle,
@@ -49,7 +52,7 @@ pub struct Services {
 
 impl Services {
     pub fn new(parts: ServicesParts) -> Arc<Services> {
-        let ServicesParts { config, store, verifier, clock, tls, counters, large_mails } = parts;
+        let ServicesParts { config, store, verifier, clock, tls, counters, large_mails, recipient_hooks } = parts;
         Arc::new(Services {
             throttle: Throttle::new(clock.monotonic()),
             epoch: clock.now().0,
@@ -60,6 +63,7 @@ impl Services {
             tls,
             counters,
             large_mails,
+            recipient_hooks,
             slots: Arc::default(),
             delayed: DelayedSessions::default(),
             content_budget: Arc::default(),

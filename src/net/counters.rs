@@ -69,6 +69,14 @@ pub struct DeliveryTlsLabels {
     pub mode: &'static str,
 }
 
+#[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
+pub struct HookLabels {
+    /// `webhook`, `bridge`, and `recipient` for the hook that knows another system's recipients.
+    pub kind: &'static str,
+    /// `delivered`, `deferred`, `given_up`, `disabled`; of `recipient` `known`, `unknown`, `unsure`.
+    pub result: &'static str,
+}
+
 /// All of them; names are those of the metrics without prefix and `_total`.
 #[derive(Debug)]
 pub struct Counters {
@@ -85,6 +93,7 @@ pub struct Counters {
     pub delivery_attempts: Family<DeliveryLabels, Counter>,
     pub delivery_tls: Family<DeliveryTlsLabels, Counter>,
     pub delivery_seconds: Histogram,
+    pub hook_calls: Family<HookLabels, Counter>,
     /// Answers of hosts that mean us: our address, domain or login.
     pub delivery_refused_us: Counter,
     pub accept_errors: Counter,
@@ -110,11 +119,30 @@ impl Default for Counters {
             delivery_tls: Family::default(),
             // 1 ms, a local relay, to 33 min, beyond the deadline of an attempt.
             delivery_seconds: Histogram::new(exponential_buckets(0.001, 2.0, 22)),
+            hook_calls: hook_calls(),
             delivery_refused_us: Counter::default(),
             accept_errors: Counter::default(),
             panics: Counter::default(),
         }
     }
+}
+
+/// All of them from the start: a counter that first appears with its first call has not grown in the eyes of an alert.
+fn hook_calls() -> Family<HookLabels, Counter> {
+    let calls = Family::default();
+    let sent = ["delivered", "deferred", "given_up"];
+    let kinds: [(&'static str, &[&'static str]); 4] = [
+        ("webhook", &sent),
+        ("webhook", &["disabled"]),
+        ("bridge", &sent),
+        ("recipient", &["known", "unknown", "unsure"]),
+    ];
+    for (kind, results) in kinds {
+        for result in results {
+            drop(calls.get_or_create(&HookLabels { kind, result }));
+        }
+    }
+    calls
 }
 
 impl Counters {
@@ -148,6 +176,8 @@ impl Counters {
             "One attempt, from its claim to its record",
             self.delivery_seconds.clone(),
         );
+        let help = "Calls to subscribers, bridges and recipient hooks, by what came of them";
+        registry.register("hook_calls", help, self.hook_calls.clone());
         registry.register("accept_errors", "Errors of accept, such as EMFILE", self.accept_errors.clone());
         registry.register("panics", "Tasks that panicked", self.panics.clone());
     }
@@ -188,6 +218,10 @@ impl Counters {
 
     pub fn attempt_ended(&self, result: &'static str, code_class: &'static str) {
         self.delivery_attempts.get_or_create(&DeliveryLabels { result, code_class }).inc();
+    }
+
+    pub fn hook_ended(&self, kind: &'static str, result: &'static str) {
+        self.hook_calls.get_or_create(&HookLabels { kind, result }).inc();
     }
 
     pub fn delivered_over(&self, mode: &'static str) {

@@ -266,6 +266,11 @@ pub fn store_unreadable() -> Reply {
     Reply::new(451, "4.3.0", "cannot look up the recipient now, try again later")
 }
 
+/// RFC 3463 §3.5: whoever knows the recipients does not answer.
+pub fn recipient_undetermined() -> Reply {
+    Reply::new(451, "4.4.3", "cannot find out now whether this recipient exists, try again later")
+}
+
 // Policy: content.
 
 pub fn accepted(ledger_id: &str) -> Reply {

@@ -10,6 +10,8 @@ use crate::retry;
 use serde::Serialize;
 use std::time::Duration;
 
+pub use crate::conversation::event::EventKind;
+
 /// What the config says of mail that is queued.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct OutgoingSettings {
@@ -226,18 +228,6 @@ pub struct Event {
     pub queue_id: Option<Id>,
     /// What changed, small: the rest is asked for by id.
     pub detail: serde_json::Value,
-}
-
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
-pub enum EventKind {
-    #[serde(rename = "message.created")]
-    MessageCreated,
-    #[serde(rename = "delivery.changed")]
-    DeliveryChanged,
-    #[serde(rename = "conversation.changed")]
-    ConversationChanged,
-    #[serde(rename = "bounce")]
-    Bounce,
 }
 
 /// What a command in an agent's mail asks, filed in the same commit as their message.

@@ -3,6 +3,7 @@
 use super::mail_file::MailOctets;
 use super::outgoing::{AgentOrder, BounceFact};
 use crate::clock::UnixMs;
+use crate::config::checked::BridgeMode;
 use crate::conversation::delivery::Posting;
 use crate::conversation::id::Id;
 use crate::conversation::model::{Attachment, Author, Channel, Direction, Email, Ingress, Via};
@@ -32,6 +33,20 @@ pub struct Acceptance {
     pub require_tls: bool,
     /// The reply that will be given, e.g. `250 2.0.0 …`.
     pub reply: String,
+    /// Which recipients' mail goes over a bridge.
+    pub bridged: Vec<BridgeOrder>,
+}
+
+/// Mail to one recipient that goes over a bridge.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct BridgeOrder {
+    /// As in `Acceptance::recipients`: mail to it goes in order.
+    pub recipient: String,
+    /// As the envelope spelled it, for the other system.
+    pub spelled: String,
+    /// Whose bridge: this inbox's, or the account's.
+    pub inbox: Option<String>,
+    pub mode: BridgeMode,
 }
 
 /// What became of one recipient of an acceptance.

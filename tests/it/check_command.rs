@@ -120,6 +120,61 @@ fn templates_with_a_mistake_and_keys_of_another_domain_are_found() {
 }
 
 #[test]
+fn webhooks_and_bridges_that_cannot_work_are_found() {
+    let place = Place::good();
+    let good = std::fs::read_to_string(place.path("replyd.toml")).expect("the config");
+    let relay = "/rails/action_mailbox/relay/inbound_emails";
+    for (key, level, says) in [
+        (
+            "webhooks = [{ url = \"https://app.test/\", secret = \"0123456789abcdef\" }]".to_owned(),
+            "ok",
+            &["webhook https://app.test/", "set up"][..],
+        ),
+        (
+            "webhooks = [{ url = \"https://app.test/\", secret = \"hush\" }]".to_owned(),
+            "warning",
+            &["secret is short", "16"],
+        ),
+        (
+            "webhooks = [{ url = \"http://app.test/\", secret = \"0123456789abcdef\" }]".to_owned(),
+            "warning",
+            &["in the clear", "https"],
+        ),
+        (
+            "webhooks = [{ url = \"http://127.0.0.1:9/\", secret = \"0123456789abcdef\" }]".to_owned(),
+            "error",
+            &["127.0.0.1 is loopback", "allow_private"],
+        ),
+        (
+            format!("bridge = {{ url = \"https://desk.test{relay}\", password = \"x\" }}"),
+            "ok",
+            &["account shop: bridge https://desk.test/rails", "set up"],
+        ),
+        (
+            "bridge = { url = \"https://desk.test/\", password = \"x\" }".to_owned(),
+            "warning",
+            &["relay/inbound_emails"],
+        ),
+        (
+            format!("bridge = {{ url = \"http://10.0.0.1:3000{relay}\", password = \"x\" }}"),
+            "error",
+            &["10.0.0.1 is private", "allow_private"],
+        ),
+        (
+            format!(
+                "bridge = {{ url = \"https://desk.test{relay}\", password = \"x\", recipients = {{ hook = {{ url = \"http://[::1]/\" }} }} }}"
+            ),
+            "error",
+            &["recipient hook http://[::1]/", "loopback"],
+        ),
+    ] {
+        let config = good.replace("name = \"shop\"", &format!("name = \"shop\"\n{key}"));
+        std::fs::write(place.path("replyd.toml"), config).expect("a config");
+        place.finds(&[], level, says);
+    }
+}
+
+#[test]
 fn what_keeps_mail_from_going_out_well_is_found() {
     let place = Place::new("data", "[outbound]\nport = 2526\nallow_private = true");
     place.finds(&[], "warning", &["outbound.port 2526", "port 25"]);

@@ -81,6 +81,25 @@ fn a_token_is_made_listed_and_revoked() {
 }
 
 #[test]
+fn a_webhook_is_added_listed_replayed_and_removed() {
+    let product = Product::start();
+    let hook = json(&product, "webhook add https://app.example/hook --account acme --event bounce");
+    let (id, secret) = (hook["id"].as_str().expect("an id"), hook["secret"].as_str().expect("a secret"));
+    assert_eq!(hook["events"], serde_json::json!(["bounce"]));
+    let listed = printed(&product, "webhook list");
+    assert!(listed.contains(id) && listed.contains("active") && !listed.contains(secret), "{listed}");
+    assert!(
+        printed(&product, "webhook add http://10.0.0.1/ --account acme --allow-private").contains("secret: whsec_")
+    );
+    let position = hook["position"].as_str().expect("a position");
+    assert_eq!(printed(&product, &format!("webhook replay {id}")), format!("{id} goes on after {position}\n"));
+    assert_eq!(json(&product, &format!("webhook replay {id} --after aaaaaaaaaaaaa"))["position"], "aaaaaaaaaaaaa");
+    assert_eq!(printed(&product, &format!("webhook remove {id}")), format!("{id} removed\n"));
+    fails(&product, &format!("webhook remove {id}"), 65, &[id, "no such webhook"]);
+    product.stop();
+}
+
+#[test]
 fn an_agent_answers_from_the_command_line_with_files() {
     let product = Product::start();
     let conversation = product.begin(&kettle()).json()["id"].as_str().expect("an id").to_owned();
@@ -197,6 +216,11 @@ fn bad_input_has_its_exit_code_and_names_the_thing() {
         ("conversation list --status lost", 64, &["lost"]),
         ("inbound show nope", 65, &["nope"]),
         ("inbound list --cursor x", 65, &["cursor", "next of the page before"]),
+        ("inbound retry-bridge aaaaaaaaaaaaa", 65, &["aaaaaaaaaaaaa"]),
+        ("webhook add nonsense --account acme", 65, &["url", "http or https"]),
+        ("webhook add https://a.example/ --account nope", 65, &["account", "\"nope\""]),
+        ("webhook add https://a.example/ --event deleted", 64, &["deleted", "message.created"]),
+        ("webhook replay aaaaaaaaaaaaa", 65, &["aaaaaaaaaaaaa", "no such webhook"]),
         ("queue show nope", 65, &["nope", "list"]),
         ("queue retry aaaaaaaaaaaaa", 65, &["aaaaaaaaaaaaa", "no such queue entry"]),
         ("queue list --state lost", 64, &["lost", "waiting"]),

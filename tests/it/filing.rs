@@ -107,6 +107,7 @@ fn config() -> Config {
         unseen_delay: Duration::ZERO,
         resume_url: String::new(),
         notify_agents: true,
+        bridge: None,
         voice: Voice::default(),
     };
     let account = |name: &str, domain: &str, inboxes| Account {
@@ -161,6 +162,7 @@ fn acceptance(raw: &str, recipients: &[&str]) -> Acceptance {
         auth: serde_json::json!({ "verdict": verdict }),
         require_tls: raw.contains("X-Test: REQUIRETLS"),
         reply: "250 2.0.0 ok".into(),
+        bridged: Vec::new(),
     }
 }
 

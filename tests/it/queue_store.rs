@@ -220,6 +220,7 @@ fn acceptance(octets: &str) -> Acceptance {
         auth: serde_json::Value::Null,
         require_tls: false,
         reply: "250".into(),
+        bridged: Vec::new(),
     }
 }
 

@@ -8,8 +8,9 @@ use replyd::config::checked::{
 use replyd::conversation::model::Channel;
 use replyd::conversation::reply_token::ReplyToken;
 use replyd::dns::{Zone, ZoneServer};
-use replyd::inbound::{self, Door, Handle, Leftover, Listener, Services, ServicesParts};
+use replyd::inbound::{self, Door, Handle, Leftover, Listener, RecipientHooks, Services, ServicesParts};
 use replyd::limits::Limits;
+use replyd::net::https::HttpClient;
 use replyd::net::{listen, tls::Tls};
 use replyd::sender_auth::Verifier;
 use replyd::store::Store;
@@ -61,6 +62,7 @@ impl Site {
             tls,
             counters: Arc::default(),
             large_mails: Arc::default(),
+            recipient_hooks: RecipientHooks::new(zone.resolver().expect("a resolver"), HttpClient::new(no_roots())),
         });
         let token = new_token(&store).await;
         let stop = CancellationToken::new();
@@ -130,6 +132,10 @@ impl Site {
     }
 }
 
+pub fn no_roots() -> Arc<rustls::RootCertStore> {
+    Arc::new(rustls::RootCertStore::empty())
+}
+
 /// All entries of the ledger, oldest first. Refusals are written behind the answer: a unit of work that waits for its
 /// own commit makes sure that theirs is done.
 pub async fn entries(store: &Store) -> Vec<LedgerEntry> {
@@ -181,6 +187,7 @@ fn config(setting: Setting, data_dir: &Path) -> Config {
         resume_url: String::new(),
         notify_agents: true,
         voice: Voice::default(),
+        bridge: None,
     };
     let account = |name: &str, forged, inboxes| Account {
         outbound_tls: Default::default(),

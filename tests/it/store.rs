@@ -37,6 +37,7 @@ fn mail(octets: &str, recipients: &[&str]) -> Acceptance {
         auth: serde_json::json!({"verdict": "authentic"}),
         require_tls: false,
         reply: "250 2.0.0 ok".into(),
+        bridged: Vec::new(),
     }
 }
 

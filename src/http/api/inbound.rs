@@ -1,6 +1,6 @@
 //! `/api/v1/inbound`: the ledger of every mail that was offered to us, the raw mails, and filing them again.
 
-use super::shape::{InboundShape, List};
+use super::shape::{BridgeShape, InboundShape, List};
 use crate::conversation::id::Id;
 use crate::conversation::model::Outcome;
 use crate::http::caller::Caller;
@@ -47,7 +47,13 @@ pub async fn list(
             limit: page_length(query.limit)?,
         })
         .await?;
-    Ok(Json(List { items: page.items.into_iter().map(InboundShape::from).collect(), next: page.next }))
+    let bridged = surface.store.bridge_entries(page.items.iter().map(|entry| entry.id).collect()).await?;
+    let mut items: Vec<InboundShape> = page.items.into_iter().map(InboundShape::from).collect();
+    for entry in bridged {
+        let item = items.iter_mut().find(|item| item.id == entry.ledger_id);
+        item.into_iter().for_each(|item| item.bridge = Some(BridgeShape::from(entry.clone())));
+    }
+    Ok(Json(List { items, next: page.next }))
 }
 
 #[utoipa::path(get, path = "/api/v1/inbound/{id}", params(("id" = String, Path)),
@@ -59,7 +65,8 @@ pub async fn show(
 ) -> Result<Json<InboundShape>, ApiError> {
     let entry = visible(&surface, &caller, id).await?;
     let bounce = stray_bounce(&surface, &entry).await?;
-    Ok(Json(InboundShape { bounce, ..entry.into() }))
+    let bridge = surface.store.bridge_entry(id).await?.map(BridgeShape::from);
+    Ok(Json(InboundShape { bounce, bridge, ..entry.into() }))
 }
 
 /// The facts of a bounce that concerns no conversation; any other bounce has them on its message.
@@ -100,6 +107,18 @@ pub async fn replay(
         return Err(ApiError::new(StatusCode::CONFLICT, "not_failed", message));
     }
     Ok((StatusCode::ACCEPTED, Json(surface.store.replay(id).await?.into())))
+}
+
+#[utoipa::path(post, path = "/api/v1/inbound/{id}/bridge/retry", params(("id" = String, Path)),
+    responses((status = 202, description = "the mail goes over its bridge now, also one that was given up", body = InboundShape)))]
+pub async fn retry_bridge(
+    State(surface): State<Surface>,
+    caller: Caller,
+    PathId(id): PathId,
+) -> Result<(StatusCode, Json<InboundShape>), ApiError> {
+    let entry = visible(&surface, &caller, id).await?;
+    let bridge = Some(surface.store.retry_bridged(id).await?.into());
+    Ok((StatusCode::ACCEPTED, Json(InboundShape { bridge, ..entry.into() })))
 }
 
 /// The entry, if it is there and the caller may see it; a foreign one looks like none. Mails to nobody's domain are the owner's to see.

@@ -11,6 +11,7 @@ use crate::store::ledger::LedgerEntry;
 use serde::Serialize;
 use utoipa::ToSchema;
 
+pub use super::shape_hooks::{BridgeShape, WebhookShape};
 pub use super::shape_outgoing::{AgentShape, DeliveryShape, QueueShape, SuppressionShape};
 
 /// A page of a list.
@@ -183,6 +184,8 @@ pub struct InboundShape {
     /// Shown with a single entry, for a bounce that concerns no conversation.
     #[schema(value_type = Option<Object>)]
     pub bounce: Option<Bounce>,
+    /// How it fares on its way over a bridge; null if it goes over none.
+    pub bridge: Option<BridgeShape>,
     #[schema(value_type = Option<String>)]
     pub conversation_id: Option<Id>,
     #[schema(value_type = Option<String>)]
@@ -325,6 +328,7 @@ impl From<LedgerEntry> for InboundShape {
             auth: entry.auth,
             raw_id: entry.raw_id,
             bounce: None,
+            bridge: None,
             conversation_id: entry.conversation_id,
             message_id_stored: entry.message_id_stored,
         }

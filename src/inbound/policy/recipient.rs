@@ -1,5 +1,6 @@
 //! RCPT: whose mail it is, decided from the config and one look-up. Pure.
 
+use super::bridged;
 use crate::clock::UnixMs;
 use crate::config::checked::{Account, Config};
 use crate::conversation::id::Id;
@@ -9,7 +10,7 @@ use crate::mail::address::Address;
 use crate::smtp::question::ForwardPath;
 use crate::smtp::reply::{self, Reply};
 use crate::store::StoreError;
-use crate::store::unit::TokenState;
+use crate::store::unit::{BridgeOrder, TokenState};
 use std::time::Duration;
 
 /// A recipient that mail is taken for.
@@ -20,6 +21,8 @@ pub struct Recipient {
     pub account: String,
     /// The registered address of the agent whose token it is: nobody else may write there.
     pub agent: Option<String>,
+    /// Its mail goes over a bridge.
+    pub bridge: Option<BridgeOrder>,
 }
 
 /// RCPT, decided.
@@ -91,17 +94,18 @@ pub fn recipient(path: &ForwardPath, config: &Config, evidence: RecipientEvidenc
     let bounced = evidence.bounced.filter(|bounced| bounced.is_alive(evidence.now));
     match mailbox {
         None => accept(format!("postmaster@{}", account.inbound_domain), account),
-        Some(address) if is_role(address) => accept(address.key(), account),
+        Some(address) if is_role(address) => bridged::role(address, account),
         Some(address) => match (config.inbox_of_address(&address.key()), bounced) {
-            (Some((account, _)), _) => accept(address.key(), account),
+            (Some((account, inbox)), _) => bridged::inbox(address, account, inbox),
             (None, Some(bounced)) if address.domain() == account.inbound_domain => accept(bounced.address, account),
             (None, _) => by_token(address, account, token),
         },
     }
 }
 
+/// Ours alone.
 fn accept(address: String, account: &Account) -> RecipientDecision {
-    RecipientDecision::Accept(Recipient { address, account: account.name.clone(), agent: None })
+    RecipientDecision::Accept(Recipient { address, account: account.name.clone(), agent: None, bridge: None })
 }
 
 /// RFC 5321 §4.5.1 and RFC 2142 §4: a domain that takes mail answers for itself at these.
@@ -114,8 +118,7 @@ fn by_token(address: &Address, account: &Account, state: TokenState) -> Recipien
     let at_home = |owner: &str| owner == account.name && address.domain() == account.inbound_domain;
     match (ReplyToken::of(address), state) {
         (Some(token), TokenState::Live { account: owner, agent, .. }) if at_home(&owner) => {
-            let address = token.address(&account.inbound_domain);
-            RecipientDecision::Accept(Recipient { address, account: owner, agent })
+            RecipientDecision::Accept(bridged::token(address, token, account, agent))
         }
         (Some(_), TokenState::Revoked { account: owner }) if at_home(&owner) => {
             RecipientDecision::Refuse(reply::token_revoked())
@@ -126,7 +129,7 @@ fn by_token(address: &Address, account: &Account, state: TokenState) -> Recipien
         (
             _,
             TokenState::Unknown | TokenState::Live { .. } | TokenState::Revoked { .. } | TokenState::Expired { .. },
-        ) => RecipientDecision::Unknown(reply::unknown_recipient()),
+        ) => bridged::stranger(address, account),
     }
 }
 
@@ -150,6 +153,7 @@ mod tests {
             resume_url: String::new(),
             notify_agents: true,
             voice: crate::config::checked::Voice::default(),
+            bridge: None,
         });
         Account {
             name: name.into(),
@@ -212,7 +216,7 @@ mod tests {
     }
 
     fn accepts(path: &str, token: TokenState, address: &str, account: &str) {
-        let expected = Recipient { address: address.into(), account: account.into(), agent: None };
+        let expected = Recipient { address: address.into(), account: account.into(), agent: None, bridge: None };
         assert_eq!(decide(path, Ok(token)), RecipientDecision::Accept(expected), "{path}");
     }
 

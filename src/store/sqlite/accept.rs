@@ -4,8 +4,10 @@
 
 use super::super::StoreError;
 use super::super::unit::{Acceptance, AcceptedEntry};
+use super::bridge;
 use super::units::Writing;
 use super::words::{Json, Stored};
+use crate::config::checked::BridgeMode;
 use crate::conversation::id::Id;
 use crate::conversation::model::Outcome;
 use rusqlite::{OptionalExtension, params};
@@ -32,9 +34,13 @@ pub fn accept(
         let digest = digest(told_by(mail), recipient);
         let first = earlier(writing, mail, recipient, digest)?;
         let ledger_id = writing.next_id()?;
+        let bridged = mail.bridged.iter().find(|order| order.recipient == *recipient);
         let (raw, outcome, reason) = match first {
             Some((first, raw)) => {
                 (raw, Outcome::Duplicate, format!("the same mail for the same recipient was accepted as {first}"))
+            }
+            None if bridged.is_some_and(|order| order.mode == BridgeMode::Only) => {
+                (keep(writing, &mut raw_id, octets, size)?, Outcome::Filed, bridge::FILED_ELSEWHERE.to_owned())
             }
             None => (keep(writing, &mut raw_id, octets, size)?, Outcome::Accepted, String::new()),
         };
@@ -44,6 +50,9 @@ pub fn accept(
             let remember = "INSERT OR REPLACE INTO recent_mail (digest, ledger_id) VALUES (?, ?)";
             writing.execute(remember, params![digest, ledger_id])?;
             writing.accepted_mail.set(true);
+            if let Some(order) = bridged {
+                bridge::insert(writing, ledger_id, account, raw, order)?;
+            }
         }
         entries.push(AcceptedEntry { ledger_id, recipient: recipient.clone(), duplicate });
     }

@@ -72,6 +72,28 @@ pub fn after(
     Ok(rows.collect::<Result<_, _>>()?)
 }
 
+/// One event; `None` when it was pruned.
+pub fn one(connection: &Connection, id: Id) -> Result<Option<Event>, StoreError> {
+    let mut find = connection.prepare_cached(
+        "SELECT id, at, account, kind, conversation_id, message_id, queue_id, detail FROM events WHERE id = ?",
+    )?;
+    Ok(find.query_row([id], read).optional()?)
+}
+
+/// The first event of a conversation after one, up to another.
+pub fn next_of_conversation(
+    connection: &Connection,
+    account: &str,
+    conversation: Id,
+    after: Id,
+    to: Id,
+) -> Result<Option<Id>, StoreError> {
+    let mut find = connection.prepare_cached(
+        "SELECT id FROM events WHERE account = ? AND id > ? AND id <= ? AND conversation_id = ? ORDER BY id LIMIT 1",
+    )?;
+    Ok(find.query_row(params![account, after, to, conversation], |row| row.get(0)).optional()?)
+}
+
 /// The id below which events are too old or too many to be kept.
 pub fn kept_from(connection: &Connection, now: UnixMs, most: usize) -> Result<Id, StoreError> {
     let mut find = connection.prepare_cached("SELECT id FROM events ORDER BY id DESC LIMIT 1 OFFSET ?")?;

@@ -8,7 +8,7 @@ use rusqlite::Connection;
 const APPLICATION_ID: i32 = 0x7270_6c79;
 
 /// Migration number n brings the database from version n to n + 1.
-pub const MIGRATIONS: &[&str] = &[V1, V2, V3];
+pub const MIGRATIONS: &[&str] = &[V1, V2, V3, V4];
 
 /// Brings the database to the newest version, each step in its own transaction.
 pub fn migrate(connection: &mut Connection) -> Result<(), StoreError> {
@@ -152,6 +152,28 @@ ALTER TABLE ledger ADD COLUMN identity BLOB;
 CREATE TABLE used_signatures (
   digest BLOB PRIMARY KEY, used_for BLOB NOT NULL, expires_at INTEGER NOT NULL) STRICT, WITHOUT ROWID;
 CREATE INDEX used_signatures_expiry ON used_signatures (expires_at);
+";
+
+/// Webhooks and bridges. A subscription's `position` is the event up to which everything was told, given up, or stands in
+/// one of its lanes: conversations whose event did not get through, each with the first and the last event it owes. A bridge
+/// needs no position: `bridge_open` holds what is still owed, in order. `bridge_queue.inbox` is empty for the account's bridge.
+const V4: &str = "
+CREATE TABLE subscriptions (
+  id INTEGER PRIMARY KEY, account TEXT NOT NULL, origin TEXT NOT NULL, url TEXT NOT NULL, secret TEXT, events TEXT NOT NULL,
+  allow_private INTEGER NOT NULL, created_at INTEGER NOT NULL, removed_at INTEGER, generation INTEGER NOT NULL DEFAULT 0,
+  position INTEGER NOT NULL, disabled TEXT, failing_since INTEGER, last_attempt_at INTEGER, last_failure TEXT,
+  delivered INTEGER NOT NULL DEFAULT 0, given_up INTEGER NOT NULL DEFAULT 0) STRICT;
+CREATE UNIQUE INDEX subscriptions_config ON subscriptions (account, url) WHERE origin = 'config' AND removed_at IS NULL;
+CREATE TABLE subscription_lanes (
+  subscription_id INTEGER NOT NULL REFERENCES subscriptions, conversation_id INTEGER NOT NULL, next_event INTEGER NOT NULL,
+  last_event INTEGER NOT NULL, attempts INTEGER NOT NULL, since INTEGER NOT NULL, due_at INTEGER NOT NULL,
+  PRIMARY KEY (subscription_id, conversation_id)) STRICT, WITHOUT ROWID;
+CREATE TABLE bridge_queue (
+  ledger_id INTEGER PRIMARY KEY REFERENCES ledger, account TEXT NOT NULL, inbox TEXT NOT NULL, recipient TEXT NOT NULL,
+  lane TEXT NOT NULL, raw_id INTEGER NOT NULL, state TEXT NOT NULL, created_at INTEGER NOT NULL, due_at INTEGER,
+  give_up_at INTEGER NOT NULL, attempts INTEGER NOT NULL DEFAULT 0, last_attempt_at INTEGER, last_reply TEXT) STRICT;
+CREATE INDEX bridge_open ON bridge_queue (account, inbox, ledger_id) WHERE state IN ('waiting', 'deferred');
+CREATE INDEX bridge_lane ON bridge_queue (account, inbox, lane, ledger_id) WHERE state IN ('waiting', 'deferred');
 ";
 
 #[cfg(test)]

@@ -4,7 +4,7 @@ use super::super::StoreError;
 use super::super::outgoing::EventKind;
 use super::notices::Trouble;
 use super::units::Writing;
-use super::{events, notices, queue};
+use super::{events, notices, queue, subscriptions};
 use crate::clock::UnixMs;
 use crate::conversation::id::Id;
 use crate::retry;
@@ -14,7 +14,9 @@ use rusqlite::{Connection, OptionalExtension, params};
 pub fn tend(writing: &Writing<'_>, events_kept_from: Id) -> Result<Option<UnixMs>, StoreError> {
     let told = tell_trouble(writing)?;
     let woken = wake(writing)?;
-    let pruned = events::prune(writing, events_kept_from, AT_ONCE_MAX)?;
+    let owed_from = subscriptions::owed_from(writing.connection)?;
+    let kept_from = owed_from.map_or(events_kept_from, |owed| owed.min(events_kept_from));
+    let pruned = events::prune(writing, kept_from, AT_ONCE_MAX)?;
     if told.max(woken).max(pruned) >= AT_ONCE_MAX {
         return Ok(Some(writing.now));
     }

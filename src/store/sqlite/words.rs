@@ -1,6 +1,7 @@
 //! The words of enums as columns hold them: the same as in the JSON of the API, so that an operator's `sqlite3` reads
 //! like the API does.
 
+use super::super::hooks::{BridgeState, SubscriptionOrigin};
 use super::super::outgoing::EventKind;
 use crate::conversation::delivery::{DeliveryState, MailKind, Phase, RecipientKind, SuppressionReason};
 use crate::conversation::id::Id;
@@ -166,6 +167,20 @@ impl Word for EventKind {
     ];
 }
 
+impl Word for BridgeState {
+    const WORDS: &'static [(Self, &'static str)] = &[
+        (BridgeState::Waiting, "waiting"),
+        (BridgeState::Deferred, "deferred"),
+        (BridgeState::Delivered, "delivered"),
+        (BridgeState::Failed, "failed"),
+    ];
+}
+
+impl Word for SubscriptionOrigin {
+    const WORDS: &'static [(Self, &'static str)] =
+        &[(SubscriptionOrigin::Config, "config"), (SubscriptionOrigin::Api, "api")];
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -191,5 +206,7 @@ mod tests {
         check::<RecipientKind>();
         check::<SuppressionReason>();
         check::<EventKind>();
+        check::<BridgeState>();
+        check::<SubscriptionOrigin>();
     }
 }

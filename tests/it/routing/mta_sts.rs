@@ -81,7 +81,9 @@ async fn answer(stream: TcpStream, tls: TlsAcceptor, served: &Served) -> std::io
     let mut stream = BufReader::new(tls.accept(stream).await?);
     let (mut line, mut host) = (String::new(), String::new());
     while stream.read_line(&mut line).await? > 2 {
-        host = line.strip_prefix("host: ").map_or(host, |name| name.trim().to_owned());
+        // RFC 9110 §7.2: the port stands behind the name where it is not 443, as here.
+        let name = line.strip_prefix("host: ").and_then(|name| name.trim().split(':').next());
+        host = name.map_or(host, str::to_owned);
         line.clear();
     }
     served.requests.fetch_add(1, Ordering::SeqCst);
