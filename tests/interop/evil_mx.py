@@ -211,6 +211,10 @@ class Desk:
     def entries(self, conversation):
         return self.good("GET", f"/api/v1/queue?conversation={conversation['id']}&limit=200")["items"]
 
+    def latest_answer(self, conversation):
+        """The latest mail to the contact: agents get notices of trouble in the same queue."""
+        return next(entry for entry in self.entries(conversation) if entry["kind"] == "answer")
+
     def entry(self, number):
         return self.good("GET", f"/api/v1/queue/{number}")
 

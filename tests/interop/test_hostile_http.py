@@ -98,7 +98,7 @@ class Http(Attack):
         messages = f"/api/v1/conversations/{conversation['id']}/messages"
         for body, statuses in (
             (b"", (400,)), (b"{", (400,)), (b"[]", (400, 422)), (b"null", (422,)), (b"[" * 100_000, (400,)), (b'{"a":' * 100_000, (400, 422)), (b'"\xff"', (400,)), (b'{"author":"agent","text":"\\ud800"}', (400, 422)), (b'{"author":"agent","text":"\\u0000"}', (422,)),
-            (b'{"author":"agent","text":1e999}', (400, 422)), (b'{"author":"agent","text":"x","text":"y"}', (400, 422)), (b'{"author":"agent","text":"x","html":"' + b"a" * 600_000 + b'"}', (422,)), (b'{"author":"agent","text":"' + b"a" * 3_000_000 + b'"}', (413,)), (b'{"author":"agent","text":"x","agent":"a\\r\\nBcc: y"}', (422,)),
+            (b'{"author":"agent","text":1e999}', (400, 422)), (b'{"author":"agent","text":"x","text":"y"}', (400, 422)), (b'{"author":"agent","text":"x","html":"' + b"a" * 600_000 + b'"}', (422,)), (b'{"author":"agent","text":"' + b"a" * 3_000_000 + b'"}', (422,)), (b'{"author":"agent","text":"' + b"a" * 34_000_000 + b'"}', (413,)), (b'{"author":"agent","text":"x","agent":"a\\r\\nBcc: y"}', (422,)),
             (b'{"author":"system","text":"x"}', (422,)), (b'{"author":"agent","text":"x","id":"1"}', (422,)), (b"author=agent&text=x", (400,)), (b'{"author":"agent","text":"x","idempotency_key":"' + b"k" * 5000 + b'"}', (422,)),
         ):
             with self.probe(body[:40]):
