@@ -146,10 +146,10 @@ class Requests(House):
         signed = dkim.sign(raw, b"s1", b"customer.example", key, include_headers=[b"from", b"to", b"subject", b"date", b"message-id"]) + raw
         piped = b"From jane@customer.example Fri Nov 20 10:00:00 2026\n" + signed.replace(b"\r\n", b"\n")
         forged = piped.replace(b"Signed.", b"Forged.").replace(b"<signed@", b"<forged@")
-        for body, verdict in ((piped, "authentic"), (forged, "forged")):
+        for body, name, verdict in ((piped, "signed", "authentic"), (forged, "forged", "forged")):
             answer = requests.post(self.url("relay"), body, auth=("actionmailbox", SECRETS["relay"]), headers={"Content-Type": "message/rfc822"}, timeout=60)
             self.assertEqual(answer.status_code, 204)
-            entry = max(self.settled(1), key=lambda entry: entry["id"])
+            entry = {entry["message_id"]: entry for entry in self.settled(1)}[f"{name}@customer.example"]
             # No client is known, so nothing is refused as forged; it is filed and marked.
             self.assertEqual((entry["outcome"], entry["auth"]["verdict"], entry["auth"]["spf"]), ("filed", verdict, "none"), entry)
 
