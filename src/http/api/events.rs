@@ -5,6 +5,7 @@
 
 use crate::conversation::id::Id;
 use crate::http::caller::Caller;
+use crate::http::desk::session::SessionWord;
 use crate::http::error::ApiError;
 use crate::http::input::Query;
 use crate::http::surface::Surface;
@@ -70,7 +71,8 @@ pub async fn feed(
         Some(after) => after,
         None => latest(&surface, account.clone()).await?,
     };
-    let feed = Feed { surface, account, position, committed, frames };
+    let session = SessionWord::sent(&headers, &surface.config.load().http.public_url).map(|word| word.kept());
+    let feed = Feed { surface, session, caller, account, position, committed, frames };
     drop(tokio::spawn(feed.run()));
     Ok((HEADERS, Body::new(Frames { receiver, _place: place })).into_response())
 }
@@ -99,6 +101,9 @@ fn crowded() -> ApiError {
 /// One reader's way through the events.
 struct Feed {
     surface: Surface,
+    caller: Caller,
+    /// Of the agent who listens.
+    session: Option<[u8; 32]>,
     account: Option<String>,
     /// The last event sent.
     position: Id,
@@ -138,12 +143,27 @@ impl Feed {
         let read = self.surface.store.events(self.account.clone(), Some(self.position), PAGE).await;
         let events =
             read.inspect_err(|error| tracing::warn!(%error, "a feed of events ends: it cannot be read")).ok()?;
-        let count = events.len();
-        for event in events {
-            self.position = event.id;
+        let (count, last) = (events.len(), events.last().map(|event| event.id));
+        for event in self.visible(events).await? {
             self.say(&frame(event)).await?;
         }
+        self.position = last.unwrap_or(self.position);
         Some(count)
+    }
+
+    /// Those of inboxes that the caller may see.
+    async fn visible(&self, mut events: Vec<Event>) -> Option<Vec<Event>> {
+        if let (Caller::Agent(_), Some(session)) = (&self.caller, self.session) {
+            // Whoever was signed out or removed hears no more, from this event on.
+            self.surface.store.agent_of_session(session).await.ok()??;
+        }
+        if let Some(own) = self.caller.inboxes() {
+            let conversations = events.iter().map(|event| event.conversation_id).collect();
+            let inboxes = self.surface.store.inboxes_of(conversations).await.ok()?;
+            let seen = |id| inboxes.iter().any(|(conversation, inbox)| *conversation == id && own.contains(inbox));
+            events.retain(|event| seen(event.conversation_id));
+        }
+        Some(events)
     }
 
     async fn say(&self, words: &str) -> Option<()> {

@@ -1,5 +1,6 @@
 //! The API under `/api/v1`: one file per kind of thing.
 
+pub mod agent_passwords;
 pub mod agents;
 pub mod attachments;
 pub mod backup;
@@ -7,6 +8,7 @@ pub mod continuity;
 pub mod conversations;
 pub mod events;
 pub mod inbound;
+pub mod me;
 pub mod messages;
 pub mod queue;
 pub mod reply_address;
