@@ -31,7 +31,8 @@ impl Ids {
             ifnull((SELECT max(id) FROM contacts), 0), ifnull((SELECT max(id) FROM attachments), 0),
             ifnull((SELECT max(id) FROM api_tokens), 0), ifnull((SELECT max(id) FROM queue), 0),
             ifnull((SELECT max(id) FROM events), 0), ifnull((SELECT max(id) FROM agents), 0),
-            ifnull((SELECT max(id) FROM subscriptions), 0))";
+            ifnull((SELECT max(id) FROM subscriptions), 0), ifnull((SELECT max(id) FROM visitors), 0),
+            ifnull((SELECT max(id) FROM canned_answers), 0))";
         let last = connection.query_row(greatest, [], |row| row.get(0))?;
         Ok(Ids { clock, state: Mutex::new(State { last, pool: [0; POOL_OCTETS], used: POOL_OCTETS }) })
     }

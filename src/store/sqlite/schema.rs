@@ -8,7 +8,7 @@ use rusqlite::Connection;
 const APPLICATION_ID: i32 = 0x7270_6c79;
 
 /// Migration number n brings the database from version n to n + 1.
-pub const MIGRATIONS: &[&str] = &[V1, V2, V3, V4];
+pub const MIGRATIONS: &[&str] = &[V1, V2, V3, V4, V5];
 
 /// Brings the database to the newest version, each step in its own transaction.
 pub fn migrate(connection: &mut Connection) -> Result<(), StoreError> {
@@ -174,6 +174,58 @@ CREATE TABLE bridge_queue (
   give_up_at INTEGER NOT NULL, attempts INTEGER NOT NULL DEFAULT 0, last_attempt_at INTEGER, last_reply TEXT) STRICT;
 CREATE INDEX bridge_open ON bridge_queue (account, inbox, ledger_id) WHERE state IN ('waiting', 'deferred');
 CREATE INDEX bridge_lane ON bridge_queue (account, inbox, lane, ledger_id) WHERE state IN ('waiting', 'deferred');
+";
+
+/// Chat. What a visitor may see stands in `visitor_conversations` and nowhere else. `contacts.claimed_email` was typed and
+/// is not proven: mail goes there, nothing is found or merged by it. `tabs` holds who is in the chat now; `presence` and
+/// `presence_since` are what they come to, and outlive a restart. `messages.held_until` is the time in which an agent may
+/// still take a message back: until then only agents see it.
+const V5: &str = "
+ALTER TABLE contacts ADD COLUMN claimed_email TEXT;
+ALTER TABLE contacts ADD COLUMN identified_at INTEGER;
+ALTER TABLE contacts ADD COLUMN language TEXT;
+ALTER TABLE contacts ADD COLUMN time_zone TEXT;
+ALTER TABLE contacts ADD COLUMN fields TEXT;
+CREATE TABLE visitors (
+  id INTEGER PRIMARY KEY, account TEXT NOT NULL, inbox TEXT NOT NULL, contact_id INTEGER NOT NULL REFERENCES contacts,
+  sha256 BLOB NOT NULL UNIQUE, proof TEXT, created_at INTEGER NOT NULL, heard_at INTEGER NOT NULL) STRICT;
+CREATE INDEX visitors_contact ON visitors (contact_id);
+CREATE INDEX visitors_heard ON visitors (heard_at);
+CREATE TABLE visitor_conversations (
+  visitor_id INTEGER NOT NULL REFERENCES visitors, conversation_id INTEGER NOT NULL REFERENCES conversations,
+  grounds TEXT NOT NULL, since INTEGER NOT NULL, PRIMARY KEY (visitor_id, conversation_id)) STRICT, WITHOUT ROWID;
+CREATE INDEX visitor_conversations_conversation ON visitor_conversations (conversation_id);
+CREATE TABLE tabs (
+  conversation_id INTEGER NOT NULL REFERENCES conversations, tab TEXT NOT NULL, state TEXT NOT NULL,
+  since INTEGER NOT NULL, PRIMARY KEY (conversation_id, tab)) STRICT, WITHOUT ROWID;
+ALTER TABLE conversations ADD COLUMN presence TEXT NOT NULL DEFAULT 'absent';
+ALTER TABLE conversations ADD COLUMN presence_since INTEGER;
+ALTER TABLE conversations ADD COLUMN present_at INTEGER;
+ALTER TABLE conversations ADD COLUMN contact_typing_until INTEGER;
+ALTER TABLE conversations ADD COLUMN agent_typing_until INTEGER;
+ALTER TABLE conversations ADD COLUMN mail_off INTEGER NOT NULL DEFAULT 0;
+ALTER TABLE conversations ADD COLUMN page TEXT;
+ALTER TABLE messages ADD COLUMN held_until INTEGER;
+ALTER TABLE messages ADD COLUMN posting TEXT;
+CREATE INDEX messages_held ON messages (held_until) WHERE held_until IS NOT NULL;
+CREATE INDEX messages_unseen ON messages (conversation_id, id) WHERE direction = 'outgoing' AND seen_at IS NULL;
+CREATE INDEX queue_waiting ON queue (due_at) WHERE state = 'waiting' AND held = 0;
+ALTER TABLE agents ADD COLUMN password TEXT;
+CREATE TABLE agent_sessions (
+  sha256 BLOB PRIMARY KEY, agent_id INTEGER NOT NULL REFERENCES agents, created_at INTEGER NOT NULL,
+  used_at INTEGER NOT NULL, expires_at INTEGER NOT NULL) STRICT, WITHOUT ROWID;
+CREATE INDEX agent_sessions_agent ON agent_sessions (agent_id);
+CREATE INDEX agent_sessions_expiry ON agent_sessions (expires_at);
+CREATE TABLE sign_in_links (
+  sha256 BLOB PRIMARY KEY, agent_id INTEGER NOT NULL REFERENCES agents, created_at INTEGER NOT NULL,
+  expires_at INTEGER NOT NULL, used_at INTEGER) STRICT, WITHOUT ROWID;
+CREATE INDEX sign_in_links_agent ON sign_in_links (agent_id, created_at);
+CREATE TABLE agent_reads (
+  agent_id INTEGER NOT NULL REFERENCES agents, conversation_id INTEGER NOT NULL REFERENCES conversations,
+  up_to INTEGER NOT NULL, PRIMARY KEY (agent_id, conversation_id)) STRICT, WITHOUT ROWID;
+CREATE TABLE canned_answers (
+  id INTEGER PRIMARY KEY, account TEXT NOT NULL, name TEXT NOT NULL, text TEXT NOT NULL, created_at INTEGER NOT NULL) STRICT;
+CREATE UNIQUE INDEX canned_answers_name ON canned_answers (account, name);
 ";
 
 #[cfg(test)]
