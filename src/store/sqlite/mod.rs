@@ -22,6 +22,7 @@ pub(super) mod ledger;
 pub(super) mod messages;
 pub(super) mod notices;
 pub(super) mod operate;
+mod proof;
 pub(super) mod queue;
 pub(super) mod readers;
 pub(super) mod refusals;
