@@ -17,6 +17,7 @@ pub(super) mod conversations;
 pub(super) mod enqueue;
 pub(super) mod events;
 pub(super) mod filing;
+mod history;
 pub(super) mod ids;
 pub(super) mod ledger;
 pub(super) mod messages;
