@@ -4,6 +4,7 @@ use crate::clock::Clock;
 use crate::config::checked::{Account, Config};
 use crate::http::desk::DeskDoor;
 use crate::http::error::ApiError;
+use crate::http::live::Live;
 use crate::http::metrics::Metrics;
 use crate::http::page::mailboxes::DemoPages;
 use crate::inbound::Services;
@@ -35,6 +36,8 @@ pub struct Surface {
     pub event_feeds: Arc<Semaphore>,
     /// What bounds signing in at the desk.
     pub desk: Arc<DeskDoor>,
+    /// Hands what happens to those who listen.
+    pub live: Live,
     /// Ends what would answer for ever.
     pub stop: CancellationToken,
     /// What the demo's pages show; `None` outside the demo.
@@ -54,6 +57,7 @@ impl Surface {
             mail_readers: Arc::new(Semaphore::new(MAIL_READERS)),
             large_bodies: Arc::new(Semaphore::new(LARGE_BODIES)),
             event_feeds: Arc::new(Semaphore::new(EVENT_FEEDS_MAX)),
+            live: Live::default(),
             stop: CancellationToken::new(),
             demo: None,
         }

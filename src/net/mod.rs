@@ -5,6 +5,7 @@ pub mod budget;
 pub mod client;
 pub mod counters;
 pub mod dialable;
+pub mod handshake_words;
 pub mod https;
 pub mod listen;
 pub mod permits;

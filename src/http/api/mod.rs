@@ -3,6 +3,7 @@
 pub mod agent_passwords;
 pub mod agents;
 pub mod attachments;
+pub mod audience;
 pub mod backup;
 pub mod continuity;
 pub mod conversations;
