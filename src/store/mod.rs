@@ -18,6 +18,7 @@ mod engine;
 mod error;
 mod fresh;
 mod handle;
+mod handle_chat;
 mod handle_doors;
 mod handle_hooks;
 mod handle_outgoing;
