@@ -42,7 +42,7 @@
       you: "You", team: "Team", signIn: "Please sign in on this site to chat with us.", expired: "That link no longer works. You can write to us here.", log: "Messages",
     },
     de: {
-      title: "Chat mit uns", sub: "Antwort hier, und per E-Mail, wenn Sie gehen", greeting: "Hallo! Wie können wir helfen?",
+      title: "Chat mit uns", sub: "Antwort hier oder per E-Mail", greeting: "Hallo! Wie können wir helfen?",
       open: "Chat öffnen", close: "Chat schließen", unread: "ungelesen: {n}", write: "Nachricht schreiben…", send: "Senden",
       attach: "Dateien anhängen", remove: "{name} entfernen", drop: "Dateien hier ablegen", limit: "Bis zu {n} Dateien mit je {max}",
       sending: "Wird gesendet…", waiting: "Warten auf Verbindung…", sent: "Gesendet", seen: "Gelesen", failed: "Nicht gesendet", retry: "Noch einmal", discard: "Verwerfen",
@@ -405,7 +405,7 @@
       await refresh().catch(() => {});
       if (!loaded) load().catch(() => {});
     }
-    draw();
+    drawNow();
     focusInside();
   }
 
@@ -579,16 +579,19 @@
     return reads ? "reading" : "visible";
   }
 
-  let dwelling = 0;
+  let dwelling = 0, telling = 0;
   function present() {
-    clearTimeout(dwelling);
     if (!conversation || !feed || !lastByte) return;
+    clearTimeout(telling);
+    telling = setTimeout(tell, 300); // a redrawn message is out of view for a moment
+    dwelling ||= setTimeout(() => ((dwelling = 0), markSeen()), DWELL_MS);
+  }
+
+  function tell() {
     const state = presence(), now = state + page();
-    if (told !== now && linked) {
-      told = now;
-      ask("POST", "presence", { conversation: conversation.id, tab, state, page: page() }).catch(() => (told = null));
-    }
-    if (state === "reading") dwelling = setTimeout(markSeen, DWELL_MS);
+    if (told === now || !linked || !feed || !conversation) return;
+    told = now;
+    ask("POST", "presence", { conversation: conversation.id, tab, state, page: page() }).catch(() => (told = null));
   }
 
   function markSeen() {
@@ -797,7 +800,7 @@
       for (const [key, value] of Object.entries(properties)) element.setAttribute(key, value);
       return element;
     };
-    const svg = draws("svg", { viewBox: "0 0 24 24", "aria-hidden": "true", class: `icon ${name}` });
+    const svg = draws("svg", { viewBox: "0 0 24 24", "aria-hidden": "true", class: `icon is-${name}` });
     svg.append(draws("path", { d: shapes[name] }));
     return svg;
   }
@@ -878,7 +881,7 @@
   const title = () => settings.title || config.title || t("title");
 
   function buildComposer() {
-    for (const [name, value] of [["aria-label", t("message")], ["placeholder", t("write")]]) area.setAttribute(name, value);
+    for (const [name, value] of [["aria-label", t("write")], ["placeholder", t("write")]]) area.setAttribute(name, value);
     area.value = passing.read().draft || "";
     chips = make("div.chips");
     noteLine = make("p.note", { role: "alert" });
@@ -901,6 +904,7 @@
     passing.write({ draft: "" });
     stopTyping();
     post(text, chosen);
+    grow();
     area.focus();
   }
 
@@ -953,7 +957,7 @@
 
   function grow() {
     area.style.height = "auto";
-    area.style.height = `${area.scrollHeight}px`;
+    if (area.scrollHeight) area.style.height = `${area.scrollHeight}px`;
   }
 
   function toEnd() {
@@ -1080,7 +1084,9 @@
   const initials = (name) => [...(name || "").trim().matchAll(/(?:^|\s)(\p{L}|\p{N})/gu)].slice(0, 2).map((found) => found[1].toUpperCase()).join("") || "•";
 
   function drawComposer(stage = staged()) {
+    const appears = composer.hidden && stage === "chat";
     composer.hidden = stage !== "chat";
+    if (appears) grow();
     sendButton.disabled = !area.value.trim() && !files.length;
     noteLine.textContent = note;
     arrange(chips, files.map((file) => (file.chip ||= chip(file))));
@@ -1198,18 +1204,18 @@
     const mailed = told && (row.via === "email" || row.delivery);
     const meta = [];
     if (last || told) meta.push(...(!mine && last ? [make("span", { dir: "auto" }, name), "·"] : []), make("time", { datetime: row.created_at }, clock(row.created_at)));
-    if (told) meta.push("·", make("span.told", {}, mailed ? icon("mail") : "", told));
+    if (told) meta.push(mine ? "·" : "", make("span.told", {}, mailed ? icon("mail") : "", told));
     if (row.delivery?.state === "failed" && told) meta.push(button(".link", t("fixAddress"), () => show("mail")));
     return make(
       `div.message.${mine ? "mine" : "theirs"}${first ? ".first" : ""}${last ? ".last" : ""}${row.state ? "." + row.state : ""}`, {},
       make("span.hear", {}, `${name}: `),
-      !mine && last && make("span.face", { "aria-hidden": "true" }, initials(row.author.name || title())),
-      make("div.bubble", {}, text, ...(row.attachments || []).map(attachment)),
+      make("div.bubble", {}, !mine && last && face(row.author.name || title()), text, ...(row.attachments || []).map(attachment), !mine && make("span.end", { "data-id": row.id })),
       failed && make("p.meta.wrong", {}, icon("alert"), make("span", {}, `${t("failed")}. ${row.entry.failed}`), button(".link", t("retry"), () => retry(row.id)), button(".link", t("discard"), () => (removeEntry(row.id), draw()))),
       !failed && meta.length > 0 && make("p.meta", {}, ...meta),
-      !mine && make("span.end", { "data-id": row.id, "aria-hidden": "true" }),
     );
   }
+
+  const face = (name) => make("span.face", { "aria-hidden": "true" }, initials(name));
 
   function attachment(file) {
     const link = file.url && safeLink(file.url);
@@ -1227,14 +1233,14 @@
   // What stands below the messages: the request for an address, that the chat is closed, somebody typing.
   function prompts(rows) {
     const items = [];
+    if (typist) items.push(["typing", typist, () => make("div.message.theirs.last.typing", {}, make("span.hear", {}, t("typing", { name: typist })),
+      make("div.bubble", { "aria-hidden": "true" }, face(typist), make("i"), make("i"), make("i")))]);
     const wrote = rows.some((row) => row.author.kind === "contact" && !row.entry);
     const state = visitor?.email_state;
     const mailable = conversation && conversation.mail !== "off" && conversation.grounds !== "resume";
     if (mailable && state === "bounced") items.push(["ask", `bounced ${visitor.email}`, () => askAddress(t("askBetter", { email: visitor.email }), false)]);
     else if (mailable && wrote && config.email_collect && state === "none" && !lasting.read().asked) items.push(["ask", "none", () => askAddress(t("askMail"), true)]);
     if (conversation?.status === "resolved") items.push(["resolved", language, () => make("p.system", {}, t("resolved"))]);
-    if (typist) items.push(["typing", typist, () => make("div.message.theirs.last.typing", {}, make("span.hear", {}, t("typing", { name: typist })),
-      make("span.face", { "aria-hidden": "true" }, initials(typist)), make("div.bubble", { "aria-hidden": "true" }, make("i"), make("i"), make("i")))]);
     return items;
   }
 
@@ -1275,7 +1281,8 @@
     const entry = ({ id, subject, last_message_at, unread: news }) => button(".entry", "", () => choose(id),
       make("strong", { dir: "auto" }, subject || t("untitled")), make("small", {}, last_message_at ? `${day(last_message_at)}, ${clock(last_message_at)}` : ""),
       news ? make("span.badge", {}, make("span.hear", {}, t("unread", { n: "" })), String(news)) : "");
-    const rows = conversations.map((one) => make("li", { "aria-current": one.id === conversation?.id ? "true" : null }, entry(one)));
+    const newest = [...conversations].sort((a, b) => (a.last_message_at < b.last_message_at ? 1 : -1));
+    const rows = newest.map((one) => make("li", { "aria-current": one.id === conversation?.id ? "true" : null }, entry(one)));
     for (const row of rows) row.firstChild.removeAttribute("aria-label");
     return make("div.list", {}, make("ul", {}, ...rows), button(".main", t("fresh"), () => choose(null)));
   }
@@ -1494,6 +1501,7 @@
     phone.addEventListener("change", draw);
     for (const kind of ["resize", "scroll"]) window.visualViewport?.addEventListener(kind, fit);
     fit();
+    new ResizeObserver(() => follow && (log.scrollTop = log.scrollHeight)).observe(log);
     setInterval(beat, 15000);
   }
 
@@ -1598,15 +1606,15 @@
     :focus { outline: none; }
     :focus-visible { outline: 2px solid var(--link); outline-offset: 2px; }
     .icon { display: block; flex: none; width: 22px; height: 22px; fill: none; stroke: currentColor; stroke-width: 1.8; stroke-linecap: round; stroke-linejoin: round; }
-    [dir=rtl] .icon.back, [dir=rtl] .icon.list { transform: scaleX(-1); }
+    [dir=rtl] .is-back, [dir=rtl] .is-list { transform: scaleX(-1); }
     .hear { position: absolute; width: 1px; height: 1px; overflow: hidden; clip-path: inset(50%); white-space: nowrap; }
 
     .launcher { position: fixed; z-index: 2147483000; bottom: calc(20px + env(safe-area-inset-bottom)); width: 56px; height: 56px; display: grid; place-items: center; border-radius: 50%; background: var(--accent); color: var(--on); box-shadow: 0 2px 6px rgb(16 24 40 / .16), 0 8px 24px rgb(16 24 40 / .2); transition: transform .15s; }
     .launcher:hover { transform: scale(1.05); }
     .launcher:active { transform: scale(.97); }
     .launcher .icon { grid-area: 1/1; width: 27px; height: 27px; transition: opacity .15s, transform .15s; }
-    .launcher .down, .opened .launcher .chat { opacity: 0; transform: scale(.6); }
-    .opened .launcher .down { opacity: 1; transform: none; }
+    .launcher .is-down, .opened .launcher .is-chat { opacity: 0; transform: scale(.6); }
+    .opened .launcher .is-down { opacity: 1; transform: none; }
     .launcher:focus-visible { outline: 3px solid var(--ground); box-shadow: 0 0 0 6px var(--link); outline-offset: 0; }
     [data-side=right] .launcher { right: calc(20px + env(safe-area-inset-right)); }
     [data-side=left] .launcher { left: calc(20px + env(safe-area-inset-left)); }
@@ -1643,15 +1651,16 @@
     .log, .page { flex: 1; min-height: 0; overflow: hidden auto; overscroll-behavior: contain; padding: 18px 16px 12px; scrollbar-width: thin; }
     .log { display: flex; flex-direction: column; }
     .log:focus-visible { outline-offset: -3px; }
-    .log > :first-child { margin-top: auto; }
     .greeting { align-self: stretch; padding: 4px 8px 14px; font-size: 17px; font-weight: 600; line-height: 1.4; text-align: center; text-wrap: balance; overflow-wrap: anywhere; }
     .day { display: flex; align-items: center; gap: 12px; margin: 6px 0 12px; color: var(--muted); font-size: 12px; }
+    .day span { display: inline-block; }
+    .day span::first-letter { text-transform: uppercase; }
     .day::before, .day::after { content: ""; flex: 1; height: 1px; background: var(--line); }
     .message { position: relative; display: flex; flex-direction: column; align-items: flex-start; max-width: 86%; margin-bottom: 3px; padding-inline-start: 38px; }
     .message.mine { align-self: flex-end; align-items: flex-end; max-width: 82%; padding: 0; }
     .message.last { margin-bottom: 14px; }
-    .face { position: absolute; inset-inline-start: 0; top: auto; bottom: 22px; width: 28px; height: 28px; background: var(--soft); color: var(--muted); font-size: 11px; }
-    .bubble { max-width: 100%; padding: 9px 14px; border-radius: 18px; background: var(--soft); overflow-wrap: anywhere; }
+    .face { position: absolute; inset-inline-start: -38px; bottom: 0; width: 28px; height: 28px; background: var(--soft); color: var(--muted); font-size: 11px; user-select: none; }
+    .bubble { position: relative; max-width: 100%; padding: 9px 14px; border-radius: 18px; background: var(--soft); overflow-wrap: anywhere; }
     .mine .bubble { background: var(--accent); color: var(--on); }
     .mine .bubble a { color: inherit; }
     .theirs.last .bubble { border-end-start-radius: 6px; }
@@ -1660,13 +1669,15 @@
     .sending .bubble, .waiting .bubble { opacity: .72; }
     .failed .bubble { background: var(--soft); color: var(--ink); box-shadow: inset 0 0 0 1.5px var(--bad); }
     .meta { display: flex; flex-wrap: wrap; align-items: center; gap: 1px 5px; margin: 4px 4px 0; color: var(--muted); font-size: 12px; line-height: 1.4; }
+    .meta:not(.last > .meta) { margin-bottom: 6px; }
+    .theirs .told { flex-basis: 100%; }
     .mine .meta { justify-content: flex-end; text-align: end; }
     .meta .icon { width: 13px; height: 13px; }
     .told { display: inline-flex; align-items: center; gap: 4px; overflow-wrap: anywhere; }
     .told .icon { width: 14px; height: 14px; }
     .wrong { color: var(--bad); font-size: 13px; }
     .wrong:empty { display: none; }
-    .end { position: absolute; inset-inline-start: 38px; bottom: 20px; width: 1px; height: 1px; }
+    .end { position: absolute; inset-inline-start: 8px; bottom: 8px; width: 1px; height: 1px; }
     .system { align-self: center; max-width: 90%; margin: 6px 0 14px; color: var(--muted); font-size: 13px; text-align: center; text-wrap: balance; overflow-wrap: anywhere; }
     .file { display: flex; align-items: center; gap: 8px; max-width: 100%; padding: 4px 0; color: inherit; text-decoration: none; }
     a.file:hover .name { text-decoration: underline; }
@@ -1677,7 +1688,6 @@
     .pictured img { flex: none; width: 230px; max-width: 100%; height: 150px; margin: 2px 0; border-radius: 10px; object-fit: cover; background: var(--line); }
     .pictured:has(img) .icon { display: none; }
     .typing .bubble { display: flex; gap: 4px; padding: 14px; }
-    .typing .face { bottom: 4px; }
     .typing i { width: 7px; height: 7px; border-radius: 50%; background: var(--muted); animation: breathe 1.2s infinite; }
     .typing i:nth-child(2) { animation-delay: .15s; }
     .typing i:nth-child(3) { animation-delay: .3s; }
@@ -1699,7 +1709,7 @@
     textarea { resize: none; }
     .main { flex: none; padding: 10px 18px; border-radius: 10px; background: var(--accent); color: var(--on); font-weight: 600; text-align: center; }
     .main:hover { filter: brightness(1.06); }
-    .sheet { display: grid; gap: 15px; align-content: start; }
+    .sheet { display: grid; gap: 15px; align-content: start; padding-bottom: 6px; }
     .sheet .greeting { padding: 2px 0 4px; }
     .why { color: var(--muted); font-size: 14px; }
     .field { display: grid; gap: 5px; }
