@@ -986,7 +986,7 @@
     root.append(probe);
     const accent = (getComputedStyle(probe).color.match(/[\d.]+/g) || [36, 87, 197]).slice(0, 3).map(Number);
     probe.remove();
-    const ground = root.dataset.theme === "dark" ? [27, 31, 39] : [255, 255, 255];
+    const ground = root.dataset.theme === "dark" ? [39, 45, 56] : [242, 244, 247]; // --soft, under what agents write
     const white = contrast(accent, [255, 255, 255]) >= 4.5 || luminance(accent) < 0.3;
     style.setProperty("--accent", rgb(accent));
     style.setProperty("--on", white ? "#fff" : "#15181e");
@@ -1350,7 +1350,7 @@
     fields.push(field({ name: "replyd-text", label: t("message"), kind: "message", required: true, value: known?.text || area.value }));
     const wrong = make("p.wrong", { role: "alert" });
     const start = make("button.main", { type: "submit" }, t("start"));
-    for (const one of fields) one.input.addEventListener("change", () => one.wrong() && one.check());
+    for (const one of fields) one.input.addEventListener("input", () => one.wrong() && one.check()); // not "change": the form would move under the click
     if (known) refusedFields(fields, known, wrong);
     return make("form.sheet", { novalidate: true, onsubmit: (event) => (event.preventDefault(), sendForm(fields, wrong)) },
       make("p.greeting", { dir: "auto" }, settings.greeting || config.greeting || t("greeting")), ...fields.map((one) => one.element), wrong, start);
@@ -1637,7 +1637,7 @@
     .opened .panel { visibility: visible; opacity: 1; transform: none; }
     .head { flex: none; display: flex; align-items: center; gap: 12px; padding: 14px 16px; background: var(--accent); color: var(--on); }
     .mark, .face { flex: none; display: grid; place-items: center; border-radius: 50%; font-weight: 600; }
-    .mark { width: 40px; height: 40px; background: color-mix(in srgb, var(--on) 18%, transparent); font-size: 15px; }
+    .mark { width: 40px; height: 40px; background: color-mix(in srgb, var(--on) 14%, transparent); font-size: 15px; }
     .titles { flex: 1; min-width: 0; }
     h2 { font-size: 16px; font-weight: 650; line-height: 1.3; overflow: hidden; text-overflow: ellipsis; white-space: nowrap; }
     .titles p { font-size: 13px; line-height: 1.35; opacity: .92; }
