@@ -3,11 +3,13 @@
 
 pub mod api;
 pub mod caller;
+pub mod desk;
 pub mod error;
 pub mod health;
 pub mod ingress;
 pub mod input;
 pub mod listener;
+pub mod live;
 pub mod metrics;
 pub mod openapi;
 pub mod page;

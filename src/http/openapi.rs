@@ -1,6 +1,6 @@
 //! `/openapi.json`: the API described by the types and handlers themselves.
 
-use super::{api, health, metrics, public};
+use super::{api, health, ingress, metrics, public};
 use axum::Json;
 use utoipa::OpenApi;
 use utoipa::openapi::security::{Http, HttpAuthScheme, SecurityScheme};
@@ -31,6 +31,8 @@ use utoipa::openapi::security::{Http, HttpAuthScheme, SecurityScheme};
         api::agents::add,
         api::agents::list,
         api::agents::remove,
+        api::agent_passwords::set,
+        api::me::me,
         api::suppressions::list,
         api::suppressions::clear,
         api::events::feed,
@@ -60,6 +62,7 @@ pub fn description() -> utoipa::openapi::OpenApi {
     let mut description = Description::openapi();
     let bearer = SecurityScheme::Http(Http::new(HttpAuthScheme::Bearer));
     description.components.get_or_insert_default().add_security_scheme("token", bearer);
+    ingress::describe(&mut description);
     description
 }
 

@@ -2,7 +2,9 @@
 
 use crate::clock::Clock;
 use crate::config::checked::{Account, Config};
+use crate::http::desk::DeskDoor;
 use crate::http::error::ApiError;
+use crate::http::live::Live;
 use crate::http::metrics::Metrics;
 use crate::http::page::mailboxes::DemoPages;
 use crate::inbound::Services;
@@ -32,6 +34,10 @@ pub struct Surface {
     pub request_memory: Arc<ContentBudget>,
     /// Places for those who listen to events: each holds a task and a few frames.
     pub event_feeds: Arc<Semaphore>,
+    /// What bounds signing in at the desk.
+    pub desk: Arc<DeskDoor>,
+    /// Hands what happens to those who listen.
+    pub live: Live,
     /// Ends what would answer for ever.
     pub stop: CancellationToken,
     /// What the demo's pages show; `None` outside the demo.
@@ -44,12 +50,14 @@ impl Surface {
             store: inbound.store.clone(),
             config: Arc::clone(&inbound.config),
             clock: inbound.clock.clone(),
+            desk: Arc::new(DeskDoor::new(inbound.clock.monotonic())),
             inbound,
             request_memory: Arc::default(),
             metrics,
             mail_readers: Arc::new(Semaphore::new(MAIL_READERS)),
             large_bodies: Arc::new(Semaphore::new(LARGE_BODIES)),
             event_feeds: Arc::new(Semaphore::new(EVENT_FEEDS_MAX)),
+            live: Live::default(),
             stop: CancellationToken::new(),
             demo: None,
         }

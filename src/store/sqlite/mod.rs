@@ -3,6 +3,7 @@
 
 pub(super) mod accept;
 pub(super) mod agent_orders;
+pub(super) mod agent_sessions;
 pub(super) mod agents;
 pub(super) mod api_tokens;
 pub(super) mod attempts;
@@ -17,11 +18,13 @@ pub(super) mod conversations;
 pub(super) mod enqueue;
 pub(super) mod events;
 pub(super) mod filing;
+mod history;
 pub(super) mod ids;
 pub(super) mod ledger;
 pub(super) mod messages;
 pub(super) mod notices;
 pub(super) mod operate;
+mod proof;
 pub(super) mod queue;
 pub(super) mod readers;
 pub(super) mod refusals;
