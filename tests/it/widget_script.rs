@@ -19,8 +19,21 @@ fn the_whole_widget_weighs_thirty_kilobytes() {
 #[test]
 fn no_text_becomes_markup_or_code() {
     let refused = [
-        "innerHTML", "outerHTML", "insertAdjacentHTML", "createContextualFragment", "setHTMLUnsafe", "document.write", "DOMParser",
-        "srcdoc", "eval", "Function(", "setTimeout(\"", "import(", "style=", "setAttribute(\"style", "document.cookie",
+        "innerHTML",
+        "outerHTML",
+        "insertAdjacentHTML",
+        "createContextualFragment",
+        "setHTMLUnsafe",
+        "document.write",
+        "DOMParser",
+        "srcdoc",
+        "eval",
+        "Function(",
+        "setTimeout(\"",
+        "import(",
+        "style=",
+        "setAttribute(\"style",
+        "document.cookie",
     ];
     for word in refused {
         let line = SCRIPT.lines().position(|line| line.contains(word));
