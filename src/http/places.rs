@@ -125,7 +125,7 @@ fn crowded() -> ApiError {
 
 fn too_many_of_client() -> ApiError {
     let message = "too many listen from this address already; close some, or try again";
-    ApiError::new(StatusCode::TOO_MANY_REQUESTS, "too_many_feeds", message)
+    ApiError { retry_after: Some(RETRY_SECONDS), ..ApiError::new(StatusCode::TOO_MANY_REQUESTS, "too_many_feeds", message) }
 }
 
 impl<S: Sync> FromRequestParts<S> for Listening {
@@ -147,6 +147,8 @@ pub const VISITOR_FEEDS_MAX: usize = 16_384;
 /// An office behind one address has that many visitors at most.
 const VISITOR_FEEDS_OF_CLIENT_MAX: usize = 256;
 const CLIENTS_OF_NETWORK: usize = 4;
+/// Feeds last for long: whoever comes again at once meets the same ones.
+const RETRY_SECONDS: u64 = 30;
 
 #[cfg(test)]
 mod tests {

@@ -2,6 +2,7 @@
 
 use crate::clock::Clock;
 use crate::config::checked::{Account, Config};
+use crate::http::desk::DeskDoor;
 use crate::http::error::ApiError;
 use crate::http::live::Live;
 use crate::http::metrics::Metrics;
@@ -34,6 +35,8 @@ pub struct Surface {
     pub request_memory: Arc<ContentBudget>,
     /// Places for those who listen to events.
     pub places: Places,
+    /// What bounds signing in at the desk.
+    pub desk: Arc<DeskDoor>,
     /// Hands what happens to those who listen.
     pub live: Live,
     /// Ends what would answer for ever.
@@ -48,6 +51,7 @@ impl Surface {
             store: inbound.store.clone(),
             config: Arc::clone(&inbound.config),
             clock: inbound.clock.clone(),
+            desk: Arc::new(DeskDoor::new(inbound.clock.monotonic())),
             inbound,
             request_memory: Arc::default(),
             metrics,
