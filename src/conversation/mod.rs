@@ -13,4 +13,5 @@ pub mod model;
 pub mod presence;
 pub mod quiet_hours;
 pub mod reply_token;
+pub mod terms;
 pub mod threading;
