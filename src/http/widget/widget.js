@@ -243,7 +243,7 @@
     emit("error", { code, message });
   };
   const fromUs = (message) => message.author.kind === "agent" || message.author.kind === "participant";
-  const page = () => location.href.slice(0, 2000);
+  const page = () => (settings.layout === "page" ? undefined : location.href.slice(0, 2000)); // our own page is none to come back to
 
   // ---- Calls -------------------------------------------------------------------------------------------------------
 
@@ -1249,11 +1249,12 @@
     const wrong = make("p.wrong", { id: "ask-wrong", role: "alert" });
     const save = async (event) => {
       event.preventDefault();
-      wrong.textContent = plausible(field.value.trim()) ? "" : t("badEmail");
+      const email = field.value.trim();
+      wrong.textContent = !plausible(email) ? t("badEmail") : email === visitor.email ? t("badValue") : "";
       field.setAttribute("aria-invalid", String(!!wrong.textContent));
       if (wrong.textContent) return field.focus();
       try {
-        await saveContact({ email: field.value.trim() });
+        await saveContact({ email });
         live.textContent = t("saved", { email: visitor.email });
         area.focus();
       } catch (refusal) {
@@ -1464,8 +1465,8 @@
     try {
       const answer = await ask("POST", "resume", { link });
       const own = lasting.read().token;
-      if (own && answer.token !== own) passing.write({ token: answer.token }); // a forwarded link does not replace who this is
-      else lasting.write({ token: answer.token });
+      if (own && answer.token && answer.token !== own) passing.write({ token: answer.token }); // a forwarded link does not replace who this is
+      else lasting.write({ token: answer.token || own });
       passing.write({ conversation: answer.conversation_id, fresh: false });
     } catch (refusal) {
       note = passes(refusal) ? t("broken") : t("expired");
