@@ -81,10 +81,6 @@ impl Store {
         self.engine.readers.read(read).await
     }
 
-    pub async fn message(&self, id: Id) -> Result<Message, StoreError> {
-        self.engine.readers.read(move |connection| messages::message(connection, id)).await
-    }
-
     pub async fn canned_answers(&self, account: String) -> Result<Vec<CannedAnswer>, StoreError> {
         self.engine.readers.read(move |connection| canned_answers::list(connection, &account)).await
     }

@@ -4,6 +4,7 @@
 use super::conversations::visible;
 use crate::conversation::id::Id;
 use crate::conversation::model::AuthorKind;
+use crate::conversation::presence::{TypingState, Typist};
 use crate::http::caller::Caller;
 use crate::http::error::ApiError;
 use crate::http::input::{Body, PathId};
@@ -58,6 +59,8 @@ pub async fn typing(
     let conversation = visible(&surface, &caller, id).await?;
     let agent = caller.agent()?;
     let (name, agent) = (Some(agent.name.clone()), Some(agent.email.clone()));
+    let state = if typing { TypingState::On } else { TypingState::Off };
+    surface.store.typing(id, Typist::Agent, state).await?;
     surface.live.whisper(&conversation.account, id, Whisper::Typing { who: AuthorKind::Agent, name, agent, typing });
     Ok(StatusCode::NO_CONTENT)
 }
