@@ -3,7 +3,7 @@
 import { calm, h, show } from './dom.js';
 import { icon } from './icons.js';
 import { post } from './api.js';
-import { announce, refuse, toast } from './say.js';
+import { announce, refuse } from './say.js';
 import { draft, keepDraft } from './drafts.js';
 import { Forecast } from './forecast.js';
 import { Uploads } from './uploads.js';
@@ -55,7 +55,9 @@ export class Composer {
     });
     this.text.addEventListener('keydown', (event) => {
       if (event.key === 'Enter' && (event.ctrlKey || event.metaKey)) this.node.requestSubmit();
-      else if (event.key === 'Escape' && !event.defaultPrevented) this.text.blur();
+      if (event.key !== 'Escape' || event.defaultPrevented) return;
+      event.preventDefault();
+      this.text.blur();
     });
     const keep = calm(300, () => this.keep());
     this.text.addEventListener('input', () => {
@@ -136,12 +138,21 @@ export class Composer {
   /** A colleague's answers that came while this one was written. */
   came(messages) {
     if (!messages.length || this.mode !== 'reply' || !this.text.value.trim()) return;
-    const name = personName(messages.at(-1).author);
-    this.collision = name;
+    this.collision = personName(messages.at(-1).author);
+    this.warn(`${this.collision} answered while you were writing. Read it before you send yours.`);
+  }
+
+  /** The first try to send shows what came; the second one sends. */
+  askTwice() {
+    this.page.stream.toEnd();
+    this.warn(`${this.collision} answered while you were writing: see above. Send again to send yours too.`);
+    this.collision = null;
+  }
+
+  warn(words) {
     this.warning.hidden = false;
-    show(this.warning, icon('alert'), h('span', null, `${name} answered while you were writing. Read it before you send yours.`),
-      h('button', { class: 'link', type: 'button', on: { click: () => this.seenCollision() } }, 'I read it'));
-    announce(`${name} answered while you were writing.`);
+    show(this.warning, icon('alert'), h('span', null, words), h('button', { class: 'link', type: 'button', on: { click: () => this.seenCollision() } }, 'I read it'));
+    announce(words);
   }
 
   seenCollision() {
@@ -153,10 +164,7 @@ export class Composer {
   async submit() {
     const text = this.text.value.trim();
     if (this.sending || (!text && !this.uploads.any())) return;
-    if (this.collision) {
-      toast(`${this.collision} answered while you were writing.`, { action: { words: 'Send mine too', run: () => { this.seenCollision(); this.submit(); } } });
-      return;
-    }
+    if (this.collision) return this.askTwice();
     this.busy(true);
     try {
       const message = await post(`${this.page.path}/messages`, await this.written(text));
@@ -183,6 +191,8 @@ export class Composer {
     this.text.value = '';
     this.keyOf = null;
     this.startedAt = null;
+    this.collision = null;
+    this.warning.hidden = true;
     this.mail.value = 'auto';
     this.uploads.clear();
     keepDraft(this.page.id, null);

@@ -41,8 +41,10 @@ function pageLink(page) {
 function continuity({ continuity: of, contact: { bounced } }) {
   if (!of) return null;
   const due = of.due_at ? `By email at ${moment(of.due_at)}: ` : '';
-  return h('section', null, h('h3', null, 'Email'), h('p', null, `${due}${of.reason}`), bounced ? h('p', { class: 'bad-ink' }, `${bounced.reason} (${since(bounced.since)})`) : null);
+  return h('section', null, h('h3', null, 'Mail to the contact'), h('p', null, sentence(`${due}${of.reason}`)), bounced ? h('p', { class: 'bad-ink' }, `${bounced.reason} (${since(bounced.since)})`) : null);
 }
+
+const sentence = (words) => words.replace(/^./u, (letter) => letter.toUpperCase());
 
 function participants({ participants: people }) {
   if (!people?.length) return null;

@@ -78,6 +78,14 @@ export function dialog(title, className, ...content) {
     if (event.target === node) node.close();
   });
   node.addEventListener('close', () => node.remove());
+  // Escape is for the dialog alone: the page behind it must not hear it as well.
+  node.addEventListener('cancel', (event) => event.preventDefault());
+  node.addEventListener('keydown', (event) => {
+    if (event.key !== 'Escape') return;
+    event.preventDefault();
+    event.stopPropagation();
+    node.close();
+  });
   document.body.append(node);
   node.showModal();
   return node;

@@ -46,7 +46,7 @@ export class Forecast {
     const first = chat === false ? '' : 'Goes to the chat now';
     if (!email) return [icon('chat', 'small'), first ? `${first}; no email: ${reason}` : `No email: ${reason}`];
     const wait = email.due_at ? new Date(email.due_at) - Date.now() : 0;
-    const address = h('b', { dir: 'ltr' }, email.to);
+    const address = h('b', { class: email.to.length < 40 ? 'to' : null, dir: 'ltr' }, email.to);
     const at = wait > 2000 ? [' in ', h('b', null, span(wait)), choice === 'auto' ? ' unless read' : ''] : [' at once'];
     return first ? [icon('mail', 'small'), `${first}; by email to `, address, ...at] : [icon('mail', 'small'), 'By email to ', address, ...at];
   }

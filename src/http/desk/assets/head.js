@@ -16,7 +16,7 @@ export class Head {
   constructor(page) {
     this.page = page;
     this.person = h('div', { class: 'who' });
-    this.mark = h('span');
+    this.mark = h('span', { class: 'whose' });
     this.others = h('div', { class: 'colleagues', hidden: true });
     this.assign = h('button', { class: 'button', type: 'button', 'aria-haspopup': 'menu', 'aria-expanded': 'false' });
     this.snooze = h('button', { class: 'icon-button', type: 'button', 'aria-label': 'Snooze', title: 'Snooze (z)', 'aria-haspopup': 'menu', 'aria-expanded': 'false' }, icon('clock'));

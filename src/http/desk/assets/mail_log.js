@@ -19,8 +19,8 @@ export function mailLog() {
     controls: [
       { name: 'query', label: 'Address or Message-ID', placeholder: 'Address or whole Message-ID' },
       { name: 'outcome', label: 'Outcome', options: OUTCOME_CHOICES },
-      { name: 'from', label: 'Received from this time', type: 'datetime-local' },
-      { name: 'until', label: 'Received until this time', type: 'datetime-local' },
+      { name: 'from', label: 'From', type: 'datetime-local' },
+      { name: 'until', label: 'until', type: 'datetime-local' },
     ],
     query: (params) => ({ query: params.get('query'), outcome: params.get('outcome'), from: instant(params.get('from')), until: instant(params.get('until')) }),
     entry,

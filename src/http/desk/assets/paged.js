@@ -51,7 +51,7 @@ function controlNode({ name, label, options, placeholder, type }, change) {
     ? h('select', { class: 'field', 'aria-label': label, value }, options.map(([of, words]) => h('option', { value: of, selected: of === value }, words)))
     : h('input', { class: `field ${type ? '' : 'grow'}`, type: type ?? 'search', 'aria-label': label, title: label, placeholder, value, autocomplete: 'off' });
   field.addEventListener(options ? 'change' : 'input', () => change(name, field.value.trim()));
-  return field;
+  return type ? h('label', null, label, field) : field;
 }
 
 export function pageNode(title, words, ...content) {

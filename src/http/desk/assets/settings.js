@@ -27,12 +27,20 @@ function sections(settings) {
   const rest = Object.fromEntries(Object.entries(account).filter(([name]) => name !== 'inboxes' && name !== 'inbox'));
   return [
     h('h2', { class: 'section' }, 'Inboxes'), h('div', { class: 'columns' }, inboxes.map((inbox) => card(inbox.name, without(inbox, 'name')))),
-    h('h2', { class: 'section' }, 'Account'), h('div', { class: 'columns' }, card(rest.name ?? session.account, without(rest, 'name'))),
+    h('h2', { class: 'section' }, 'Account'), h('div', { class: 'columns' }, accountCards(rest)),
     h('h2', { class: 'section' }, 'What mails look like'), preview(inboxes),
   ];
 }
 
 const without = (of, name) => Object.fromEntries(Object.entries(of).filter(([key]) => key !== name));
+
+/** What holds more than one value gets a card of its own. */
+function accountCards(account) {
+  const entries = Object.entries(without(account, 'name'));
+  const plain = Object.fromEntries(entries.filter(([, value]) => !isGroup(value)));
+  const groups = entries.filter(([, value]) => isGroup(value));
+  return [card(account.name ?? session.account, plain), groups.map(([name, value]) => h('section', { class: 'card' }, h('h2', null, words(name)), group(name, value).slice(1)))];
+}
 
 /** Plain values as facts; what holds more becomes a part of its own. */
 function card(title, of) {

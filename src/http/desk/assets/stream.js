@@ -28,6 +28,7 @@ export class Stream {
     }, { passive: true });
     this.grown = new ResizeObserver(() => this.pinned && this.toEnd());
     this.grown.observe(this.list);
+    this.grown.observe(this.scroll);
     for (const event of ['wheel', 'touchmove', 'keydown', 'pointerdown']) this.scroll.addEventListener(event, () => { this.pinned = false; }, { passive: true });
   }
 
