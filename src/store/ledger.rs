@@ -79,6 +79,8 @@ pub struct LedgerQuery {
     pub outcome: Option<Outcome>,
     /// Substring of envelope sender or recipient, or a whole Message-ID.
     pub query: Option<String>,
+    /// Received at this time or later, and before that one.
+    pub received: (Option<UnixMs>, Option<UnixMs>),
     pub before: Option<Id>,
     pub limit: usize,
 }

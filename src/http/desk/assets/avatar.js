@@ -9,7 +9,7 @@ export function avatar(person, options = {}) {
   const name = personName(person);
   const tint = [...(person?.email || name)].reduce((sum, letter) => (sum * 31 + letter.codePointAt(0)) % 9973, 7) % TINTS;
   const there = options.presence ? h('span', { class: `presence ${presenceState(options.presence)}`, title: presence(options.presence) }) : null;
-  return h('span', { class: `avatar tint-${tint} ${options.size ?? ''}`, 'aria-hidden': 'true' }, initials(name), there);
+  return h('span', { class: `avatar tint-${tint} ${options.size ?? ''}`, 'aria-hidden': 'true', 'data-initials': initials(name) }, there);
 }
 
 function initials(name) {

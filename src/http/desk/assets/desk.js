@@ -17,6 +17,7 @@ import { mountVoice, refuse } from './say.js';
 const PAGES = { mail: mailLog, queue: queuePage, answers: answersPage, settings: settingsPage };
 const TITLES = { mail: 'Where is my mail?', queue: 'Queue', answers: 'Canned answers', settings: 'Settings' };
 const LOST_SHOWN_AFTER = 4000;
+const phone = matchMedia('(max-width: 759px)');
 
 const desk = document.getElementById('desk');
 const main = h('main', { id: 'main', tabindex: '-1' });
@@ -52,7 +53,7 @@ function move(at) {
   markPage(nav, at.page);
   if (PAGES[at.page]) return showPage(at.page);
   list.show(at);
-  desk.dataset.at = at.id ? 'conversation' : 'list';
+  place(at.id ? 'conversation' : 'list');
   if (open?.id === at.id && open) return undefined;
   leave();
   if (!at.id) {
@@ -71,11 +72,18 @@ function move(at) {
 function showPage(name) {
   if (open?.name === name) return;
   leave();
-  desk.dataset.at = 'page';
+  place('page');
   open = { name, ...PAGES[name]() };
   show(main, open.node);
   Promise.resolve(open.start?.()).catch(refuse);
   title();
+}
+
+/** On a phone one part is shown at a time, and that part is the main one. */
+function place(part) {
+  desk.dataset.at = part;
+  if (phone.matches && part === 'list') list.node.setAttribute('role', 'main');
+  else list.node.removeAttribute('role');
 }
 
 function leave() {
@@ -113,7 +121,7 @@ function acts() {
   const inList = (act) => () => (open?.name ? false : act());
   return {
     j: inList(() => list.step(1)), k: inList(() => list.step(-1)),
-    '/': inList(() => { if (desk.dataset.at === 'conversation' && matchMedia('(max-width: 759px)').matches) return false; list.search.focus(); list.search.select(); return true; }),
+    '/': inList(() => { if (desk.dataset.at === 'conversation' && phone.matches) return false; list.search.focus(); list.search.select(); return true; }),
     r: inConversation((page) => page.composer.turn('reply', true)),
     n: inConversation((page) => page.composer.turn('note', true)),
     e: inConversation((page) => page.head.turn()),

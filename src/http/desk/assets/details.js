@@ -41,19 +41,19 @@ function pageLink(page) {
 function continuity({ continuity: of, contact: { bounced } }) {
   if (!of) return null;
   const due = of.due_at ? `By email at ${moment(of.due_at)}: ` : '';
-  return h('section', null, h('h3', null, 'Mail to the contact'), h('p', null, sentence(`${due}${of.reason}`)), bounced ? h('p', { class: 'bad-ink' }, `${bounced.reason} (${since(bounced.since)})`) : null);
+  return h('section', null, h('h2', null, 'Mail to the contact'), h('p', null, sentence(`${due}${of.reason}`)), bounced ? h('p', { class: 'bad-ink' }, `${bounced.reason} (${since(bounced.since)})`) : null);
 }
 
 const sentence = (words) => words.replace(/^./u, (letter) => letter.toUpperCase());
 
 function participants({ participants: people }) {
   if (!people?.length) return null;
-  return h('section', null, h('h3', null, 'Participants'), h('ul', { class: 'people' }, people.map((person) =>
+  return h('section', null, h('h2', null, 'Participants'), h('ul', { class: 'people' }, people.map((person) =>
     h('li', null, avatar(person, { size: 'small' }), h('span', null, h('span', { dir: 'auto' }, personName(person)), person.name ? h('span', { class: 'soft' }, ` ${person.email}`) : null)))));
 }
 
 function about(conversation) {
-  return h('section', null, h('h3', null, 'Conversation'), facts([
+  return h('section', null, h('h2', null, 'Conversation'), facts([
     ['Inbox', conversation.inbox], ['Channel', conversation.channel], ['Begun', moment(conversation.created_at)],
     ['Reply to', conversation.reply_address ? copyable(conversation.reply_address) : null], ['Unseen', conversation.unseen_by_contact ? `${conversation.unseen_by_contact} by the contact` : null],
   ]));
@@ -74,7 +74,7 @@ function others({ id, contact: person }) {
   const draw = (items) => {
     const rest = items.filter((item) => item.id !== id);
     place.hidden = !rest.length;
-    show(place, h('h3', null, 'Other conversations'), h('ul', { class: 'others' }, rest.slice(0, 6).map((item) =>
+    show(place, h('h2', null, 'Other conversations'), h('ul', { class: 'others' }, rest.slice(0, 6).map((item) =>
       h('li', null, h('a', { href: to('conversations', item.id, here().params) }, h('span', { dir: 'auto' }, item.subject || 'Chat'), h('span', { class: 'soft' }, ` · ${item.status} · ${moment(item.last_message_at)}`))))));
   };
   if (known.key === key) {

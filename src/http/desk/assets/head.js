@@ -42,7 +42,7 @@ export class Head {
     show(this.mark, avatar(contact, { presence: this.conversation.presence ?? 'absent' }));
     show(this.person, h('h1', { dir: 'auto' }, subject || personName(contact)), h('p', null, h('span', { dir: 'auto' }, [subject ? personName(contact) : contact.email, there].filter(Boolean).join(' · ')), this.snoozed()));
     show(this.assign, assignee ? avatar({ email: assignee, name: agentNamed(assignee) }, { size: 'small' }) : icon('person'), h('span', { class: 'label-wide' }, assignee ? (isMe(assignee) ? 'You' : agentNamed(assignee)) : 'Assign'));
-    this.assign.setAttribute('aria-label', assignee ? `Assigned to ${agentNamed(assignee)}; change` : 'Assign');
+    this.assign.setAttribute('aria-label', assignee ? `Assigned to ${isMe(assignee) ? 'You' : agentNamed(assignee)}; change` : 'Assign');
     this.assign.title = 'Assign (a)';
     const isOpen = status === 'open';
     this.status.className = `button ${isOpen ? 'primary' : ''}`;

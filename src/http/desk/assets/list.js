@@ -36,7 +36,7 @@ class List {
     this.scroll = h('div', { class: 'rows' }, this.rows, this.end);
     this.node = h('section', { class: 'list', 'aria-label': 'List of conversations' },
       h('div', { class: 'list-head' },
-        h('div', { class: 'list-title' }, h('h2', null, 'Conversations'), this.filters()),
+        h('div', { class: 'list-title' }, h('h1', null, 'Conversations'), this.filters()),
         this.views,
         h('div', { class: 'search' }, icon('search', ''), this.search, this.clear)),
       this.scroll);
