@@ -2,12 +2,11 @@
 
 use super::conversations::within;
 use super::shape::{BridgeShape, InboundShape, List};
-use crate::clock::UnixMs;
 use crate::conversation::id::Id;
 use crate::conversation::model::Outcome;
 use crate::http::caller::Caller;
 use crate::http::error::ApiError;
-use crate::http::input::{PathId, Query, cursor, page_length};
+use crate::http::input::{PathId, Query, cursor, page_length, time};
 use crate::http::surface::Surface;
 use crate::mail::dsn::{self, Bounce};
 use crate::mail::parsed::ParsedMail;
@@ -28,9 +27,9 @@ pub struct ListQuery {
     outcome: Option<Outcome>,
     /// Part of the envelope's sender or recipient, or a whole Message-ID.
     query: Option<String>,
-    /// Received at this time (RFC 3339) or later.
+    /// Offered at this time or later.
     from: Option<String>,
-    /// Received before this time (RFC 3339).
+    /// Offered before this time.
     until: Option<String>,
     cursor: Option<String>,
     limit: Option<u32>,
@@ -49,8 +48,9 @@ pub async fn list(
             account: caller.scope(query.account)?,
             inboxes: limited_to(&surface, &caller),
             outcome: query.outcome,
+            from: time("from", query.from.as_deref())?,
+            until: time("until", query.until.as_deref())?,
             query: query.query,
-            received: (time("from", query.from)?, time("until", query.until)?),
             before: cursor(query.cursor.as_deref())?,
             limit: page_length(query.limit)?,
         })
@@ -62,12 +62,6 @@ pub async fn list(
         item.into_iter().for_each(|item| item.bridge = Some(BridgeShape::from(entry.clone())));
     }
     Ok(Json(List { items, next: page.next }))
-}
-
-fn time(field: &str, text: Option<String>) -> Result<Option<UnixMs>, ApiError> {
-    let read = |text: String| UnixMs::from_rfc3339(&text);
-    let wrong = || ApiError::invalid(field, "a time such as 2026-11-20T14:05:00Z is expected");
-    text.map(|text| read(text).ok_or_else(wrong)).transpose()
 }
 
 #[utoipa::path(get, path = "/api/v1/inbound/{id}", params(("id" = String, Path)),

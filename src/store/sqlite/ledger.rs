@@ -2,7 +2,6 @@
 
 use super::super::ledger::{LedgerEntry, LedgerQuery};
 use super::super::{Page, StoreError};
-use super::ledger_time;
 use super::units::Writing;
 use super::words::{Json, Stored, Word, names};
 use crate::clock::UnixMs;
@@ -29,15 +28,20 @@ pub fn unfiled(connection: &Connection, after: Option<Id>, limit: usize) -> Resu
 /// A page of entries, newest first.
 pub fn page(connection: &Connection, query: &LedgerQuery) -> Result<Page<LedgerEntry>, StoreError> {
     let limit = query.limit.clamp(1, PAGE_MAX);
-    let mut conditions = vec!["id < ?", "id >= ?"];
-    let (from, until) = query.received;
-    let begin = from.map_or(Ok(Id(i64::MIN)), |at| ledger_time::first_since(connection, at))?;
-    let end = until.map_or(Ok(Id(i64::MAX)), |at| ledger_time::first_since(connection, at))?;
-    let before = query.before.map_or(end, |id| Id(id.0.min(end.0)));
-    let mut values = vec![Value::Integer(before.0), Value::Integer(begin.0)];
+    let mut conditions = vec!["id < ?"];
+    let mut values = vec![Value::Integer(query.before.map_or(i64::MAX, |id| id.0))];
     if let Some(account) = &query.account {
         conditions.push("account = ?");
         values.push(Value::Text(account.clone()));
+    }
+    // Ids begin with the time of their issue, so that a time is a place in the order of the list.
+    if let Some(from) = query.from {
+        conditions.push("id >= ?");
+        values.push(Value::Integer(Id::first_of(from).0));
+    }
+    if let Some(until) = query.until {
+        conditions.push("id < ?");
+        values.push(Value::Integer(Id::first_of(until).0));
     }
     if let Some(inboxes) = &query.inboxes {
         conditions.push(OF_INBOXES);

@@ -24,7 +24,6 @@ pub(super) mod held;
 mod history;
 pub(super) mod ids;
 pub(super) mod ledger;
-mod ledger_time;
 pub(super) mod messages;
 pub(super) mod notices;
 pub(super) mod operate;
