@@ -132,7 +132,8 @@
   }
 
   function t(key, values = {}) {
-    const places = [settings.texts?.[language], settings.texts, config?.texts?.[language], config?.texts, words[language], words[language.split("-")[0]], words.en];
+    const shipped = words[language] || words[language.split("-")[0]];
+    const places = [settings.texts?.[language], settings.texts, config?.texts?.[language], config?.texts, shipped, words.en];
     const text = places.map((place) => place?.[key]).find((found) => typeof found === "string") || key;
     return text.replace(/\{(\w+)\}/g, (_, name) => values[name] ?? "");
   }
@@ -282,7 +283,8 @@
   const passes = (refusal) => [0, 408, 425, 429].includes(refusal.status) || refusal.status >= 500;
 
   // Full jitter: after a restart of the server not every tab of every site comes back in the same second.
-  const delay = (failures, refusal) => Math.max((refusal?.retryAfter || 0) * 1000, (0.3 + 0.7 * Math.random()) * Math.min(60000, 1000 * 2 ** failures));
+  const jitter = (ms) => (0.3 + 0.7 * Math.random()) * ms;
+  const delay = (failures, refusal) => Math.max((refusal?.retryAfter || 0) * 1000, jitter(Math.min(60000, 1000 * 2 ** failures)));
   const sleepers = new Set();
   const wake = () => sleepers.forEach((rise) => rise());
   const pause = (ms) => new Promise((rise) => {
@@ -662,6 +664,7 @@
   function post(text, chosen, more) {
     const entry = {
       key: randomKey(), conversation: conversation?.id || null, text, at: new Date().toISOString(),
+      fresh: !conversation && passing.read().fresh ? "new" : undefined,
       files: chosen.map(({ name, type, size: octets }) => ({ name, type, size: octets })), ...more,
     };
     if (chosen.length) {
@@ -700,7 +703,7 @@
     try {
       await ensureVisitor();
       const body = {
-        conversation: entry.conversation || conversation?.id, text: entry.text, idempotency_key: entry.key, page: page(),
+        conversation: entry.conversation || conversation?.id || entry.fresh, text: entry.text, idempotency_key: entry.key, page: page(),
         fields: entry.fields, email: entry.email, name: entry.name,
       };
       if (entry.files.length) body.attachments = await encoded(entry);
@@ -810,10 +813,11 @@
   }
 
   const shapes = {
-    chat: "M12 3.5c5 0 9 3.3 9 7.6s-4 7.6-9 7.6c-1 0-2-.1-2.9-.4L4.6 20.500l1.1-3.700C4 15.4 3 13.4 3 11.1 3 6.8 7 3.5 12 3.500Z",
-    down: "m6 9.5 6 6 6-6", close: "M6.5 6.500l11 11m0-11-11 11", back: "M14.5 6l-6 6 6 6", send: "M12 19V5.500m-6 6 6-6 6 6",
-    clip: "m19.5 11.5-7.3 7.300a4.7 4.7 0 0 1-6.7-6.700l7.4-7.300a3.1 3.1 0 0 1 4.4 4.400l-7.3 7.300a1.6 1.6 0 0 1-2.2-2.200l6.7-6.7",
-    mail: "M4 6.500h16v11H4zm0 .5 8 6.500L20 7", file: "M13.5 3.500H7v17h10.500v-13zm0 0v4h4", list: "M5 7h14M5 12h14M5 17h9", alert: "M12 8v5m0 3.200v.1M12 3.5 21.5 20h-19z",
+    chat: "M12 3.5c5 0 9 3.3 9 7.6s-4 7.6-9 7.6c-1 0-2-.1-2.9-.4L4.6 20.5l1.1-3.7C4 15.4 3 13.4 3 11.1 3 6.8 7 3.5 12 3.5Z",
+    down: "m6 9.5 6 6 6-6", close: "M6.5 6.5l11 11m0-11-11 11", back: "M14.5 6l-6 6 6 6", send: "M12 19V5.5m-6 6 6-6 6 6",
+    clip: "m19.5 11.5-7.3 7.3a4.7 4.7 0 0 1-6.7-6.7l7.4-7.3a3.1 3.1 0 0 1 4.4 4.4l-7.3 7.3a1.6 1.6 0 0 1-2.2-2.2l6.7-6.7",
+    mail: "M4 6.5h16v11H4zm0 .5 8 6.5L20 7",
+    file: "M13.5 3.5H7v17h10.5v-13zm0 0v4h4", list: "M5 7h14M5 12h14M5 17h9", alert: "M12 8v5m0 3.2v.1M12 3.5 21.5 20h-19z",
   };
 
   function icon(name) {
@@ -970,7 +974,8 @@
   function keys(event) {
     if (event.key === "Escape") return view === "chat" ? close() : show("chat");
     if (event.key !== "Tab" || !phone.matches) return;
-    const stops = [...panel.querySelectorAll("button, textarea, input, select, a[href], [tabindex='0']")].filter((stop) => !stop.disabled && stop.getClientRects().length);
+    const all = [...panel.querySelectorAll("button, textarea, input, select, a[href], [tabindex='0']")];
+    const stops = all.filter((stop) => !stop.disabled && stop.getClientRects().length);
     const last = stops.at(-1), edge = event.shiftKey ? stops[0] : last;
     if (shadow.activeElement !== edge && shadow.activeElement !== panel) return;
     event.preventDefault();
@@ -1070,7 +1075,8 @@
     return "chat";
   }
 
-  const asking = () => (config.pre_chat || []).filter((field) => !(field.kind === "email" && visitor?.email) && !(field.name === "name" && visitor?.name));
+  const knownAlready = (field) => (field.kind === "email" && visitor?.email) || (field.name === "name" && visitor?.name);
+  const asking = () => (config.pre_chat || []).filter((field) => !knownAlready(field));
 
   let counted = 0;
   function drawFrame(stage) {
@@ -1103,7 +1109,10 @@
     arrange(head, [way, titles, button(".tool.shut", t("close"), close, icon("close"))]);
   }
 
-  const initials = (name) => [...(name || "").trim().matchAll(/(?:^|\s)(\p{L}|\p{N})/gu)].slice(0, 2).map((found) => found[1].toUpperCase()).join("") || "•";
+  function initials(name) {
+    const letters = [...(name || "").matchAll(/(?:^|\s)(\p{L}|\p{N})/gu)].slice(0, 2).map((found) => found[1].toUpperCase());
+    return letters.join("") || "•";
+  }
 
   function drawComposer(stage = staged()) {
     const appears = composer.hidden && stage === "chat";
@@ -1122,7 +1131,8 @@
       draw();
       area.focus();
     };
-    return make("span.chip", {}, icon("file"), make("span.name", {}, file.name), make("small", {}, size(file.size)), button(".tool", t("remove", { name: file.name }), drop, icon("close")));
+    const remove = button(".tool", t("remove", { name: file.name }), drop, icon("close"));
+    return make("span.chip", {}, icon("file"), make("span.name", {}, file.name), make("small", {}, size(file.size)), remove);
   }
 
   function mailWords() {
@@ -1195,11 +1205,14 @@
     return [...items, ...prompts(rows)];
   }
 
-  const together = (one, two) => one && two && one.author.kind === two.author.kind && one.author.name === two.author.name && day(one.created_at) === day(two.created_at) &&
-    new Date(two.created_at) - new Date(one.created_at) < 300000;
+  function together(one, two) {
+    if (!one || !two || one.author.kind !== two.author.kind || one.author.name !== two.author.name) return false;
+    return day(one.created_at) === day(two.created_at) && new Date(two.created_at) - new Date(one.created_at) < 300000;
+  }
 
   // The feed may bring what a tab just sent before the answer to the call does.
-  const twin = (entry) => messages.some((message) => message.heard >= Date.parse(entry.at) && message.author.kind === "contact" && message.via === "widget" && message.text === entry.text);
+  const said = (message, entry) => message.author.kind === "contact" && message.via === "widget" && message.text === entry.text;
+  const twin = (entry) => messages.some((message) => message.heard >= Date.parse(entry.at) && said(message, entry));
 
   const asMessage = (entry) => ({
     id: entry.key, entry, author: { kind: "contact" }, text: entry.text, created_at: entry.at, via: "widget", attachments: entry.files,
@@ -1224,6 +1237,7 @@
     const name = mine ? t("you") : row.author.name || t("team");
     const text = row.text && make("div.text", { dir: "auto" }, ...withLinks(row.text));
     const failed = row.state === "failed";
+    const end = !mine && make("span.end", { "data-id": row.id });
     const mailed = told && (row.via === "email" || row.delivery);
     const meta = [];
     if (last || told) meta.push(...(!mine && last ? [make("span", { dir: "auto" }, name), "·"] : []), make("time", { datetime: row.created_at }, clock(row.created_at)));
@@ -1232,12 +1246,16 @@
     return make(
       `div.message.${mine ? "mine" : "theirs"}${first ? ".first" : ""}${last ? ".last" : ""}${row.state ? "." + row.state : ""}`, {},
       make("span.hear", {}, `${name}: `),
-      make("div.bubble", {}, !mine && last && face(row.author.name || title()), text, ...(row.attachments || []).map(attachment), !mine && make("span.end", { "data-id": row.id })),
-      failed && make("p.meta.wrong", {}, icon("alert"), make("span", {}, `${t("failed")}. ${row.entry.failed}`), button(".link", t("retry"), () => retry(row.id)), button(".link", t("discard"), () => (removeEntry(row.id), draw()))),
+      make("div.bubble", {}, !mine && last && face(row.author.name || title()), text, ...(row.attachments || []).map(attachment), end),
+      failed && failure(row.entry),
       !failed && meta.length > 0 && make("p.meta", {}, ...meta),
     );
   }
 
+  const failure = (entry) => make(
+    "p.meta.wrong", {}, icon("alert"), make("span", {}, `${t("failed")}. ${entry.failed}`),
+    button(".link", t("retry"), () => retry(entry.key)), button(".link", t("discard"), () => (removeEntry(entry.key), draw())),
+  );
   const face = (name) => make("span.face", { "aria-hidden": "true" }, initials(name));
 
   function attachment(file) {
@@ -1256,16 +1274,22 @@
   // What stands below the messages: the request for an address, that the chat is closed, somebody typing.
   function prompts(rows) {
     const items = [];
-    if (typist) items.push(["typing", typist, () => make("div.message.theirs.last.typing", {}, make("span.hear", {}, t("typing", { name: typist })),
-      make("div.bubble", { "aria-hidden": "true" }, face(typist), make("i"), make("i"), make("i")))]);
+    if (typist) items.push(["typing", typist, () => typingBubble(typist)]);
     const wrote = rows.some((row) => row.author.kind === "contact" && !row.entry);
     const state = visitor?.email_state;
     const mailable = conversation && conversation.mail !== "off" && conversation.grounds !== "resume";
-    if (mailable && state === "bounced") items.push(["ask", `bounced ${visitor.email}`, () => askAddress(t("askBetter", { email: visitor.email }), false)]);
-    else if (mailable && wrote && config.email_collect && state === "none" && !lasting.read().asked) items.push(["ask", "none", () => askAddress(t("askMail"), true)]);
+    const unasked = wrote && config.email_collect && state === "none" && !lasting.read().asked;
+    const better = () => askAddress(t("askBetter", { email: visitor.email }), false);
+    if (mailable && state === "bounced") items.push(["ask", `bounced ${visitor.email}`, better]);
+    else if (mailable && unasked) items.push(["ask", "none", () => askAddress(t("askMail"), true)]);
     if (conversation?.status === "resolved") items.push(["resolved", language, () => make("p.system", {}, t("resolved"))]);
     return items;
   }
+
+  const typingBubble = (name) => make(
+    "div.message.theirs.last.typing", {}, make("span.hear", {}, t("typing", { name })),
+    make("div.bubble", { "aria-hidden": "true" }, face(name), make("i"), make("i"), make("i")),
+  );
 
   function askAddress(question, dismissable) {
     const field = make("input", { type: "email", id: "ask", autocomplete: "email", inputmode: "email", dir: "ltr", placeholder: "name@example.com", "aria-describedby": "ask-wrong" });
@@ -1289,7 +1313,10 @@
       make("div.row", {}, field, make("button.main", { type: "submit" }, t("save"))), wrong, dismissable && button(".link", t("notNow"), skip));
   }
 
-  const contactWords = (refusal) => (refusal.status === 403 ? t("notHere") : passes(refusal) ? t("broken") : Object.values(refusal.fields || {})[0] || refusal.message || t("broken"));
+  function contactWords(refusal) {
+    if (refusal.status === 403) return t("notHere");
+    return (!passes(refusal) && (Object.values(refusal.fields || {})[0] || refusal.message)) || t("broken");
+  }
 
   // ---- Other pages -----------------------------------------------------------------------------------------------------
 
@@ -1374,7 +1401,8 @@
     fields.push(field({ name: "replyd-text", label: t("message"), kind: "message", required: true, value: known?.text || area.value }));
     const wrong = make("p.wrong", { role: "alert" });
     const start = make("button.main", { type: "submit" }, t("start"));
-    for (const one of fields) one.input.addEventListener("input", () => one.wrong() && one.check()); // not "change": the form would move under the click
+    // Not at "change", which comes with the click on the button: the form would move under it.
+    for (const one of fields) one.input.addEventListener("input", () => one.wrong() && one.check());
     if (known) refusedFields(fields, known, wrong);
     return make("form.sheet", { novalidate: true, onsubmit: (event) => (event.preventDefault(), sendForm(fields, wrong)) },
       make("p.greeting", { dir: "auto" }, settings.greeting || config.greeting || t("greeting")), ...fields.map((one) => one.element), wrong, start);
@@ -1509,7 +1537,8 @@
       touched = Date.now();
       if (slept) present();
     };
-    for (const kind of ["pointerdown", "pointermove", "keydown", "wheel", "touchstart"]) addEventListener(kind, touch, { passive: true, capture: true });
+    const signs = ["pointerdown", "pointermove", "keydown", "wheel", "touchstart"];
+    for (const kind of signs) addEventListener(kind, touch, { passive: true, capture: true });
     const look = () => {
       if (document.visibilityState === "visible") {
         touched = Date.now();
