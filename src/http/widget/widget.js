@@ -24,7 +24,7 @@
     en: {
       title: "Chat with us", sub: "Answers here, and by email if you leave", greeting: "Hello! How can we help?",
       open: "Open chat", close: "Close chat", unread: "unread: {n}", write: "Write a message…", send: "Send",
-      attach: "Attach files", remove: "Remove {name}", drop: "Drop files to attach them", limit: "Up to {n} files of {max} each",
+      attach: "Attach files", remove: "Remove {name}", drop: "Drop files to attach them", limit: "Up to {n} files, {max} together",
       sending: "Sending…", waiting: "Waiting for a connection…", sent: "Sent", seen: "Seen", failed: "Not sent", retry: "Try again", discard: "Discard",
       byMail: "by email", mailed: "We emailed this to {to}", mailing: "On its way by email to {to}",
       mailFailed: "Our email to {to} did not arrive", fixAddress: "Correct the address",
@@ -36,7 +36,7 @@
       emailMe: "Email me answers I have not seen", notHere: "This can be changed only where the chat was started.",
       back: "Back", required: "Please fill this in.", badEmail: "Please write it like name@example.com.",
       badPhone: "Please write a phone number.", badValue: "Please check this.", message: "Your message", start: "Start chat", choose: "Please choose",
-      optional: "optional", tooBig: "{name} is too large: {max} at most.", tooMany: "{n} files at most.", empty: "{name} is empty.",
+      optional: "optional", tooBig: "{name} is too large: {max} together at most.", tooMany: "{n} files at most.", empty: "{name} is empty.",
       lost: "The file is gone. Please attach it again.", list: "Your conversations", fresh: "New conversation", untitled: "Conversation",
       resolved: "This conversation is closed. Write to open it again.", typing: "{name} is typing", below: "New messages",
       you: "You", team: "Team", signIn: "Please sign in on this site to chat with us.", expired: "That link no longer works. You can write to us here.", log: "Messages",
@@ -44,7 +44,7 @@
     de: {
       title: "Chat mit uns", sub: "Antwort hier oder per E-Mail", greeting: "Hallo! Wie können wir helfen?",
       open: "Chat öffnen", close: "Chat schließen", unread: "ungelesen: {n}", write: "Nachricht schreiben…", send: "Senden",
-      attach: "Dateien anhängen", remove: "{name} entfernen", drop: "Dateien hier ablegen", limit: "Bis zu {n} Dateien mit je {max}",
+      attach: "Dateien anhängen", remove: "{name} entfernen", drop: "Dateien hier ablegen", limit: "Bis zu {n} Dateien, zusammen {max}",
       sending: "Wird gesendet…", waiting: "Warten auf Verbindung…", sent: "Gesendet", seen: "Gelesen", failed: "Nicht gesendet", retry: "Noch einmal", discard: "Verwerfen",
       byMail: "per E-Mail", mailed: "Per E-Mail an {to} geschickt", mailing: "Als E-Mail unterwegs an {to}",
       mailFailed: "Unsere E-Mail an {to} kam nicht an", fixAddress: "Adresse berichtigen",
@@ -56,7 +56,7 @@
       emailMe: "Ungelesene Antworten per E-Mail schicken", notHere: "Das lässt sich nur dort ändern, wo der Chat begonnen wurde.",
       back: "Zurück", required: "Bitte ausfüllen.", badEmail: "Bitte in der Form name@example.com.",
       badPhone: "Bitte eine Telefonnummer angeben.", badValue: "Bitte prüfen.", message: "Ihre Nachricht", start: "Chat beginnen", choose: "Bitte wählen",
-      optional: "freiwillig", tooBig: "{name} ist zu groß: höchstens {max}.", tooMany: "Höchstens {n} Dateien.", empty: "{name} ist leer.",
+      optional: "freiwillig", tooBig: "{name} ist zu groß: zusammen höchstens {max}.", tooMany: "Höchstens {n} Dateien.", empty: "{name} ist leer.",
       lost: "Die Datei ist nicht mehr da. Bitte noch einmal anhängen.", list: "Ihre Unterhaltungen", fresh: "Neue Unterhaltung", untitled: "Unterhaltung",
       resolved: "Diese Unterhaltung ist geschlossen. Schreiben Sie, um sie wieder zu öffnen.", typing: "{name} schreibt", below: "Neue Nachrichten",
       you: "Sie", team: "Team", signIn: "Bitte melden Sie sich auf dieser Seite an, um zu chatten.", expired: "Der Link gilt nicht mehr. Sie können uns hier schreiben.", log: "Nachrichten",
@@ -64,7 +64,7 @@
     fr: {
       title: "Discutons", sub: "Réponse ici, et par e-mail si vous partez", greeting: "Bonjour ! Comment pouvons-nous vous aider ?",
       open: "Ouvrir le chat", close: "Fermer le chat", unread: "non lus : {n}", write: "Écrire un message…", send: "Envoyer",
-      attach: "Joindre des fichiers", remove: "Retirer {name}", drop: "Déposez les fichiers ici", limit: "Jusqu’à {n} fichiers de {max} chacun",
+      attach: "Joindre des fichiers", remove: "Retirer {name}", drop: "Déposez les fichiers ici", limit: "Jusqu’à {n} fichiers, {max} en tout",
       sending: "Envoi…", waiting: "En attente de connexion…", sent: "Envoyé", seen: "Vu", failed: "Non envoyé", retry: "Réessayer", discard: "Supprimer",
       byMail: "par e-mail", mailed: "Envoyé par e-mail à {to}", mailing: "E-mail en route vers {to}",
       mailFailed: "Notre e-mail à {to} n’est pas arrivé", fixAddress: "Corriger l’adresse",
@@ -76,7 +76,7 @@
       emailMe: "M’envoyer les réponses non lues", notHere: "Modifiable seulement là où le chat a commencé.",
       back: "Retour", required: "Veuillez remplir ce champ.", badEmail: "Écrivez-la comme nom@example.com.",
       badPhone: "Indiquez un numéro de téléphone.", badValue: "Veuillez vérifier.", message: "Votre message", start: "Commencer", choose: "Choisissez",
-      optional: "facultatif", tooBig: "{name} est trop volumineux : {max} au maximum.", tooMany: "{n} fichiers au maximum.", empty: "{name} est vide.",
+      optional: "facultatif", tooBig: "{name} est trop volumineux : {max} en tout au maximum.", tooMany: "{n} fichiers au maximum.", empty: "{name} est vide.",
       lost: "Le fichier n’est plus là. Joignez-le de nouveau.", list: "Vos conversations", fresh: "Nouvelle conversation", untitled: "Conversation",
       resolved: "Cette conversation est close. Écrivez pour la rouvrir.", typing: "{name} écrit", below: "Nouveaux messages",
       you: "Vous", team: "Équipe", signIn: "Connectez-vous sur ce site pour discuter avec nous.", expired: "Ce lien n’est plus valable. Vous pouvez nous écrire ici.", log: "Messages",
@@ -84,7 +84,7 @@
     es: {
       title: "Hable con nosotros", sub: "Respuesta aquí, y por correo si se va", greeting: "¡Hola! ¿En qué podemos ayudar?",
       open: "Abrir el chat", close: "Cerrar el chat", unread: "sin leer: {n}", write: "Escriba un mensaje…", send: "Enviar",
-      attach: "Adjuntar archivos", remove: "Quitar {name}", drop: "Suelte los archivos aquí", limit: "Hasta {n} archivos de {max} cada uno",
+      attach: "Adjuntar archivos", remove: "Quitar {name}", drop: "Suelte los archivos aquí", limit: "Hasta {n} archivos, {max} en total",
       sending: "Enviando…", waiting: "Esperando conexión…", sent: "Enviado", seen: "Visto", failed: "No enviado", retry: "Reintentar", discard: "Descartar",
       byMail: "por correo", mailed: "Enviado por correo a {to}", mailing: "En camino por correo a {to}",
       mailFailed: "Nuestro correo a {to} no llegó", fixAddress: "Corregir la dirección",
@@ -96,7 +96,7 @@
       emailMe: "Enviarme las respuestas que no he visto", notHere: "Solo se puede cambiar donde se inició el chat.",
       back: "Volver", required: "Rellene este campo.", badEmail: "Escríbalo como nombre@example.com.",
       badPhone: "Escriba un número de teléfono.", badValue: "Revise este campo.", message: "Su mensaje", start: "Iniciar chat", choose: "Elija una opción",
-      optional: "opcional", tooBig: "{name} es demasiado grande: {max} como máximo.", tooMany: "{n} archivos como máximo.", empty: "{name} está vacío.",
+      optional: "opcional", tooBig: "{name} es demasiado grande: {max} en total como máximo.", tooMany: "{n} archivos como máximo.", empty: "{name} está vacío.",
       lost: "El archivo ya no está. Adjúntelo de nuevo.", list: "Sus conversaciones", fresh: "Nueva conversación", untitled: "Conversación",
       resolved: "Esta conversación está cerrada. Escriba para reabrirla.", typing: "{name} está escribiendo", below: "Mensajes nuevos",
       you: "Usted", team: "Equipo", signIn: "Inicie sesión en este sitio para hablar con nosotros.", expired: "Ese enlace ya no vale. Puede escribirnos aquí.", log: "Mensajes",
@@ -104,7 +104,7 @@
     ar: {
       title: "تحدّث معنا", sub: "نردّ هنا، وبالبريد إن غادرت", greeting: "مرحبًا! كيف يمكننا المساعدة؟",
       open: "افتح المحادثة", close: "أغلق المحادثة", unread: "غير مقروءة: {n}", write: "اكتب رسالة…", send: "إرسال",
-      attach: "إرفاق ملفات", remove: "إزالة {name}", drop: "أفلت الملفات هنا", limit: "حتى {n} ملفات، {max} لكل ملف",
+      attach: "إرفاق ملفات", remove: "إزالة {name}", drop: "أفلت الملفات هنا", limit: "حتى {n} ملفات، {max} معًا",
       sending: "جارٍ الإرسال…", waiting: "بانتظار الاتصال…", sent: "أُرسلت", seen: "شوهدت", failed: "لم تُرسل", retry: "حاول مجددًا", discard: "تجاهل",
       byMail: "بالبريد", mailed: "أرسلناها بالبريد إلى {to}", mailing: "في الطريق بالبريد إلى {to}",
       mailFailed: "لم يصل بريدنا إلى {to}", fixAddress: "صحّح العنوان",
@@ -116,7 +116,7 @@
       emailMe: "أرسلوا إليّ الردود التي لم أرها", notHere: "لا يمكن تغيير هذا إلا حيث بدأت المحادثة.",
       back: "رجوع", required: "يرجى ملء هذا الحقل.", badEmail: "اكتبه مثل name@example.com.",
       badPhone: "اكتب رقم هاتف.", badValue: "يرجى التحقق.", message: "رسالتك", start: "ابدأ المحادثة", choose: "اختر",
-      optional: "اختياري", tooBig: "{name} كبير جدًا: الحد {max}.", tooMany: "{n} ملفات كحد أقصى.", empty: "{name} فارغ.",
+      optional: "اختياري", tooBig: "{name} كبير جدًا: الحد {max} معًا.", tooMany: "{n} ملفات كحد أقصى.", empty: "{name} فارغ.",
       lost: "لم يعد الملف موجودًا. أرفقه مجددًا.", list: "محادثاتك", fresh: "محادثة جديدة", untitled: "محادثة",
       resolved: "أُغلقت هذه المحادثة. اكتب لفتحها من جديد.", typing: "{name} يكتب", below: "رسائل جديدة",
       you: "أنت", team: "الفريق", signIn: "سجّل الدخول إلى الموقع للتحدث معنا.", expired: "لم يعد هذا الرابط صالحًا. يمكنك مراسلتنا هنا.", log: "الرسائل",
@@ -778,7 +778,7 @@
     note = "";
     for (const file of list) {
       if (files.length >= config.attachments_max) note = t("tooMany", { n: config.attachments_max });
-      else if (file.size > config.attachment_max) note = t("tooBig", { name: file.name, max: size(config.attachment_max) });
+      else if (files.reduce((sum, other) => sum + other.size, file.size) > config.attachment_max) note = t("tooBig", { name: file.name, max: size(config.attachment_max) });
       else if (!file.size) note = t("empty", { name: file.name });
       else files.push(file);
     }
@@ -788,6 +788,8 @@
 
   // ---- The visitor's address -----------------------------------------------------------------------------------------
 
+  // Who came by a link from a mail is shown a shortened address and may change nothing of it.
+  const borrowed = () => visitor?.email?.includes("…");
   const plausible = (email) => /^[^\s@<>,;:"()]{1,64}@[^\s@<>,;:"()]{1,190}\.[^\s@.<>,;:"()]{2,63}$/.test(email);
 
   async function saveContact(changes) {
@@ -1136,7 +1138,8 @@
   }
 
   function mailWords() {
-    if (!conversation || conversation.grounds === "resume") return [];
+    if (!conversation) return [];
+    if (borrowed()) return conversation.mail === "off" ? [t("mailOff")] : [t("answersTo", { email: visitor.email })];
     const change = (words) => button(".link", words, () => show("mail"));
     if (conversation.mail === "off") return [t("mailOff") + " · ", change(t("change"))];
     if (visitor?.email && visitor.email_state !== "bounced") return [t("answersTo", { email: visitor.email }) + " · ", change(t("change"))];
@@ -1242,7 +1245,7 @@
     const meta = [];
     if (last || told) meta.push(...(!mine && last ? [make("span", { dir: "auto" }, name), "·"] : []), make("time", { datetime: row.created_at }, clock(row.created_at)));
     if (told) meta.push(mine ? "·" : "", make("span.told", {}, mailed ? icon("mail") : "", told));
-    if (row.delivery?.state === "failed" && told) meta.push(button(".link", t("fixAddress"), () => show("mail")));
+    if (row.delivery?.state === "failed" && told && !borrowed()) meta.push(button(".link", t("fixAddress"), () => show("mail")));
     return make(
       `div.message.${mine ? "mine" : "theirs"}${first ? ".first" : ""}${last ? ".last" : ""}${row.state ? "." + row.state : ""}`, {},
       make("span.hear", {}, `${name}: `),
@@ -1277,7 +1280,7 @@
     if (typist) items.push(["typing", typist, () => typingBubble(typist)]);
     const wrote = rows.some((row) => row.author.kind === "contact" && !row.entry);
     const state = visitor?.email_state;
-    const mailable = conversation && conversation.mail !== "off" && conversation.grounds !== "resume";
+    const mailable = conversation && conversation.mail !== "off" && !borrowed();
     const unasked = wrote && config.email_collect && state === "none" && !lasting.read().asked;
     const better = () => askAddress(t("askBetter", { email: visitor.email }), false);
     if (mailable && state === "bounced") items.push(["ask", `bounced ${visitor.email}`, better]);
