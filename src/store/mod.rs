@@ -24,6 +24,7 @@ mod handle_desk;
 mod handle_doors;
 mod handle_hooks;
 mod handle_outgoing;
+mod handle_sign_in;
 mod leftovers;
 mod shared;
 mod sqlite;
