@@ -243,7 +243,7 @@
     emit("error", { code, message });
   };
   const fromUs = (message) => message.author.kind === "agent" || message.author.kind === "participant";
-  const page = () => location.href.slice(0, 2000);
+  const page = () => (settings.layout === "page" ? undefined : location.href.slice(0, 2000)); // our own page is none to come back to
 
   // ---- Calls -------------------------------------------------------------------------------------------------------
 
@@ -342,6 +342,18 @@
     draw();
   }
 
+  // The server does not know the token any more. What the visitor wrote still goes out, as a new conversation.
+  function expire() {
+    const kept = outbox().map((waiting) => ({ ...waiting, conversation: null }));
+    lasting.write({ token: null, identity: null, outbox: kept });
+    passing.write({ token: null, conversation: null });
+    leave();
+    visitor = null;
+    conversations = [];
+    if (identity) setUser(identity.identifier, identity);
+    draw();
+  }
+
   function leave() {
     disconnect();
     conversation = null;
@@ -369,7 +381,8 @@
     const id = conversation.id;
     const answer = await ask("GET", "messages" + query({ conversation: id, limit: PAGE_OF_MESSAGES }));
     if (conversation?.id !== id) return;
-    messages = answer.items;
+    const late = messages.filter((message) => message.heard && !answer.items.some((known) => known.id === message.id));
+    messages = [...answer.items, ...late];
     complete = !answer.more;
     loaded = true;
     draw();
@@ -439,7 +452,7 @@
       }
       told = null;
       if (mine.signal.aborted) return;
-      if (refusal?.status === 401) return forget();
+      if (refusal?.status === 401) return expire();
       if (refusal?.status === 404) {
         leave();
         passing.write({ conversation: null });
@@ -447,27 +460,40 @@
       }
       if (Date.now() - began > 10000) failures = 0;
       else if (failures) setLinked(false);
-      if (!parked()) await pause(delay(failures, refusal));
+      await pause(delay(failures, refusal));
     }
   }
 
   // Hidden tabs share a few places, or the seventh tab of a shop could not send: browsers open six connections to a host.
   const parked = () => document.visibilityState === "hidden" && navigator.locks;
+  const shown = new EventTarget();
   let freePlace = null;
-  async function place(signal) {
+
+  // What gives the place back; nothing if it is taken.
+  const take = (number, options) => new Promise((got) => {
+    const hold = (lock) => (lock ? new Promise((free) => got(free)) : got(null));
+    navigator.locks.request(`${slot}:feed${number}`, options, hold).catch(() => got(null));
+  });
+
+  function leavePlace() {
     freePlace?.();
     freePlace = null;
-    if (!parked()) return;
-    const found = await Promise.race([...Array(BACKGROUND_FEEDS).keys()].map((number) => new Promise((got) => {
-      const stop = new AbortController();
-      const give = () => stop.abort();
-      signal.addEventListener("abort", give);
-      shown.addEventListener("shown", () => (give(), got(null)), { once: true });
-      navigator.locks.request(`${slot}:feed${number}`, { signal: stop.signal }, () => new Promise((free) => got(free))).catch(() => got(null));
-    })));
-    freePlace = found;
   }
-  const shown = new EventTarget();
+
+  async function takePlace() {
+    for (let number = 0; number < BACKGROUND_FEEDS && !freePlace; number += 1) freePlace = await take(number, { ifAvailable: true });
+    return freePlace;
+  }
+
+  async function place(signal) {
+    leavePlace();
+    if (!parked() || (await takePlace())) return;
+    const stop = new AbortController();
+    const end = () => stop.abort();
+    signal.addEventListener("abort", end);
+    shown.addEventListener("shown", end, { once: true });
+    freePlace = await take(Math.floor(Math.random() * BACKGROUND_FEEDS), { signal: stop.signal });
+  }
 
   async function listen() {
     const control = (current = new AbortController());
@@ -475,6 +501,7 @@
     const reader = answer.body.pipeThrough(new TextDecoderStream()).getReader();
     lastByte = Date.now();
     setLinked(true);
+    if (!loaded && opened) renew();
     present();
     flush();
     let rest = "", event = {};
@@ -509,12 +536,13 @@
 
   function heard(kind, data) {
     if (kind === "message" || kind === "message_changed") {
-      const message = data.message || data;
+      const message = { ...(data.message || data), heard: Date.now() };
+      if (!complete && messages.length && message.created_at < messages[0].created_at) return; // it stands on a page not read yet
       const news = put(message) && kind === "message";
       if (news && fromUs(message)) {
         typist = null;
         if (!loaded) conversation.unread = (conversation.unread || 0) + 1;
-        emit("message", { message });
+        emit("message", { message: data.message || data });
       }
     } else if (kind === "typing") typing(data);
     else if (kind === "conversation") {
@@ -689,7 +717,6 @@
     removeEntry(entry.key);
     if (!conversation && !entry.conversation) {
       conversation = { id: conversation_id, status: "open", mail: "on" };
-      loaded = complete = true;
       passing.write({ conversation: conversation_id, fresh: false });
       refresh().catch(() => {});
     }
@@ -701,12 +728,7 @@
 
   async function refused(entry, refusal, failures) {
     if (refusal.status === 401 && token() && refusal.code !== "identity_required") {
-      // The token is gone. What the visitor wrote still goes out, as a new conversation.
-      const kept = outbox().map((waiting) => ({ ...waiting, conversation: null }));
-      lasting.write({ token: null, identity: null });
-      passing.write({ token: null, conversation: null });
-      leave();
-      saveOutbox(kept);
+      expire();
       return failures < 3 ? false : fail(entry, refusal);
     }
     if (!passes(refusal)) return fail(entry, refusal);
@@ -808,7 +830,7 @@
   const button = (tag, label, onclick, ...inside) => make("button" + tag, { type: "button", "aria-label": inside.length ? label : null, onclick }, ...(inside.length ? inside : [label]));
 
   // Text as the person wrote it, with addresses made links; any other scheme stays text.
-  function linked_text(text) {
+  function withLinks(text) {
     const parts = [];
     let end = 0;
     for (const found of text.matchAll(/\bhttps?:\/\/[^\s<>"]{1,2000}|\b[\w.+-]{1,64}@[\w-]{1,63}(?:\.[\w-]{1,63}){1,8}/gi)) {
@@ -863,7 +885,7 @@
     head = make("header.head");
     banner = make("p.banner", { role: "status" });
     other = make("div.page");
-    pill = button(".pill", t("below"), toEnd, t("below"), icon("down"));
+    pill = button(".pill", t("below"), toEnd, make("span", {}, t("below")), icon("down"));
     body = make("div.body", {}, log, other, pill, make("div.dropping", { "aria-hidden": "true" }, t("drop")));
     live = make("p.hear", { role: "status" });
     panel = make("section.panel", { role: "dialog", "aria-label": title(), tabindex: -1 }, head, banner, body, buildComposer(), live);
@@ -948,7 +970,7 @@
   function keys(event) {
     if (event.key === "Escape") return view === "chat" ? close() : show("chat");
     if (event.key !== "Tab" || !phone.matches) return;
-    const stops = [...panel.querySelectorAll("button, textarea, input, select, a[href], [tabindex='0']")].filter((stop) => !stop.hidden && stop.getClientRects().length);
+    const stops = [...panel.querySelectorAll("button, textarea, input, select, a[href], [tabindex='0']")].filter((stop) => !stop.disabled && stop.getClientRects().length);
     const last = stops.at(-1), edge = event.shiftKey ? stops[0] : last;
     if (shadow.activeElement !== edge && shadow.activeElement !== panel) return;
     event.preventDefault();
@@ -1146,6 +1168,7 @@
     for (const [key, { element }] of drawn) if (!staying.has(element)) (sightOff(element), drawn.delete(key));
     if (stay) log.scrollTop = log.scrollHeight;
     pill.hidden = follow || log.hidden;
+    pill.firstChild.hidden = !unread();
   }
 
   function sightOff(element) {
@@ -1175,8 +1198,8 @@
   const together = (one, two) => one && two && one.author.kind === two.author.kind && one.author.name === two.author.name && day(one.created_at) === day(two.created_at) &&
     new Date(two.created_at) - new Date(one.created_at) < 300000;
 
-  // The feed may bring what this tab just sent before the answer to the call does.
-  const twin = (entry) => sending === entry.key && messages.some((message) => message.author.kind === "contact" && message.via === "widget" && message.text === entry.text && message.created_at > new Date(Date.parse(entry.at) - 5000).toISOString() && !message.claimed);
+  // The feed may bring what a tab just sent before the answer to the call does.
+  const twin = (entry) => messages.some((message) => message.heard >= Date.parse(entry.at) && message.author.kind === "contact" && message.via === "widget" && message.text === entry.text);
 
   const asMessage = (entry) => ({
     id: entry.key, entry, author: { kind: "contact" }, text: entry.text, created_at: entry.at, via: "widget", attachments: entry.files,
@@ -1197,9 +1220,9 @@
 
   function bubble(row, first, last, told) {
     const mine = row.author.kind === "contact", system = row.author.kind === "system";
-    if (system) return make("p.system", { dir: "auto" }, ...linked_text(row.text));
+    if (system) return make("p.system", { dir: "auto" }, ...withLinks(row.text));
     const name = mine ? t("you") : row.author.name || t("team");
-    const text = row.text && make("div.text", { dir: "auto" }, ...linked_text(row.text));
+    const text = row.text && make("div.text", { dir: "auto" }, ...withLinks(row.text));
     const failed = row.state === "failed";
     const mailed = told && (row.via === "email" || row.delivery);
     const meta = [];
@@ -1249,11 +1272,12 @@
     const wrong = make("p.wrong", { id: "ask-wrong", role: "alert" });
     const save = async (event) => {
       event.preventDefault();
-      wrong.textContent = plausible(field.value.trim()) ? "" : t("badEmail");
+      const email = field.value.trim();
+      wrong.textContent = !plausible(email) ? t("badEmail") : email === visitor.email ? t("badValue") : "";
       field.setAttribute("aria-invalid", String(!!wrong.textContent));
       if (wrong.textContent) return field.focus();
       try {
-        await saveContact({ email: field.value.trim() });
+        await saveContact({ email });
         live.textContent = t("saved", { email: visitor.email });
         area.focus();
       } catch (refusal) {
@@ -1423,14 +1447,18 @@
 
   // ---- Start -----------------------------------------------------------------------------------------------------------
 
-  const sdk = {
-    loaded: true,
-    setUser, open: () => open(), close, toggle,
+  let ready = false;
+  const calls = {
+    setUser, close, toggle,
+    open: () => open(),
     reset() {
       identity = null;
       close();
       forget();
     },
+  };
+  const sdk = {
+    loaded: true,
     on(event, listener) {
       (listeners[event] ||= []).push(listener);
       if (event === "ready" && ready) listener({});
@@ -1439,15 +1467,17 @@
       listeners[event] = (listeners[event] || []).filter((known) => known !== listener);
     },
   };
-  let ready = false;
+  const waiting = [];
+  for (const [name, call] of Object.entries(calls)) sdk[name] = (...values) => (ready ? call(...values) : void waiting.push([call, values]));
 
-  // Calls made before the script came: `replyd.q.push(["open"])`; later pushes run at once.
-  function runQueue(calls) {
-    const run = ([name, ...values]) => (typeof sdk[name] === "function" ? sdk[name](...values) : complain("unknown_call", `there is no replyd.${name}`));
-    const waiting = (calls || []).filter((call) => !["on", "off"].includes(call[0]));
-    for (const call of waiting) run(call);
-    sdk.q = { push: (...more) => more.forEach(run) };
+  // Calls from before the script came: `replyd.q.push(["open"])`. Later ones run at once.
+  function run([name, ...values]) {
+    if (typeof sdk[name] === "function") sdk[name](...values);
+    else complain("unknown_call", `there is no replyd.${name}`);
   }
+  sdk.q = { push: (...more) => more.forEach(run) };
+  window.replyd = sdk;
+  (early.q || []).forEach(run);
 
   function resumeLink() {
     const here = new URL(location.href);
@@ -1464,8 +1494,8 @@
     try {
       const answer = await ask("POST", "resume", { link });
       const own = lasting.read().token;
-      if (own && answer.token !== own) passing.write({ token: answer.token }); // a forwarded link does not replace who this is
-      else lasting.write({ token: answer.token });
+      if (own && answer.token && answer.token !== own) passing.write({ token: answer.token }); // a forwarded link does not replace who this is
+      else lasting.write({ token: answer.token || own });
       passing.write({ conversation: answer.conversation_id, fresh: false });
     } catch (refusal) {
       note = passes(refusal) ? t("broken") : t("expired");
@@ -1486,9 +1516,8 @@
         shown.dispatchEvent(new Event("shown"));
         if (Date.now() - lastByte > SILENCE_MS) current?.abort();
         wake();
-      } else if (feed && navigator.locks) {
-        setTimeout(() => document.visibilityState === "hidden" && holdPlace(), 2000);
-      }
+        leavePlace();
+      } else setTimeout(park, 2000);
       present();
     };
     document.addEventListener("visibilitychange", look);
@@ -1505,18 +1534,9 @@
     setInterval(beat, 15000);
   }
 
-  // A tab that goes to the background with its feed takes one of the few places, or gives the feed up until one is free.
-  async function holdPlace() {
-    for (let number = 0; number < BACKGROUND_FEEDS; number += 1) {
-      const got = await new Promise((answer) => {
-        navigator.locks.request(`${slot}:feed${number}`, { ifAvailable: true }, (lock) => (lock ? new Promise((free) => ((freePlace = free), answer(true))) : answer(false)));
-      });
-      if (got) {
-        shown.addEventListener("shown", () => freePlace?.(), { once: true });
-        return;
-      }
-    }
-    current?.abort();
+  // A tab that goes to the background takes one of the few places for its feed, or gives the feed up until one is free.
+  async function park() {
+    if (parked() && feed && !freePlace && !(await takePlace())) current?.abort();
   }
 
   let beaten = Date.now();
@@ -1566,19 +1586,16 @@
     chooseLanguage();
     build();
     watchPage();
-    const calls = early.q || [];
-    for (const [name, ...values] of calls.filter((call) => call[0] === "on")) sdk[name](...values);
-    window.replyd = sdk;
     const link = resumeLink();
     if (link) await resume(link);
-    await refresh().catch((refusal) => (refusal.status === 401 ? forget() : passes(refusal) && setTimeout(renew, 5000)));
-    runQueue(calls);
+    await refresh().catch((refusal) => (refusal.status === 401 ? expire() : passes(refusal) && setTimeout(renew, 5000)));
     ready = true;
+    for (const [call, values] of waiting) call(...values);
     emit("ready", {});
     flush();
     draw();
     const wasOpen = passing.read().open && !phone.matches;
-    if (link || settings.open === "true" || settings.layout === "page") open();
+    if (link || String(settings.open) === "true" || settings.layout === "page") open();
     else if (wasOpen) open({ focus: false });
   }
 
@@ -1691,7 +1708,7 @@
     .typing i { width: 7px; height: 7px; border-radius: 50%; background: var(--muted); animation: breathe 1.2s infinite; }
     .typing i:nth-child(2) { animation-delay: .15s; }
     .typing i:nth-child(3) { animation-delay: .3s; }
-    .pill { position: absolute; bottom: 12px; inset-inline: 0; width: fit-content; margin: auto; display: flex; align-items: center; gap: 4px; padding: 6px 10px 6px 14px; border-radius: 20px; background: var(--ground); box-shadow: 0 2px 12px rgb(16 24 40 / .22); font-size: 13px; font-weight: 600; }
+    .pill { position: absolute; bottom: 12px; inset-inline: 0; width: fit-content; margin: auto; display: flex; align-items: center; gap: 4px; padding: 7px 12px; border-radius: 20px; background: var(--ground); box-shadow: 0 2px 12px rgb(16 24 40 / .22); font-size: 13px; font-weight: 600; }
     .pill .icon { width: 16px; height: 16px; }
     .dropping { position: absolute; inset: 10px; display: none; place-items: center; border: 2px dashed var(--link); border-radius: 14px; background: color-mix(in srgb, var(--ground) 92%, transparent); color: var(--link); font-weight: 600; }
     .over .dropping { display: grid; }
