@@ -2,7 +2,8 @@
 //! uneven as those of a language, spread over all of its time; agents who have read nearly everything; mails that wait for the chat.
 //!
 //! `archive --dir D --conversations N --messages M --armed T` writes the rows itself, the store's own tables having been made by
-//! the store, then has the store index them, and prints one line of JSON with what that took.
+//! the store, then has the store index them, and prints one line of JSON with what that took; `--unindexed yes` leaves that to whoever
+//! opens it.
 
 use replyd::clock::{Clock, UnixMs};
 use replyd::conversation::id::Id;
@@ -24,12 +25,16 @@ fn main() {
         conversations: number("conversations", 100_000),
         messages: number("messages", 1_000_000),
         armed: number("armed", 0),
+        now: Clock::System.now().0,
     };
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build().expect("a runtime");
     runtime.block_on(async {
         Store::open(Path::new(dir), Clock::System).expect("a store").close().await;
         let database = Path::new(dir).join("replyd.db");
         fill(&database, &sizes);
+        if options.contains_key("unindexed") {
+            return;
+        }
         let before = std::fs::metadata(&database).expect("the database").len();
         let begun = Instant::now();
         index(Path::new(dir), &database).await;
@@ -47,6 +52,7 @@ struct Sizes {
     conversations: usize,
     messages: usize,
     armed: usize,
+    now: i64,
 }
 
 /// The store's own index, by what a search asks of it.
@@ -119,8 +125,7 @@ fn text(dice: &mut Dice) -> String {
 /// Of 1,000 days until an hour ago; a stretch of ids for everything that is written at its time.
 fn at(sizes: &Sizes, message: usize) -> i64 {
     let (days, hour) = (1000 * 86_400_000_i64, 3_600_000_i64);
-    let now = Clock::System.now().0;
-    now - hour - days + days / sizes.messages as i64 * message as i64
+    sizes.now - hour - days + days / sizes.messages as i64 * message as i64
 }
 
 fn fill(database: &Path, sizes: &Sizes) {
@@ -232,7 +237,7 @@ fn conversation(writing: &Connection, sizes: &Sizes, n: usize, dice: &mut Dice) 
 
 /// What follows from the messages, and what waits.
 fn finish(writing: &Connection, sizes: &Sizes) {
-    let now = Clock::System.now().0;
+    let now = sizes.now;
     writing
         .execute_batch(
             "UPDATE conversations SET last_message_at = ifnull((SELECT max(created_at) FROM messages m
