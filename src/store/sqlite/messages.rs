@@ -1,8 +1,8 @@
 //! Messages of a conversation: appending (once per idempotency key) and reading.
 
-use super::super::StoreError;
 use super::super::outgoing::EventKind;
 use super::super::unit::NewMessage;
+use super::super::{Page, StoreError};
 use super::events::Happening;
 use super::units::Writing;
 use super::words::{Json, Stored};
@@ -66,14 +66,16 @@ pub fn say(
     let after = threading::status_after(status, message.direction, message.author.kind, class);
     let kind = message.author.kind;
     let unseen = u32::from(message.direction == Direction::Outgoing && kind == AuthorKind::Agent);
-    let by_contact = message.direction == Direction::Incoming && kind == AuthorKind::Contact;
+    let incoming = message.direction == Direction::Incoming;
+    let by_contact = incoming && kind == AuthorKind::Contact;
     writing.execute(
         "UPDATE conversations SET status = ?1, active_at = ?2, last_message_at = max(coalesce(last_message_at, 0), ?3),
            unseen_by_contact = unseen_by_contact + ?4,
            agent_typing_until = CASE ?4 WHEN 0 THEN agent_typing_until END,
            contact_typing_until = CASE ?6 WHEN 0 THEN contact_typing_until END,
+           received_id = CASE ?7 WHEN 0 THEN received_id ELSE ?8 END,
            snoozed_until = CASE ?1 WHEN 'snoozed' THEN snoozed_until END WHERE id = ?5",
-        params![Stored(after), writing.now.0, at.0, unseen, conversation, by_contact],
+        params![Stored(after), writing.now.0, at.0, unseen, conversation, by_contact, incoming, id],
     )?;
     tell(writing, conversation, id, message)?;
     if after != status {
@@ -174,6 +176,26 @@ pub fn latest(connection: &Connection, conversation: Id, limit: usize) -> Result
         find.query_map(params![conversation, limit], read)?.collect::<Result<_, rusqlite::Error>>()?;
     messages.sort_by_key(|message| (message.created_at, message.id));
     messages.into_iter().map(|message| complete(connection, message)).collect()
+}
+
+/// A page of the messages that were stored before one, or last; oldest first, and the cursor leads further back.
+pub fn page_before(
+    connection: &Connection,
+    conversation: Id,
+    before: Option<Id>,
+    limit: usize,
+) -> Result<Page<Message>, StoreError> {
+    conversations::exists(connection, conversation)?;
+    let sql = format!("SELECT {COLUMNS} FROM messages WHERE conversation_id = ? AND id < ? ORDER BY id DESC LIMIT ?");
+    let mut find = connection.prepare_cached(&sql)?;
+    let values = params![conversation, before.unwrap_or(Id(i64::MAX)), limit + 1];
+    let mut messages: Vec<Message> = find.query_map(values, read)?.collect::<Result<_, rusqlite::Error>>()?;
+    let more = messages.len() > limit;
+    messages.truncate(limit);
+    let next = messages.last().filter(|_| more).map(|message| message.id.to_string());
+    messages.sort_by_key(|message| (message.created_at, message.id));
+    let items = messages.into_iter().map(|message| complete(connection, message)).collect::<Result<_, _>>()?;
+    Ok(Page { items, next })
 }
 
 /// The message that an attachment belongs to.
