@@ -31,6 +31,8 @@ pub struct Surface {
     pub inbound: Arc<Services>,
     /// What requests to ingresses hold in memory.
     pub request_memory: Arc<ContentBudget>,
+    /// What requests to ingresses have sent before they have proven anything.
+    pub unproven_content: Arc<ContentBudget>,
     /// Places for those who listen to events: each holds a task and a few frames.
     pub event_feeds: Arc<Semaphore>,
     /// Hands what happens to those who listen.
@@ -49,6 +51,7 @@ impl Surface {
             clock: inbound.clock.clone(),
             inbound,
             request_memory: Arc::default(),
+            unproven_content: Arc::default(),
             metrics,
             mail_readers: Arc::new(Semaphore::new(MAIL_READERS)),
             large_bodies: Arc::new(Semaphore::new(LARGE_BODIES)),

@@ -64,6 +64,7 @@ impl Call {
             services: &self.services,
             budget: &self.surface.request_memory,
             budget_octets: REQUEST_OCTETS_IN_MEMORY,
+            unproven: &self.surface.unproven_content,
             content_type: self.content_type(),
             query: self.parts.uri.query().unwrap_or_default(),
         };
