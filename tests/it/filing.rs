@@ -108,6 +108,7 @@ fn config() -> Config {
         resume_url: String::new(),
         notify_agents: true,
         bridge: None,
+        widget: Default::default(),
         voice: Voice::default(),
     };
     let account = |name: &str, domain: &str, inboxes| Account {
@@ -131,7 +132,7 @@ fn config() -> Config {
         outbound: replyd::config::checked::Outbound::default(),
         server: Server { hostname: "mx.replyd.example".into(), data_dir: "unused".into() },
         smtp: Smtp::default(),
-        http: Http { listen: Vec::new(), public_url: String::new() },
+        http: Http { listen: Vec::new(), public_url: String::new(), forwarded_from: Vec::new() },
         tls: Vec::new(),
         dns: Dns::default(),
         limits: Arc::new(Limits::default()),
