@@ -3,7 +3,7 @@
 use crate::ingress_request::{Door, Request, house_with, mail, mandrill_signature, mime, open_house, proof};
 use crate::product::Product;
 use serde_json::{Value, json};
-use std::io::Write;
+use std::io::{Read, Write};
 use std::net::TcpStream;
 
 fn newest(product: &Product) -> Value {
@@ -207,6 +207,24 @@ fn an_event_may_name_its_members_in_any_order_and_twice() {
         let expected = ["accepted", "filed", "duplicate"];
         let outcome = newest(&product)["outcome"].as_str().unwrap_or_default().to_owned();
         assert!(expected.contains(&outcome.as_str()), "{number}: {outcome}");
+    }
+    product.stop();
+}
+
+/// Nothing is asked for that nobody will read.
+#[test]
+fn who_waits_to_be_asked_for_the_body_hears_at_once_that_it_is_not_wanted() {
+    let product = open_house();
+    for (password, expected) in [("wrong", "HTTP/1.1 401"), ("relay secret", "HTTP/1.1 100")] {
+        let request = Request::bringing(Door::Relay, &mime("Waiting"), "").credentials("actionmailbox", password);
+        let octets = request.header("Expect", "100-continue").octets();
+        let at = octets.windows(4).position(|four| four == b"\r\n\r\n").expect("a head") + 4;
+        let crate::http_client::Server::Tcp(address) = &product.tcp else { panic!("over TCP") };
+        let mut stream = TcpStream::connect(address).expect("it listens");
+        stream.write_all(&octets[..at]).expect("it reads");
+        let mut beginning = [0; 12];
+        stream.read_exact(&mut beginning).expect("an answer");
+        assert_eq!(String::from_utf8_lossy(&beginning), expected);
     }
     product.stop();
 }

@@ -16,6 +16,8 @@ pub struct Multipart {
     /// Where a delimiter was seen that may turn out to be none.
     within: Place,
     held: Vec<u8>,
+    /// Of a header in `held`, what was looked through: packets may be of one octet.
+    searched: usize,
     parts: usize,
     doubtful: bool,
 }
@@ -42,7 +44,7 @@ impl Multipart {
         // The first delimiter may stand at the very beginning: as if a line had ended before it.
         let held = b"\r\n".to_vec();
         let (delimiter, place) = (format!("\r\n--{boundary}").into_bytes(), Place::Preamble);
-        Ok(Multipart { delimiter, place, within: place, held, parts: 0, doubtful: false })
+        Ok(Multipart { delimiter, place, within: place, held, searched: 0, parts: 0, doubtful: false })
     }
 
     /// The body goes on behind its end: somebody who knew the boundary may have written that end into a value.
@@ -144,10 +146,13 @@ impl Multipart {
 
     fn header(&mut self, held: &[u8], pieces: &mut Vec<Piece>) -> Result<Option<usize>, Malformed> {
         let header = held.get(..held.len().min(HEADER_OCTETS_MAX)).unwrap_or_default();
-        let Some(end) = memmem::find(header, b"\r\n\r\n") else {
+        let from = std::mem::replace(&mut self.searched, header.len().saturating_sub(3));
+        let found = memmem::find(header.get(from..).unwrap_or_default(), b"\r\n\r\n").map(|at| from + at);
+        let Some(end) = found else {
             let bounded = held.len() < HEADER_OCTETS_MAX;
             return if bounded { Ok(None) } else { Err(Malformed("the header of a part is too long")) };
         };
+        self.searched = 0;
         self.place = match name(&String::from_utf8_lossy(header.get(..end).unwrap_or_default())) {
             Some(name) => {
                 pieces.push(Piece::Name(name));
