@@ -7,6 +7,7 @@ use crate::http::error::ApiError;
 use crate::http::live::Live;
 use crate::http::metrics::Metrics;
 use crate::http::page::mailboxes::DemoPages;
+use crate::http::places::Places;
 use crate::inbound::Services;
 use crate::net::permits::ContentBudget;
 use crate::store::Store;
@@ -34,8 +35,8 @@ pub struct Surface {
     pub request_memory: Arc<ContentBudget>,
     /// What requests to ingresses have sent before they have proven anything.
     pub unproven_content: Arc<ContentBudget>,
-    /// Places for those who listen to events: each holds a task and a few frames.
-    pub event_feeds: Arc<Semaphore>,
+    /// Places for those who listen to events.
+    pub places: Places,
     /// What bounds signing in at the desk.
     pub desk: Arc<DeskDoor>,
     /// Hands what happens to those who listen.
@@ -59,7 +60,7 @@ impl Surface {
             metrics,
             mail_readers: Arc::new(Semaphore::new(MAIL_READERS)),
             large_bodies: Arc::new(Semaphore::new(LARGE_BODIES)),
-            event_feeds: Arc::new(Semaphore::new(EVENT_FEEDS_MAX)),
+            places: Places::default(),
             live: Live::default(),
             stop: CancellationToken::new(),
             demo: None,
@@ -79,4 +80,3 @@ impl Surface {
 
 const MAIL_READERS: usize = 4;
 const LARGE_BODIES: usize = 2;
-const EVENT_FEEDS_MAX: usize = 128;

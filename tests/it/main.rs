@@ -37,6 +37,7 @@ mod queue_store;
 mod receiver;
 mod relay_command;
 mod routing;
+mod search;
 mod sender_auth;
 mod shapes;
 mod signing;
