@@ -49,6 +49,9 @@ name = "help"
 channel = "api"
 "#;
 
+/// A domain that says who may send in its name.
+const ZONE: &str = r#"{"partner.example":[{"TXT":"v=spf1 ip4:192.0.2.66 -all"}]}"#;
+
 impl Product {
     pub fn start() -> Product {
         Product::with(CONFIG)
@@ -56,7 +59,7 @@ impl Product {
 
     /// With another config.
     pub fn with(text: &str) -> Product {
-        Product::at(text, "{}", Clock::System)
+        Product::at(text, ZONE, Clock::System)
     }
 
     /// With another config, DNS and clock.
