@@ -549,7 +549,8 @@
     } else if (kind === "typing") typing(data);
     else if (kind === "conversation") {
       Object.assign(conversation, data.conversation || data);
-      renew();
+      if (data.visitor) visitor = data.visitor;
+      else renew();
     } else if (kind === "reset") {
       lastEvent = null;
       loaded = false;
@@ -1437,6 +1438,7 @@
 
   function show(next) {
     view = next;
+    if (next === "list") renew();
     drawNow();
     focusInside();
   }
