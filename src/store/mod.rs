@@ -11,6 +11,7 @@ pub mod mail_file;
 pub mod outgoing;
 pub mod query;
 pub mod unit;
+pub mod visitors;
 
 mod backup;
 mod data_dir;
@@ -21,6 +22,7 @@ mod handle;
 mod handle_doors;
 mod handle_hooks;
 mod handle_outgoing;
+mod handle_visitors;
 mod leftovers;
 mod shared;
 mod sqlite;
