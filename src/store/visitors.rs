@@ -114,8 +114,6 @@ pub struct MessagePage {
 pub struct Surroundings {
     pub language: Option<String>,
     pub time_zone: Option<String>,
-    /// Fit to be stored: an http or https address.
-    pub page: Option<String>,
 }
 
 /// A visitor nobody vouches for.

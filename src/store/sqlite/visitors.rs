@@ -6,7 +6,7 @@
 use super::super::StoreError;
 use super::super::unit::NewConversation;
 use super::super::visitors::{
-    Became, Claim, ContactChanges, Grounds, Identification, MailWish, NewVisitor, Proof, Said, Saying, Surroundings,
+    Became, Claim, ContactChanges, Grounds, Identification, MailWish, NewVisitor, Proof, Said, Saying, Sight, Surroundings,
     Visitor, VisitorContact,
 };
 use super::begin::email_key;
@@ -15,7 +15,7 @@ use super::words::{Json, Stored, Word};
 use super::{begin, conversations, events, messages, sight};
 use crate::clock::UnixMs;
 use crate::conversation::id::Id;
-use crate::conversation::model::{Author, AuthorKind};
+use crate::conversation::model::{Author, AuthorKind, Status};
 use crate::mail::address::Address;
 use rusqlite::{Connection, OptionalExtension, Row, params};
 
@@ -90,11 +90,7 @@ pub fn identify(writing: &Writing<'_>, new: &Identification) -> Result<Became, S
 /// A message of a visitor, in the conversation asked for, the visitor's latest, or a new one.
 pub fn say(writing: &Writing<'_>, saying: &Saying) -> Result<Said, StoreError> {
     let speaker = visitor(writing.connection, saying.visitor)?;
-    let sights = sight::sights(writing.connection, speaker.id, saying.conversation)?;
-    let found = match (sights.first(), saying.conversation) {
-        (None, Some(_)) => return Err(StoreError::NotFound("conversation")),
-        (found, _) => found.copied(),
-    };
+    let found = target(writing, &speaker, saying)?;
     if speaker.proof != Proof::Resume && found.is_none_or(|sight| sight.grounds != Grounds::Resume) {
         claim(writing, &speaker, &saying.claim)?;
     }
@@ -146,6 +142,37 @@ pub fn note_page(writing: &Writing<'_>, id: Id, conversation: Id, page: &str) ->
 pub fn heard(writing: &Writing<'_>, id: Id) -> Result<(), StoreError> {
     writing.execute("UPDATE visitors SET heard_at = ? WHERE id = ?", params![writing.now.0, id])?;
     Ok(())
+}
+
+/// Where it belongs: where it is asked to, where it was said before, or in the latest that is not resolved. What a link shows
+/// is spoken to by name, unless a link is all that the visitor came by.
+fn target(writing: &Writing<'_>, speaker: &Visitor, saying: &Saying) -> Result<Option<Sight>, StoreError> {
+    let sights = sight::sights(writing.connection, speaker.id, saying.conversation)?;
+    if saying.conversation.is_some() {
+        return sights.first().copied().map(Some).ok_or(StoreError::NotFound("conversation"));
+    }
+    if let Some(key) = &saying.message.idempotency_key {
+        let sql = "SELECT 1 FROM messages WHERE conversation_id = ? AND idempotency_key = ?";
+        let mut find = writing.connection.prepare_cached(sql)?;
+        for sight in &sights {
+            if find.exists(params![sight.conversation, key])? {
+                return Ok(Some(*sight));
+            }
+        }
+    }
+    for sight in sights {
+        let fits = match speaker.proof {
+            Proof::Resume => true,
+            Proof::Anonymous | Proof::Identity => {
+                sight.grounds != Grounds::Resume
+                    && conversations::status(writing.connection, sight.conversation)? != Status::Resolved
+            }
+        };
+        if fits {
+            return Ok(Some(sight));
+        }
+    }
+    Ok(None)
 }
 
 fn begin(writing: &Writing<'_>, speaker: &Visitor, saying: &Saying) -> Result<Id, StoreError> {
