@@ -181,6 +181,10 @@ CREATE INDEX bridge_lane ON bridge_queue (account, inbox, lane, ledger_id) WHERE
 /// `presence_since` are what they come to, and outlive a restart. `messages.held_until` is the time in which an agent may
 /// still take a message back: until then only agents see it. `ledger.proof` is what a later copy of the mail proved of its
 /// author, where the mail itself did not.
+///
+/// `search` has one row for each message and one for each conversation (subject and people), under their ids. It is written behind
+/// them (`search_index.rs`), in the order of ids, up to the id in `progress`; `search_stale` names what changed after that.
+/// `search_terms` lists the words that may be found by their beginning, and about how many rows have each.
 const V5: &str = "
 ALTER TABLE ledger ADD COLUMN proof TEXT;
 ALTER TABLE contacts ADD COLUMN claimed_email TEXT;
@@ -212,6 +216,14 @@ ALTER TABLE messages ADD COLUMN posting TEXT;
 CREATE INDEX messages_held ON messages (held_until) WHERE held_until IS NOT NULL;
 CREATE INDEX messages_unseen ON messages (conversation_id, id) WHERE direction = 'outgoing' AND seen_at IS NULL;
 CREATE INDEX queue_waiting ON queue (due_at) WHERE state = 'waiting' AND held = 0;
+DROP INDEX queue_due;
+DROP INDEX queue_site;
+DROP INDEX queue_urgent;
+CREATE INDEX queue_due ON queue (due_at) WHERE state IN ('queued', 'deferred') AND phase IS NULL AND held = 0;
+CREATE INDEX queue_site ON queue (domain, due_at) WHERE state IN ('queued', 'deferred') AND phase IS NULL AND held = 0;
+CREATE INDEX queue_urgent ON queue (due_at)
+  WHERE urgent = 1 AND state IN ('queued', 'deferred') AND phase IS NULL AND held = 0;
+CREATE INDEX contacts_claimed ON contacts (account, claimed_email) WHERE claimed_email IS NOT NULL;
 ALTER TABLE agents ADD COLUMN password TEXT;
 CREATE TABLE agent_sessions (
   sha256 BLOB PRIMARY KEY, agent_id INTEGER NOT NULL REFERENCES agents, created_at INTEGER NOT NULL,
@@ -228,6 +240,21 @@ CREATE TABLE agent_reads (
 CREATE TABLE canned_answers (
   id INTEGER PRIMARY KEY, account TEXT NOT NULL, name TEXT NOT NULL, text TEXT NOT NULL, created_at INTEGER NOT NULL) STRICT;
 CREATE UNIQUE INDEX canned_answers_name ON canned_answers (account, name);
+CREATE VIRTUAL TABLE search USING fts5 (terms, content = '', contentless_delete = 1, detail = none, tokenize = 'ascii');
+CREATE TABLE search_terms (term TEXT PRIMARY KEY, documents INTEGER NOT NULL) STRICT, WITHOUT ROWID;
+CREATE TABLE search_stale (id INTEGER PRIMARY KEY) STRICT;
+CREATE TRIGGER search_conversation AFTER UPDATE OF subject, contact_id ON conversations
+  WHEN old.subject IS NOT new.subject OR old.contact_id <> new.contact_id
+  BEGIN INSERT INTO search_stale (id) VALUES (new.id) ON CONFLICT DO NOTHING; END;
+CREATE TRIGGER search_contact AFTER UPDATE OF name, email, claimed_email, identifier ON contacts
+  BEGIN INSERT INTO search_stale (id) SELECT id FROM conversations WHERE contact_id = new.id ORDER BY id DESC LIMIT 1000
+    ON CONFLICT DO NOTHING; END;
+CREATE TRIGGER search_participant AFTER INSERT ON participants
+  BEGIN INSERT INTO search_stale (id) VALUES (new.conversation_id) ON CONFLICT DO NOTHING; END;
+CREATE TRIGGER search_text AFTER UPDATE OF text ON messages
+  BEGIN INSERT INTO search_stale (id) VALUES (new.id) ON CONFLICT DO NOTHING; END;
+CREATE TRIGGER search_deleted AFTER DELETE ON messages
+  BEGIN INSERT INTO search_stale (id) VALUES (old.id) ON CONFLICT DO NOTHING; END;
 ";
 
 #[cfg(test)]
