@@ -22,6 +22,20 @@ impl Store {
         self.engine.write(0, move |writing| visitors::add(writing, &new)).await
     }
 
+    /// A visitor as it is now.
+    pub async fn visitor_by_id(&self, id: Id) -> Result<Visitor, StoreError> {
+        self.engine.readers.look_up(move |connection| visitors::visitor(connection, id)).await
+    }
+
+    /// Whether a message that names no conversation would begin one.
+    pub async fn visitor_begins(&self, id: Id) -> Result<bool, StoreError> {
+        let read = move |connection: &_| {
+            let speaker = visitors::visitor(connection, id)?;
+            Ok(visitors::latest(connection, &speaker)?.is_none())
+        };
+        self.engine.readers.look_up(read).await
+    }
+
     /// Makes the visitor the contact whom the site vouches for.
     pub async fn identify_visitor(&self, new: Identification) -> Result<Became, StoreError> {
         self.engine.write(0, move |writing| visitors::identify(writing, &new)).await

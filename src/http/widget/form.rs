@@ -43,7 +43,12 @@ pub fn check(
             Err(words) => wrong.push((field.name.clone(), words)),
         }
     }
-    wrong.extend(given.into_iter().take(UNKNOWN_TOLD_MAX).map(|(name, _)| (seen(&name), "the form has no such field".to_owned())));
+    wrong.extend(
+        given
+            .into_iter()
+            .take(UNKNOWN_TOLD_MAX)
+            .map(|(name, _)| (seen(&name), "the form has no such field".to_owned())),
+    );
     if wrong.is_empty() { Ok(answers) } else { Err(wrong) }
 }
 
@@ -93,7 +98,9 @@ fn answer(field: &PreChatField, given: Option<Value>) -> Result<Option<Value>, S
 
 fn shaped(field: &PreChatField, text: String) -> Result<String, String> {
     match field.kind {
-        PreChatKind::Email => Address::parse(&text).map(|address| address.to_string()).map_err(|error| error.to_string()),
+        PreChatKind::Email => {
+            Address::parse(&text).map(|address| address.to_string()).map_err(|error| error.to_string())
+        }
         PreChatKind::Phone if !is_phone(&text) => Err("a phone number is expected".to_owned()),
         PreChatKind::Select if !field.options.contains(&text) => Err("one of the options is expected".to_owned()),
         PreChatKind::Text | PreChatKind::Phone | PreChatKind::Select | PreChatKind::Checkbox => Ok(text),

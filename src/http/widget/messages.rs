@@ -73,7 +73,8 @@ impl FromRequest<Surface> for VisitorsBody {
     type Rejection = Refused;
 
     async fn from_request(request: Request, surface: &Surface) -> Result<VisitorsBody, Refused> {
-        let length = request.headers().get(header::CONTENT_LENGTH).and_then(|length| length.to_str().ok()?.parse().ok());
+        let length =
+            request.headers().get(header::CONTENT_LENGTH).and_then(|length| length.to_str().ok()?.parse().ok());
         let is_usual = length.is_some_and(|length: usize| length <= USUAL_OCTETS);
         let places = &surface.widget.large_bodies;
         let place = if is_usual { None } else { places.clone().acquire_owned().await.ok() };

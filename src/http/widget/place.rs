@@ -23,7 +23,8 @@ impl Place {
             Some((account, inbox)) => (Some(account), inbox),
             None => (None, name),
         };
-        let mut found = widgets(config).filter(|(of, known)| known.name == inbox && account.is_none_or(|own| own == *of));
+        let mut found =
+            widgets(config).filter(|(of, known)| known.name == inbox && account.is_none_or(|own| own == *of));
         match (found.next(), found.next()) {
             (Some((account, inbox)), None) => Ok(Place { account: account.to_owned(), inbox: inbox.clone() }),
             _ => Err(ApiError::not_found("inbox").into()),

@@ -198,14 +198,8 @@ mod tests {
                 identifier: None,
                 bounced,
             };
-            let visitor = Visitor {
-                id: Id(1),
-                account: "acme".into(),
-                inbox: "web".into(),
-                proof,
-                heard_at: UnixMs(0),
-                contact,
-            };
+            let visitor =
+                Visitor { id: Id(1), account: "acme".into(), inbox: "web".into(), proof, heard_at: UnixMs(0), contact };
             let shape = VisitorShape::of(&visitor);
             (shape.email.unwrap_or_default(), shape.email_state)
         };

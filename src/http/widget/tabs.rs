@@ -39,7 +39,9 @@ impl Tabs {
     ) -> Option<OpenTab> {
         let mut open = self.lock();
         let count = |map: &HashMap<Id, usize>, key| map.get(&key).copied().unwrap_or(0);
-        if count(&open.visitors, visitor) >= OF_VISITOR_MAX || count(&open.conversations, conversation) >= OF_CONVERSATION_MAX {
+        if count(&open.visitors, visitor) >= OF_VISITOR_MAX
+            || count(&open.conversations, conversation) >= OF_CONVERSATION_MAX
+        {
             return None;
         }
         *open.tabs.entry((conversation, tab.to_owned())).or_default() += 1;

@@ -42,10 +42,7 @@ pub async fn enter(
     surface.widget.newcomer(peer, surface.clock.monotonic())?;
     let place = Place::named(&surface.config.load(), &body.inbox)?;
     place.admits(&surface, &headers)?;
-    let surroundings = Surroundings {
-        language: tag(body.language),
-        time_zone: tag(body.time_zone),
-    };
+    let surroundings = Surroundings { language: tag(body.language), time_zone: tag(body.time_zone) };
     let (token, sha256) = fresh_token()?;
     let visitor = match body.identity {
         Some(identity) => {

@@ -6,13 +6,13 @@
 use super::super::StoreError;
 use super::super::unit::NewConversation;
 use super::super::visitors::{
-    Became, Claim, ContactChanges, Grounds, Identification, MailWish, NewVisitor, Proof, Said, Saying, Sight, Surroundings,
-    Visitor, VisitorContact,
+    Became, Claim, ContactChanges, Grounds, Identification, MailWish, NewVisitor, Proof, Said, Saying, Sight,
+    Surroundings, Visitor, VisitorContact,
 };
 use super::begin::email_key;
 use super::units::Writing;
 use super::words::{Json, Stored, Word};
-use super::{begin, conversations, events, messages, sight};
+use super::{begin, continuity, conversations, events, messages, sight};
 use crate::clock::UnixMs;
 use crate::conversation::id::Id;
 use crate::conversation::model::{Author, AuthorKind, Status};
@@ -119,12 +119,14 @@ pub fn change(writing: &Writing<'_>, id: Id, changes: &ContactChanges) -> Result
         writing.execute("UPDATE conversations SET mail_off = ? WHERE id = ?", params![off, conversation])?;
         let told = serde_json::json!({"mail": if off { "off" } else { "on" }});
         events::of_conversation(writing, conversation, told)?;
+        continuity::redecide(writing, conversation)?;
     }
     claim(writing, &speaker, &changes.claim)?;
     if changes.claim != Claim::default() {
         for seen in sight::sights(writing.connection, id, None)?.into_iter().take(TOLD_MAX) {
             if seen.grounds != Grounds::Resume {
                 events::of_conversation(writing, seen.conversation, serde_json::json!({"contact": "changed"}))?;
+                continuity::redecide(writing, seen.conversation)?;
             }
         }
     }
@@ -144,31 +146,33 @@ pub fn heard(writing: &Writing<'_>, id: Id) -> Result<(), StoreError> {
     Ok(())
 }
 
-/// Where it belongs: where it is asked to, where it was said before, or in the latest that is not resolved. What a link shows
-/// is spoken to by name, unless a link is all that the visitor came by.
+/// Where it belongs: where it is asked to, where it was said before, or in the latest.
 fn target(writing: &Writing<'_>, speaker: &Visitor, saying: &Saying) -> Result<Option<Sight>, StoreError> {
-    let sights = sight::sights(writing.connection, speaker.id, saying.conversation)?;
-    if saying.conversation.is_some() {
-        return sights.first().copied().map(Some).ok_or(StoreError::NotFound("conversation"));
+    let connection = writing.connection;
+    if let Some(asked) = saying.conversation {
+        let grounds = sight::grounds(connection, speaker.id, asked)?;
+        return Ok(Some(Sight { conversation: asked, grounds }));
     }
     if let Some(key) = &saying.message.idempotency_key {
         let sql = "SELECT 1 FROM messages WHERE conversation_id = ? AND idempotency_key = ?";
-        let mut find = writing.connection.prepare_cached(sql)?;
-        for sight in &sights {
+        let mut find = connection.prepare_cached(sql)?;
+        for sight in sight::sights(connection, speaker.id, None)? {
             if find.exists(params![sight.conversation, key])? {
-                return Ok(Some(*sight));
+                return Ok(Some(sight));
             }
         }
     }
-    for sight in sights {
-        let fits = match speaker.proof {
-            Proof::Resume => true,
-            Proof::Anonymous | Proof::Identity => {
-                sight.grounds != Grounds::Resume
-                    && conversations::status(writing.connection, sight.conversation)? != Status::Resolved
-            }
+    latest(connection, speaker)
+}
+
+/// The latest that is not resolved. What a link shows is spoken to by name, unless a link is all that the visitor came by.
+pub fn latest(connection: &Connection, speaker: &Visitor) -> Result<Option<Sight>, StoreError> {
+    for sight in sight::sights(connection, speaker.id, None)? {
+        let is_own = speaker.proof == Proof::Resume || sight.grounds != Grounds::Resume;
+        let is_resolved = || -> Result<bool, StoreError> {
+            Ok(conversations::status(connection, sight.conversation)? == Status::Resolved)
         };
-        if fits {
+        if is_own && (speaker.proof == Proof::Resume || !is_resolved()?) {
             return Ok(Some(sight));
         }
     }
