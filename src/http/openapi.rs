@@ -1,6 +1,6 @@
 //! `/openapi.json`: the API described by the types and handlers themselves.
 
-use super::{api, health, ingress, metrics, public};
+use super::{api, health, ingress, metrics, public, widget};
 use axum::Json;
 use utoipa::OpenApi;
 use utoipa::openapi::security::{Http, HttpAuthScheme, SecurityScheme};
@@ -14,6 +14,18 @@ use utoipa::openapi::security::{Http, HttpAuthScheme, SecurityScheme};
         api::conversations::show,
         api::conversations::change,
         api::messages::append,
+        api::messages::list,
+        api::attention::read,
+        api::attention::typing,
+        api::attention::viewing,
+        api::originals::html,
+        api::originals::raw,
+        api::canned_answers::list,
+        api::canned_answers::add,
+        api::canned_answers::change,
+        api::canned_answers::remove,
+        api::settings::show,
+        api::preview::show,
         api::reply_address::expire,
         api::reply_address::revoke,
         api::inbound::list,
@@ -41,6 +53,20 @@ use utoipa::openapi::security::{Http, HttpAuthScheme, SecurityScheme};
         api::webhooks::remove,
         api::webhooks::replay,
         public::attachment::download,
+        widget::assets::script,
+        widget::about::show,
+        widget::visitors::enter,
+        widget::visitors::identify,
+        widget::state::show,
+        widget::messages::say,
+        widget::messages::list,
+        widget::feed::listen,
+        widget::signs::presence,
+        widget::signs::seen,
+        widget::signs::typing,
+        widget::contact::change,
+        widget::resume::open,
+        widget::resume::follow,
         public::unsubscribe::ask,
         public::unsubscribe::unsubscribe,
         api::tokens::add,

@@ -1,15 +1,17 @@
 //! Every route on one page, and what holds for all of them: errors as JSON, a deadline, careful headers.
 
 use super::caller::Door;
+use super::client_address;
 use super::error::ApiError;
+use super::listener::PeerAddress;
 use super::surface::Surface;
-use super::{api, desk, health, ingress, metrics, openapi, page, public};
+use super::{api, desk, health, ingress, metrics, openapi, page, public, widget};
 use axum::Router;
-use axum::extract::Request;
+use axum::extract::{Request, State};
 use axum::http::{HeaderName, HeaderValue, StatusCode, header};
-use axum::middleware::{Next, from_fn};
+use axum::middleware::{Next, from_fn_with_state};
 use axum::response::{IntoResponse, Response};
-use axum::routing::{MethodRouter, delete, get, post, put};
+use axum::routing::{MethodRouter, delete, get, patch, post, put};
 use std::time::Duration;
 
 /// Path and handlers.
@@ -17,7 +19,12 @@ fn routes() -> Vec<(&'static str, MethodRouter<Surface>)> {
     vec![
         ("/api/v1/conversations", get(api::conversations::list).post(api::conversations::create)),
         ("/api/v1/conversations/{id}", get(api::conversations::show).patch(api::conversations::change)),
-        ("/api/v1/conversations/{id}/messages", post(api::messages::append)),
+        ("/api/v1/conversations/{id}/messages", get(api::messages::list).post(api::messages::append)),
+        ("/api/v1/conversations/{id}/read", post(api::attention::read)),
+        ("/api/v1/conversations/{id}/typing", post(api::attention::typing)),
+        ("/api/v1/conversations/{id}/viewing", post(api::attention::viewing)),
+        ("/api/v1/messages/{id}/html", get(api::originals::html)),
+        ("/api/v1/messages/{id}/raw", get(api::originals::raw)),
         (
             "/api/v1/conversations/{id}/reply_address",
             put(api::reply_address::expire).delete(api::reply_address::revoke),
@@ -38,6 +45,10 @@ fn routes() -> Vec<(&'static str, MethodRouter<Surface>)> {
         ("/api/v1/agents/{id}", delete(api::agents::remove)),
         ("/api/v1/agents/{id}/password", put(api::agent_passwords::set)),
         ("/api/v1/me", get(api::me::me)),
+        ("/api/v1/canned_answers", get(api::canned_answers::list).post(api::canned_answers::add)),
+        ("/api/v1/canned_answers/{id}", put(api::canned_answers::change).delete(api::canned_answers::remove)),
+        ("/api/v1/settings", get(api::settings::show)),
+        ("/api/v1/preview", get(api::preview::show)),
         ("/api/v1/suppressions", get(api::suppressions::list).delete(api::suppressions::clear)),
         ("/api/v1/events", get(api::events::feed)),
         ("/api/v1/webhooks", get(api::webhooks::list).post(api::webhooks::add)),
@@ -47,11 +58,30 @@ fn routes() -> Vec<(&'static str, MethodRouter<Surface>)> {
         ("/api/v1/tokens/{id}", delete(api::tokens::revoke)),
         ("/api/v1/backup", post(api::backup::create)),
         ("/attachments/{id}", get(public::attachment::download)),
+        ("/resume/{conversation}", get(widget::resume::follow)),
         ("/unsubscribe/{id}", get(public::unsubscribe::ask).post(public::unsubscribe::unsubscribe)),
         ("/healthz", get(health::healthz)),
         ("/readyz", get(health::readyz)),
         ("/metrics", get(metrics::metrics)),
         ("/openapi.json", get(openapi::openapi)),
+    ]
+}
+
+/// What the widgets of sites call, from any origin.
+fn widget_routes() -> Vec<(&'static str, MethodRouter<Surface>)> {
+    vec![
+        ("/widget/v1/widget.js", get(widget::assets::script)),
+        ("/widget/v1/config", get(widget::about::show)),
+        ("/widget/v1/visitors", post(widget::visitors::enter)),
+        ("/widget/v1/identity", post(widget::visitors::identify)),
+        ("/widget/v1/state", get(widget::state::show)),
+        ("/widget/v1/messages", get(widget::messages::list).post(widget::messages::say)),
+        ("/widget/v1/events", get(widget::feed::listen)),
+        ("/widget/v1/presence", post(widget::signs::presence)),
+        ("/widget/v1/seen", post(widget::signs::seen)),
+        ("/widget/v1/typing", post(widget::signs::typing)),
+        ("/widget/v1/contact", patch(widget::contact::change)),
+        ("/widget/v1/resume", post(widget::resume::open)),
     ]
 }
 
@@ -74,6 +104,9 @@ fn pages() -> Vec<(&'static str, MethodRouter<Surface>)> {
 /// The agents' desk: pages and forms for browsers.
 fn desk_pages() -> Vec<(&'static str, MethodRouter<Surface>)> {
     vec![
+        ("/desk", get(desk::shell::with_slash)),
+        ("/desk/", get(desk::shell::shell)),
+        ("/desk/assets/{file}", get(desk::assets::file)),
         ("/desk/sign-in", get(desk::sign_in::page).post(desk::sign_in::sign_in)),
         ("/desk/sign-out", post(desk::sign_out::sign_out)),
     ]
@@ -81,11 +114,13 @@ fn desk_pages() -> Vec<(&'static str, MethodRouter<Surface>)> {
 
 /// The service behind one door.
 pub fn router(surface: Surface, door: Door) -> Router {
-    let style = std::iter::once(("/note.css", get(public::page::style)));
+    let style = [("/note.css", get(public::page::style)), ("/widget/v1/hosted.css", get(widget::resume::style))];
     let pages = if surface.demo.is_some() { pages() } else { Vec::new() };
     let all = routes().into_iter().chain(style).chain(desk_pages()).chain(pages);
-    let router = all.fold(Router::new(), |router, (path, handlers)| router.route(path, handlers));
+    let router = collected(all);
+    let widgets = from_fn_with_state(surface.clone(), widget::cors::around);
     let router = router
+        .merge(collected(widget_routes()).layer(widgets))
         .fallback(async || ApiError::new(StatusCode::NOT_FOUND, "no_such_path", "no such path; see /openapi.json"))
         .method_not_allowed_fallback(async || {
             ApiError::new(
@@ -94,17 +129,28 @@ pub fn router(surface: Surface, door: Door) -> Router {
                 "this path has other methods; see /openapi.json",
             )
         });
-    let router = router.layer(from_fn(move |request, next| through(door, request, next)));
+    let through = from_fn_with_state(surface.clone(), move |state, request, next| through(door, state, request, next));
+    let router = router.layer(through);
     // They answer as others promised, and a mail takes longer than a call.
     router.merge(ingress::router()).with_state(surface)
 }
 
-async fn through(door: Door, mut request: Request, next: Next) -> Response {
+fn collected(all: impl IntoIterator<Item = (&'static str, MethodRouter<Surface>)>) -> Router<Surface> {
+    all.into_iter().fold(Router::new(), |router, (path, handlers)| router.route(path, handlers))
+}
+
+async fn through(door: Door, State(surface): State<Surface>, mut request: Request, next: Next) -> Response {
     request.extensions_mut().insert(door);
+    if let Some(peer) = request.extensions().get::<PeerAddress>() {
+        let proxies = &surface.config.load().http.forwarded_from;
+        let client = client_address::client(*peer, request.headers(), proxies);
+        request.extensions_mut().insert(client);
+    }
+    let patience = if request.uri().path() == "/widget/v1/messages" { UPLOAD_TIMEOUT } else { CALL_TIMEOUT };
     let mut response = match door {
         // A backup takes as long as it takes, and its caller may break off.
         Door::UnixSocket => next.run(request).await,
-        Door::Tcp => tokio::time::timeout(CALL_TIMEOUT, next.run(request)).await.unwrap_or_else(|_| too_slow()),
+        Door::Tcp => tokio::time::timeout(patience, next.run(request)).await.unwrap_or_else(|_| too_slow()),
     };
     for (name, value) in CAREFUL {
         response.headers_mut().entry(name).or_insert(HeaderValue::from_static(value));
@@ -124,6 +170,8 @@ const CAREFUL: [(HeaderName, &str); 3] = [
 ];
 
 const CALL_TIMEOUT: Duration = Duration::from_secs(30);
+/// A visitor's picture over a phone's connection.
+const UPLOAD_TIMEOUT: Duration = Duration::from_secs(180);
 
 #[cfg(test)]
 mod tests {
@@ -157,6 +205,7 @@ mod tests {
             .map(|method| ("/rails/action_mailbox/mandrill/inbound_emails".to_owned(), method.to_owned()));
         let routed: BTreeSet<(String, String)> = routes()
             .iter()
+            .chain(&widget_routes())
             .flat_map(|(path, handlers)| methods(handlers).into_iter().map(|method| ((*path).to_owned(), method)))
             .chain(doors)
             .chain(checks)
