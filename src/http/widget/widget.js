@@ -1339,7 +1339,7 @@
     const newest = [...conversations].sort((a, b) => (a.last_message_at < b.last_message_at ? 1 : -1));
     const rows = newest.map((one) => make("li", { "aria-current": one.id === conversation?.id ? "true" : null }, entry(one)));
     for (const row of rows) row.firstChild.removeAttribute("aria-label");
-    return make("div.list", {}, make("ul", {}, ...rows), button(".main", t("fresh"), () => choose(null)));
+    return make("div.list", {}, make("ul", {}, ...rows), !borrowed() && button(".main", t("fresh"), () => choose(null)));
   }
 
   function mailPage() {
