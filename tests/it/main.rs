@@ -54,3 +54,4 @@ mod widget;
 mod widget_client;
 mod widget_feed;
 mod widget_script;
+mod widget_security;
