@@ -196,7 +196,7 @@ fn the_widget_is_described_for_anybody() {
     }
     let script = stranger.call("GET", "/widget/v1/widget.js?inbox=shop", "");
     assert!(script.status == 200 && script.head.contains("content-type: text/javascript"), "{}", script.head);
-    let tag = script.head.lines().find_map(|line| line.strip_prefix("etag: ")).expect("an ETag").to_owned();
+    let tag = script.head.lines().find_map(|line| line.strip_prefix("etag: ")).expect("an ETag").replace("w/", "W/");
     let again = stranger.with(&format!("If-None-Match: W/\"x\", {tag}\r\n"));
     let again = again.call("GET", "/widget/v1/widget.js", "");
     assert_eq!((again.status, again.body.as_str()), (304, ""));
@@ -206,7 +206,7 @@ fn the_widget_is_described_for_anybody() {
         let script = stranger.with(&format!("Accept-Encoding: {accepted}\r\n"));
         let head = script.call("GET", "/widget/v1/widget.js?inbox=shop", "").head;
         assert_eq!(head.contains("content-encoding: gzip"), packed, "{accepted}: {head}");
-        assert!(head.contains(&tag) && head.to_lowercase().contains("accept-encoding"), "{head}");
+        assert!(head.contains(&tag.to_lowercase()) && head.contains("vary: accept-encoding"), "{head}");
     }
     product.stop();
 }
