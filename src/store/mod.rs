@@ -12,6 +12,7 @@ pub mod mail_file;
 pub mod outgoing;
 pub mod query;
 pub mod unit;
+pub mod visitors;
 
 mod backup;
 mod data_dir;
@@ -25,6 +26,7 @@ mod handle_doors;
 mod handle_hooks;
 mod handle_outgoing;
 mod handle_sign_in;
+mod handle_visitors;
 mod leftovers;
 mod shared;
 mod sqlite;
