@@ -179,7 +179,7 @@ impl Listener {
     }
 
     /// A tab that says nothing more may be on a computer that sleeps: nobody reads there.
-    async fn look_for_life(&self) {
+    async fn look_for_life(&mut self) {
         let (surface, tab) = (&self.surface, &self.tab);
         if surface.widget.tabs.lapsed(self.conversation, tab, surface.clock.monotonic()) {
             let told = signs::tell(surface, &self.account, self.conversation, tab, Some(TabState::Connected)).await;
