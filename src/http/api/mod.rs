@@ -5,6 +5,7 @@ pub mod agents;
 pub mod attachments;
 pub mod audience;
 pub mod backup;
+pub mod chat;
 pub mod continuity;
 pub mod conversations;
 pub mod events;

@@ -68,7 +68,11 @@ pub fn page(connection: &Connection, query: &ConversationQuery) -> Result<Page<C
 }
 
 /// A conversation that was found by its words, if the other conditions hold for it.
-pub fn matching(connection: &Connection, query: &ConversationQuery, id: Id) -> Result<Option<Conversation>, StoreError> {
+pub fn matching(
+    connection: &Connection,
+    query: &ConversationQuery,
+    id: Id,
+) -> Result<Option<Conversation>, StoreError> {
     let (conditions, mut values) = conditions(query);
     values.push(Value::Integer(id.0));
     let sql = format!("SELECT {COLUMNS} FROM {TABLES} WHERE {conditions} AND c.id = ?");

@@ -13,6 +13,7 @@ pub(super) mod bounces;
 pub(super) mod bridge;
 pub(super) mod checkpoint;
 pub(super) mod claim;
+pub(super) mod claims;
 pub(super) mod connection;
 pub(super) mod continuity;
 pub(super) mod conversations;
