@@ -17,12 +17,17 @@ fn routes() -> Vec<(&'static str, MethodRouter<Surface>)> {
     vec![
         ("/api/v1/conversations", get(api::conversations::list).post(api::conversations::create)),
         ("/api/v1/conversations/{id}", get(api::conversations::show).patch(api::conversations::change)),
-        ("/api/v1/conversations/{id}/messages", post(api::messages::append)),
         ("/api/v1/conversations/{id}/presence", post(api::chat::presence)),
         ("/api/v1/conversations/{id}/seen", post(api::chat::seen)),
         ("/api/v1/conversations/{id}/forecast", get(api::chat::forecast)),
         ("/api/v1/messages/{id}", delete(api::chat::take_back)),
         ("/api/v1/messages/{id}/release", post(api::chat::release)),
+        ("/api/v1/conversations/{id}/messages", get(api::messages::list).post(api::messages::append)),
+        ("/api/v1/conversations/{id}/read", post(api::attention::read)),
+        ("/api/v1/conversations/{id}/typing", post(api::attention::typing)),
+        ("/api/v1/conversations/{id}/viewing", post(api::attention::viewing)),
+        ("/api/v1/messages/{id}/html", get(api::originals::html)),
+        ("/api/v1/messages/{id}/raw", get(api::originals::raw)),
         (
             "/api/v1/conversations/{id}/reply_address",
             put(api::reply_address::expire).delete(api::reply_address::revoke),
@@ -43,6 +48,10 @@ fn routes() -> Vec<(&'static str, MethodRouter<Surface>)> {
         ("/api/v1/agents/{id}", delete(api::agents::remove)),
         ("/api/v1/agents/{id}/password", put(api::agent_passwords::set)),
         ("/api/v1/me", get(api::me::me)),
+        ("/api/v1/canned_answers", get(api::canned_answers::list).post(api::canned_answers::add)),
+        ("/api/v1/canned_answers/{id}", put(api::canned_answers::change).delete(api::canned_answers::remove)),
+        ("/api/v1/settings", get(api::settings::show)),
+        ("/api/v1/preview", get(api::preview::show)),
         ("/api/v1/suppressions", get(api::suppressions::list).delete(api::suppressions::clear)),
         ("/api/v1/events", get(api::events::feed)),
         ("/api/v1/webhooks", get(api::webhooks::list).post(api::webhooks::add)),
@@ -79,6 +88,9 @@ fn pages() -> Vec<(&'static str, MethodRouter<Surface>)> {
 /// The agents' desk: pages and forms for browsers.
 fn desk_pages() -> Vec<(&'static str, MethodRouter<Surface>)> {
     vec![
+        ("/desk", get(desk::shell::with_slash)),
+        ("/desk/", get(desk::shell::shell)),
+        ("/desk/assets/{file}", get(desk::assets::file)),
         ("/desk/sign-in", get(desk::sign_in::page).post(desk::sign_in::sign_in)),
         ("/desk/sign-out", post(desk::sign_out::sign_out)),
     ]

@@ -14,6 +14,8 @@ mod continuity;
 mod daemon;
 mod demo;
 mod desk;
+mod desk_api;
+mod desk_html;
 mod dialog;
 mod events;
 mod evil_mx;
