@@ -10,11 +10,18 @@ export async function begin() {
   session.agent = me.agent;
   session.account = typeof me.account === 'string' ? me.account : (me.account?.name ?? '');
   session.inboxes = (me.inboxes ?? []).map((inbox) => (typeof inbox === 'string' ? { name: inbox } : inbox));
-  await Promise.all([readAgents(), readAnswers()]);
+  await Promise.all([readAgents(), readAnswers(), readInboxes()]);
 }
 
 export async function readAgents() {
   session.agents = (await get('/api/v1/agents')).items;
+}
+
+/** What an inbox says of itself, such as how long what was sent may be taken back. */
+async function readInboxes() {
+  const settings = await get('/api/v1/settings').catch(() => ({}));
+  const said = (inbox) => settings.inboxes?.find((known) => known.name === inbox.name);
+  session.inboxes = session.inboxes.map((inbox) => ({ ...inbox, ...said(inbox) }));
 }
 
 export async function readAnswers() {
