@@ -8,25 +8,22 @@ export async function begin() {
   const me = await get('/api/v1/me');
   useCsrf(me.csrf);
   session.agent = me.agent;
-  session.account = typeof me.account === 'string' ? me.account : (me.account?.name ?? '');
-  session.inboxes = (me.inboxes ?? []).map((inbox) => (typeof inbox === 'string' ? { name: inbox } : inbox));
-  await Promise.all([readAgents(), readAnswers(), readInboxes()]);
+  session.account = me.account;
+  session.inboxes = me.inboxes.map((name) => ({ name }));
+  await Promise.all([readAgents(), readAnswers(), readSettings()]);
 }
 
 export async function readAgents() {
   session.agents = (await get('/api/v1/agents')).items;
 }
 
-/** What an inbox says of itself, such as how long what was sent may be taken back. */
-async function readInboxes() {
-  const settings = await get('/api/v1/settings').catch(() => ({}));
-  const said = (inbox) => settings.inboxes?.find((known) => known.name === inbox.name);
-  session.inboxes = session.inboxes.map((inbox) => ({ ...inbox, ...said(inbox) }));
+export async function readAnswers() {
+  session.answers = (await get('/api/v1/canned_answers')).items;
 }
 
-export async function readAnswers() {
-  const read = await get('/api/v1/canned_answers').catch(() => ({ items: [] }));
-  session.answers = read.items ?? [];
+/** How long an answer of each inbox can be taken back is among them. */
+async function readSettings() {
+  session.inboxes = (await get('/api/v1/settings')).inboxes;
 }
 
 /** Whether this address, or author, is who sits here. */
