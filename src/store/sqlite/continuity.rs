@@ -285,7 +285,7 @@ mod tests {
         for (sql, expected) in [
             (due_sql(), &["SEARCH queue USING INDEX queue_waiting (due_at<?)"][..]),
             (next_sql(), &["SCAN queue USING COVERING INDEX queue_waiting"]),
-            (held::due_sql(), &["SEARCH messages USING INDEX messages_held (held_until>? AND held_until<?)"]),
+            (held::due_sql(), &["SEARCH messages USING COVERING INDEX messages_held (held_until>? AND held_until<?)"]),
             (held::next_sql(), &["SEARCH messages USING COVERING INDEX messages_held (held_until>?)"]),
             (RECONSIDERED.to_owned(), &["SEARCH queue USING INDEX queue_open (conversation_id>?)"]),
         ] {
