@@ -53,4 +53,8 @@ mod tls;
 mod upgrade;
 mod webhooks;
 mod webhooks_api;
+mod widget;
+mod widget_client;
+mod widget_feed;
 mod widget_script;
+mod widget_security;
