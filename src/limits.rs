@@ -27,6 +27,14 @@ pub const RECIPIENTS_BEYOND_MAX: usize = 1000;
 /// beyond is held for an operator: two desks that answer each other end here.
 pub const MAILS_PER_HOUR_MAX: usize = 30;
 
+/// Mails of all chats of an account to one address that nobody proved to have, within an hour: whoever types somebody's
+/// address into many chats fills a stranger's mailbox. What comes beyond is held for an operator.
+pub const CLAIMED_MAILS_PER_HOUR_MAX: usize = 20;
+
+/// Notifications of all chats of an account to one agent within an hour: a chat begins with one call, and no mail server
+/// stands before it. What comes beyond is held; the desk shows the chats all the same.
+pub const CHAT_NOTIFICATIONS_PER_HOUR_MAX: usize = 200;
+
 /// replyd's own words to an agent about one conversation within an hour; more are not written.
 pub const NOTICES_PER_HOUR_MAX: usize = 5;
 

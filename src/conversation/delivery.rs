@@ -196,6 +196,18 @@ pub fn too_many_words(kind: MailKind, recipient: &str, most: usize) -> String {
     )
 }
 
+/// Why a mail is held by the budget of all chats together.
+pub fn too_many_of_chats_words(kind: MailKind, recipient: &str, most: usize) -> String {
+    let who = match kind {
+        MailKind::Answer => "an address that visitors typed and nobody proved",
+        MailKind::Notification | MailKind::Notice => "an agent",
+    };
+    format!(
+        "held: {most} mails of this account's chats went to {recipient}, {who}, within an hour, which looks like somebody who \
+         begins chats to fill a mailbox; release it, or cancel it"
+    )
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -24,15 +24,15 @@ use tokio_util::sync::CancellationToken;
 const NOW: UnixMs = UnixMs(1_790_000_000_000);
 
 /// A store with filing at work on it.
-struct House {
-    services: Services,
+pub struct House {
+    pub services: Services,
     shutdown: CancellationToken,
     filing: Option<Handle>,
     _dir: Option<tempfile::TempDir>,
 }
 
 impl House {
-    fn new() -> House {
+    pub fn new() -> House {
         let dir = tempfile::tempdir().unwrap();
         let mut house = House::asleep(dir.path());
         house._dir = Some(dir);
@@ -52,7 +52,7 @@ impl House {
         self.filing = Some(filing::start(self.services.clone(), self.shutdown.clone()).unwrap());
     }
 
-    fn store(&self) -> &Store {
+    pub fn store(&self) -> &Store {
         &self.services.store
     }
 
@@ -71,7 +71,7 @@ impl House {
     }
 
     /// Accepts a mail and waits until filing has ended it.
-    async fn offer(&self, raw: &str, to: &str) -> LedgerEntry {
+    pub async fn offer(&self, raw: &str, to: &str) -> LedgerEntry {
         let id = self.accept(raw, to).await;
         self.ended(id).await
     }
@@ -187,11 +187,11 @@ fn agent_says(text: &str) -> NewMessage {
     }
 }
 
-fn mail(from: &str, more: &str, body: &str) -> String {
+pub fn mail(from: &str, more: &str, body: &str) -> String {
     format!("From: {from}\r\nSubject: Re: Teapots\r\n{more}\r\n{body}\r\n")
 }
 
-fn reply_address(conversation: &Conversation) -> String {
+pub fn reply_address(conversation: &Conversation) -> String {
     conversation.reply_token.address("r.acme.example")
 }
 

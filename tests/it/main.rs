@@ -8,6 +8,7 @@ mod bridge;
 mod certificates;
 mod chat_api;
 mod check_command;
+mod claims;
 mod cli;
 mod commands;
 mod compose;

@@ -357,6 +357,22 @@ fn floods_are_told_when_to_come_back() {
 }
 
 #[test]
+fn a_visitor_names_so_many_addresses() {
+    let product = Product::with(CONFIG);
+    let ann = Browser::visitor(&product, "acme/website");
+    let change = |address: &str| {
+        ann.call("PATCH", "/widget/v1/contact", &json!({"email": address, "name": "Ann"}).to_string()).status
+    };
+    let statuses: Vec<u16> = (1..=6).map(|number| change(&format!("guess{number}@x.example"))).collect();
+    assert_eq!(statuses, [200, 200, 200, 200, 200, 429]);
+    assert_eq!(change("Guess5@x.example"), 200, "the same again is no other");
+    let said = json!({"text": "Hi", "idempotency_key": "k", "email": "guess7@x.example"});
+    assert_eq!(ann.post("messages", &said).status, 429);
+    assert_eq!(ann.get("state").json()["visitor"]["email"], "guess5@x.example");
+    product.stop();
+}
+
+#[test]
 fn what_is_too_large_or_malformed_is_refused_by_name() {
     let product = Product::with(CONFIG);
     let ann = Browser::visitor(&product, "acme/website");

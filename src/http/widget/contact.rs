@@ -1,7 +1,7 @@
 //! `/widget/v1/contact`: the visitor corrects where its mail goes, or wants none. What it types is a claim.
 
 use super::guest::Guest;
-use super::messages::{email, id_of};
+use super::messages::{email, id_of, weigh};
 use super::refused::Refused;
 use super::shape::{EntryShape, VisitorShape};
 use super::visitors::owns_contact;
@@ -62,6 +62,7 @@ pub async fn change(
         }
     };
     let claim = Claim { email: email(&surface, changes.email)?, name: line("name", changes.name)?, fields: None };
+    weigh(&surface, &visitor, &claim)?;
     let mail = mail.map(|(id, wish)| (id, if matches!(wish, Mail::On) { MailWish::On } else { MailWish::Off }));
     let visitor = surface.store.change_visitor(visitor.id, ContactChanges { claim, mail }).await?;
     Ok(Json(EntryShape { token: None, visitor: VisitorShape::of(&visitor) }))

@@ -22,6 +22,8 @@ pub struct WidgetDoor {
     messages: Budget<Id>,
     messages_in: Budget<Id>,
     beginnings: Budget<Id>,
+    beginnings_of_peer: Budget<IpAddr>,
+    addresses: Budget<Id>,
     reads: Budget<Id>,
     signs: Budget<Id>,
     feeds: Budget<Id>,
@@ -41,6 +43,8 @@ impl WidgetDoor {
             messages: Budget::new(now, 20, every(2000)),
             messages_in: Budget::new(now, 30, every(2000)),
             beginnings: Budget::new(now, 5, every(60_000)),
+            beginnings_of_peer: Budget::new(now, 30, every(5000)),
+            addresses: Budget::new(now, 5, every(600_000)),
             reads: Budget::new(now, 120, every(250)),
             signs: Budget::new(now, 120, every(250)),
             feeds: Budget::new(now, 30, every(1000)),
@@ -78,6 +82,17 @@ impl WidgetDoor {
     /// A further conversation: each is a line in the agents' list.
     pub fn beginning(&self, visitor: Id, now: Instant) -> Result<(), Refused> {
         take(&self.beginnings, visitor, now)
+    }
+
+    /// The same of all visitors of one address: each conversation is a mail to every agent of the inbox.
+    pub fn beginning_of(&self, peer: Option<IpAddr>, now: Instant) -> Result<(), Refused> {
+        by_peer(&self.beginnings_of_peer, peer, now)
+    }
+
+    /// Another email address: what did not reach the last one goes there, so whoever may name ever new ones may try out
+    /// through us which of them there are.
+    pub fn address(&self, visitor: Id, now: Instant) -> Result<(), Refused> {
+        take(&self.addresses, visitor, now)
     }
 
     pub fn read(&self, visitor: Id, now: Instant) -> Result<(), Refused> {

@@ -33,6 +33,7 @@ use std::collections::VecDeque;
 use std::convert::Infallible;
 use std::future::Future;
 use std::pin::Pin;
+use std::sync::Arc;
 use std::task::{Context, Poll};
 use std::time::Duration;
 use tokio::time::sleep;
@@ -86,17 +87,14 @@ pub async fn listen(
         tab,
         position,
         tuned,
+        missed: VecDeque::new(),
         waiting: VecDeque::from([Bytes::from_static(RETRY)]),
         _tab: open,
         _place: place,
     };
     match missed {
         Missed::Unknown(latest) => listener.reset(latest),
-        Missed::Events(events) => {
-            for event in &events {
-                listener.hear(event).await?;
-            }
-        }
+        Missed::Events(events) => listener.missed = events.into(),
     }
     Ok((HEADERS, Body::new(Frames { step: Box::pin(Box::new(listener).step()) })).into_response())
 }
@@ -148,6 +146,9 @@ struct Listener {
     /// The last event sent.
     position: Id,
     tuned: Tuned,
+    /// Before what is heard now. Each is read when the reader has taken the one before: what was missed may be long, and a
+    /// reader that takes nothing must not make us hold all of it.
+    missed: VecDeque<Event>,
     waiting: VecDeque<Bytes>,
     _tab: OpenTab,
     _place: FeedPlace,
@@ -160,6 +161,10 @@ impl Listener {
         loop {
             if let Some(frame) = self.waiting.pop_front() {
                 return Some((frame, self));
+            }
+            if let Some(event) = self.missed.pop_front() {
+                self.pass_on(Heard::Event(Arc::new(event))).await.ok()?;
+                continue;
             }
             let stop = self.surface.stop.clone();
             let heard = tokio::select! {

@@ -10,7 +10,7 @@ use crate::conversation::model::{Author, AuthorKind, Direction, Via};
 use crate::http::api::uploads::{WrittenFile, uploads};
 use crate::http::input::{self, Query, line, text};
 use crate::http::surface::Surface;
-use crate::mail::address::Address;
+use crate::mail::address::{Address, email_key};
 use crate::store::unit::NewMessage;
 use crate::store::visitors::{Claim, Proof, Range, Saying, Target, Visitor};
 use axum::Json;
@@ -107,7 +107,11 @@ pub async fn say(
             visitor.proof != Proof::Resume
         }
     };
+    if begins {
+        surface.widget.beginning_of(peer, now)?;
+    }
     let saying = checked(&surface, &visitor, &place, target, begins, written)?;
+    weigh(&surface, &visitor, &saying.claim)?;
     let said = surface.store.visitor_says(saying).await?;
     let message = ShownMessage::of(&surface, said.message);
     Ok((StatusCode::CREATED, Json(SaidShape { conversation_id: said.conversation, message })))
@@ -195,6 +199,16 @@ fn message(
         uploads,
         posting: surface.config.load().posting_of(&place.account, &place.inbox.name, Direction::Incoming),
     })
+}
+
+/// A visitor corrects its address now and then; the same again costs nothing.
+pub fn weigh(surface: &Surface, visitor: &Visitor, claim: &Claim) -> Result<(), Refused> {
+    let contact = &visitor.contact;
+    let known = contact.claimed_email.as_ref().or(contact.email.as_ref());
+    match claim.email.as_deref().map(email_key) {
+        Some(typed) if known != Some(&typed) => surface.widget.address(visitor.id, surface.clock.monotonic()),
+        Some(_) | None => Ok(()),
+    }
 }
 
 /// An address that a visitor typed; one of our own would bring its mail back to us.

@@ -57,7 +57,8 @@ pub fn is_proof(email: &Email, author: &str) -> bool {
 
 /// The contact of a conversation has proven the address it claimed: it is its own from now on. If it is another contact's
 /// already, the two are one person, and this conversation goes to the one who was known by mail; what a visitor may see does
-/// not go by contacts, so nobody sees more by it. A contact that a site vouches for stays whom the site says, with a claim.
+/// not go by contacts, so nobody sees more by it. A contact that a site vouches for stays whom the site says, with a claim:
+/// what is filed under its address would be shown to whoever has that name at the site.
 pub fn prove(writing: &Writing<'_>, conversation: Id, email: &str) -> Result<(), StoreError> {
     let mut find = writing.connection.prepare_cached(
         "SELECT k.id, k.identifier IS NOT NULL, (SELECT id FROM contacts o WHERE o.account = k.account AND o.email = ?1
@@ -67,8 +68,8 @@ pub fn prove(writing: &Writing<'_>, conversation: Id, email: &str) -> Result<(),
     let read = |row: &rusqlite::Row<'_>| Ok((row.get::<_, Id>(0)?, row.get(1)?, row.get::<_, Option<Id>>(2)?));
     let found: Option<(Id, bool, Option<Id>)> = find.query_row(params![email, conversation], read).optional()?;
     match found {
-        None | Some((_, true, Some(_))) => return Ok(()),
-        Some((contact, _, None)) => {
+        None | Some((_, true, _)) => return Ok(()),
+        Some((contact, false, None)) => {
             let own = "UPDATE contacts SET email = claimed_email, claimed_email = NULL WHERE id = ?";
             writing.execute(own, [contact])?;
         }

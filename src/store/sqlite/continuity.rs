@@ -8,7 +8,7 @@ use super::facts::{self, Armed, Known};
 use super::notices::Trouble;
 use super::units::Writing;
 use super::words::Stored;
-use super::{enqueue, events, held, notices, queue};
+use super::{chat_budget, enqueue, events, held, notices, queue};
 use crate::clock::UnixMs;
 use crate::conversation::continuity::{Decision, Reason, Rules, Unseen, decide};
 use crate::conversation::delivery::{DeliveryState, MailChoice, MailKind, Posting, RecipientKind};
@@ -176,6 +176,11 @@ fn send(
     if armed.held {
         return Ok(());
     }
+    let recipient = known.recipient.as_deref().unwrap_or(&armed.recipient);
+    let mail = contact_mail(conversation, known, recipient, messages.first().copied(), Duration::ZERO);
+    if let Some(reason) = chat_budget::spent(writing, &known.account, &mail)? {
+        return hold(writing, armed.entry, &reason);
+    }
     let give_up = i64::try_from(writing.outgoing.give_up.as_millis()).unwrap_or(i64::MAX / 4);
     // Its age counts from here: for the contact it begins now, and so does the trouble it may be in.
     writing.execute(
@@ -187,6 +192,35 @@ fn send(
     Ok(())
 }
 
+/// What waits is put before an operator, who lets it go or cancels it.
+fn hold(writing: &Writing<'_>, entry: Id, reason: &str) -> Result<(), StoreError> {
+    let hold = "UPDATE queue SET state = 'queued', held = 1, due_at = ?1, created_at = ?1, reason = ?2 WHERE id = ?3";
+    writing.execute(hold, params![writing.now.0, reason, entry])?;
+    let entry = queue::entry(writing.connection, entry)?;
+    let detail = serde_json::json!({"state": DeliveryState::Queued, "held": true, "reason": reason});
+    events::of_mail(writing, &entry, EventKind::DeliveryChanged, &detail)
+}
+
+fn contact_mail<'a>(
+    conversation: Id,
+    known: &Known,
+    recipient: &'a str,
+    message: Option<Id>,
+    delay: Duration,
+) -> enqueue::Mail<'a> {
+    enqueue::Mail {
+        conversation,
+        kind: MailKind::Answer,
+        recipient,
+        recipient_kind: RecipientKind::Contact,
+        agent: None,
+        message,
+        notice: None,
+        delay,
+        require_tls: known.require_tls,
+    }
+}
+
 /// One mail with all of these, at once or after a while.
 fn queued(
     writing: &Writing<'_>,
@@ -196,17 +230,7 @@ fn queued(
     delay: Duration,
 ) -> Result<(), StoreError> {
     let (Some(recipient), Some((first, rest))) = (&known.recipient, messages.split_first()) else { return Ok(()) };
-    let mail = enqueue::Mail {
-        conversation,
-        kind: MailKind::Answer,
-        recipient,
-        recipient_kind: RecipientKind::Contact,
-        agent: None,
-        message: Some(*first),
-        notice: None,
-        delay,
-        require_tls: known.require_tls,
-    };
+    let mail = contact_mail(conversation, known, recipient, Some(*first), delay);
     enqueue::mail(writing, &mail)?;
     let entry = "SELECT max(queue_id) FROM queue_messages WHERE message_id = ?";
     let entry: Option<Id> = writing.connection.prepare_cached(entry)?.query_row([first], |row| row.get(0))?;

@@ -11,7 +11,7 @@ use super::notices::Trouble;
 use super::reply_tokens::Holder;
 use super::units::Writing;
 use super::words::Stored;
-use super::{agents, continuity, events, facts, notices, queue, reply_tokens, suppressions};
+use super::{agents, chat_budget, continuity, events, facts, notices, queue, reply_tokens, suppressions};
 use crate::clock::UnixMs;
 use crate::conversation::delivery::{DeliveryState, MailKind, RecipientKind, too_many_words};
 use crate::conversation::id::Id;
@@ -244,8 +244,13 @@ fn beginning(writing: &Writing<'_>, account: &str, mail: &Mail<'_>) -> Result<Be
     if let Some(words) = suppressions::standing(writing.connection, account, mail.recipient, writing.now)? {
         return Ok(Beginning { state: DeliveryState::Failed, held: false, reason: Some(words), domain });
     }
+    let mut reason = None;
     if within_the_hour(writing, mail, MAILS_PER_HOUR_MAX)? >= MAILS_PER_HOUR_MAX {
-        let reason = Some(too_many_words(mail.kind, mail.recipient, MAILS_PER_HOUR_MAX));
+        reason = Some(too_many_words(mail.kind, mail.recipient, MAILS_PER_HOUR_MAX));
+    } else if open == DeliveryState::Queued {
+        reason = chat_budget::spent(writing, account, mail)?;
+    }
+    if reason.is_some() {
         return Ok(Beginning { state: DeliveryState::Queued, held: true, reason, domain });
     }
     Ok(Beginning { state: open, held: false, reason: None, domain })

@@ -15,6 +15,7 @@ use std::time::Duration;
 /// Facts, and what is needed to act on them.
 #[derive(Debug)]
 pub struct Known {
+    pub account: String,
     pub facts: Facts,
     pub rules: Rules,
     /// Where mail to the contact goes.
@@ -61,7 +62,8 @@ pub fn load(connection: &Connection, conversation: Id, now: UnixMs) -> Result<Kn
     };
     let unseen = candidates.into_iter().map(|one| Unseen { id: one.id, at: one.at, mail: one.posting.mail }).collect();
     let last_word = asked.map(|asked| asked.word);
-    Ok(Known { facts: Facts { unseen, last_word, address, ..place.facts }, rules, recipient, require_tls, armed })
+    let account = place.account;
+    Ok(Known { account, facts: Facts { unseen, last_word, address, ..place.facts }, rules, recipient, require_tls, armed })
 }
 
 /// The contact's last message.

@@ -224,6 +224,7 @@ CREATE INDEX queue_due ON queue (due_at) WHERE state IN ('queued', 'deferred') A
 CREATE INDEX queue_site ON queue (domain, due_at) WHERE state IN ('queued', 'deferred') AND phase IS NULL AND held = 0;
 CREATE INDEX queue_urgent ON queue (due_at)
   WHERE urgent = 1 AND state IN ('queued', 'deferred') AND phase IS NULL AND held = 0;
+CREATE INDEX queue_recipient ON queue (account, recipient, created_at);
 CREATE INDEX contacts_claimed ON contacts (account, claimed_email) WHERE claimed_email IS NOT NULL;
 ALTER TABLE agents ADD COLUMN password TEXT;
 CREATE TABLE agent_sessions (

@@ -11,8 +11,8 @@ use super::super::visitors::{
 };
 use super::begin::email_key;
 use super::units::Writing;
-use super::words::{Json, Stored, Word};
-use super::{begin, claims, conversations, events, messages, sight};
+use super::words::{Stored, Word};
+use super::{begin, claims, conversations, events, messages, own_record, sight};
 use crate::clock::UnixMs;
 use crate::conversation::id::Id;
 use crate::conversation::model::{Author, AuthorKind, Status};
@@ -89,10 +89,11 @@ pub fn identify(writing: &Writing<'_>, new: &Identification) -> Result<Became, S
 
 /// A message of a visitor, in the conversation asked for, the visitor's latest, or a new one.
 pub fn say(writing: &Writing<'_>, saying: &Saying) -> Result<Said, StoreError> {
-    let speaker = visitor(writing.connection, saying.visitor)?;
+    let mut speaker = visitor(writing.connection, saying.visitor)?;
     let found = target(writing, &speaker, saying)?;
     if speaker.proof != Proof::Resume && found.is_none_or(|sight| sight.grounds != Grounds::Resume) {
-        claim(writing, &speaker, &saying.claim)?;
+        own_record::claim(writing, &speaker, &saying.claim)?;
+        speaker = visitor(writing.connection, saying.visitor)?;
     }
     let conversation = match found {
         Some(sight) => sight.conversation,
@@ -117,7 +118,7 @@ pub fn change(writing: &Writing<'_>, id: Id, changes: &ContactChanges) -> Result
         sight::grounds(writing.connection, id, conversation)?;
         claims::wish(writing, conversation, wish)?;
     }
-    claim(writing, &speaker, &changes.claim)?;
+    own_record::claim(writing, &speaker, &changes.claim)?;
     if changes.claim != Claim::default() {
         for seen in sight::sights(writing.connection, id, None)?.into_iter().take(TOLD_MAX) {
             if seen.grounds != Grounds::Resume {
@@ -197,22 +198,6 @@ fn begin(writing: &Writing<'_>, speaker: &Visitor, saying: &Saying) -> Result<Id
     Ok(conversation)
 }
 
-/// What was typed stays a claim: mail goes there, and nothing is found by it.
-fn claim(writing: &Writing<'_>, speaker: &Visitor, claim: &Claim) -> Result<(), StoreError> {
-    let contact = speaker.contact.id;
-    if let Some(name) = &claim.name {
-        writing.execute("UPDATE contacts SET name = ? WHERE id = ?", params![name, contact])?;
-    }
-    if let Some(email) = &claim.email {
-        claims::claim(writing, contact, Some(email))?;
-    }
-    if let Some(fields) = &claim.fields {
-        let merge = "UPDATE contacts SET fields = json_patch(ifnull(fields, '{}'), ?) WHERE id = ?";
-        writing.execute(merge, params![Json(fields), contact])?;
-    }
-    Ok(())
-}
-
 /// An identifier that is an address leads to who is known by that address: the site vouches for it.
 fn contact_of_identifier(writing: &Writing<'_>, account: &str, identifier: &str) -> Result<Option<Id>, StoreError> {
     let find = |sql: &str, key: &str| -> Result<Option<Id>, StoreError> {
@@ -228,7 +213,8 @@ fn contact_of_identifier(writing: &Writing<'_>, account: &str, identifier: &str)
 
 /// The nameless visitor's contact gets the identifier, or gives way to the contact who has it.
 fn named(writing: &Writing<'_>, nameless: &Visitor, known: Option<Id>, identifier: &str) -> Result<Id, StoreError> {
-    let own = nameless.contact.id;
+    let shares_known = known == Some(nameless.contact.id);
+    let own = if shares_known { nameless.contact.id } else { own_record::apart(writing, nameless)? };
     let contact = known.unwrap_or(own);
     let proven = "UPDATE visitors SET contact_id = ?, proof = ? WHERE id = ?";
     writing.execute(proven, params![contact, Stored(Proof::Identity), nameless.id])?;
