@@ -17,6 +17,7 @@ mod demo;
 mod desk;
 mod desk_api;
 mod desk_html;
+mod desk_link;
 mod dialog;
 mod events;
 mod evil_mx;
