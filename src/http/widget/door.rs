@@ -5,8 +5,10 @@ use super::refused::Refused;
 use super::tabs::Tabs;
 use crate::conversation::id::Id;
 use crate::http::error::ApiError;
+use crate::limits::Limits;
 use crate::net::budget::Budget;
 use crate::net::client::client_of;
+use crate::net::permits::{Slot, Slots};
 use std::net::IpAddr;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -24,12 +26,15 @@ pub struct WidgetDoor {
     beginnings: Budget<Id>,
     beginnings_of_peer: Budget<IpAddr>,
     addresses: Budget<Id>,
+    files: Budget<Id>,
+    files_of_peer: Budget<IpAddr>,
     reads: Budget<Id>,
     signs: Budget<Id>,
     feeds: Budget<Id>,
     pub tabs: Arc<Tabs>,
     /// Messages with files, which are held in memory whole: so many at once.
     pub large_bodies: Arc<Semaphore>,
+    senders: Arc<Slots>,
 }
 
 impl WidgetDoor {
@@ -45,12 +50,30 @@ impl WidgetDoor {
             beginnings: Budget::new(now, 5, every(60_000)),
             beginnings_of_peer: Budget::new(now, 30, every(5000)),
             addresses: Budget::new(now, 5, every(600_000)),
+            files: Budget::new(now, 50, every(60_000)),
+            files_of_peer: Budget::new(now, 100, every(10_000)),
             reads: Budget::new(now, 120, every(250)),
             signs: Budget::new(now, 120, every(250)),
             feeds: Budget::new(now, 30, every(1000)),
             tabs: Arc::default(),
             large_bodies: Arc::new(Semaphore::new(LARGE_BODIES)),
+            senders: Arc::default(),
         }
+    }
+
+    /// A message with files of this address: who sends it slowly keeps one of the few places for minutes, so one address, or
+    /// the neighbours it has, cannot hold them all.
+    pub fn sender(&self, peer: Option<IpAddr>) -> Result<Option<Slot>, Refused> {
+        let Some(peer) = peer.filter(|peer| !peer.is_loopback()) else { return Ok(None) };
+        let bounds = Limits {
+            sessions_max: usize::MAX,
+            sessions_per_client_max: 1,
+            sessions_per_network_max: LARGE_BODIES / 2,
+            ..Limits::default()
+        };
+        let mut slot = self.senders.take(&bounds).ok_or_else(|| ApiError::too_many(SENDER_WAITS))?;
+        slot.assign(peer, &bounds).map_err(|_| ApiError::too_many(SENDER_WAITS))?;
+        Ok(Some(slot))
     }
 
     /// Any call of this address.
@@ -95,6 +118,14 @@ impl WidgetDoor {
         take(&self.addresses, visitor, now)
     }
 
+    /// Files of so many octets, counted in mebibytes: they stay, and the disk is the mail's as well.
+    pub fn files(&self, peer: Option<IpAddr>, visitor: Id, octets: usize, now: Instant) -> Result<(), Refused> {
+        (0..octets.div_ceil(MEBIBYTE)).try_for_each(|_| {
+            by_peer(&self.files_of_peer, peer, now)?;
+            take(&self.files, visitor, now)
+        })
+    }
+
     pub fn read(&self, visitor: Id, now: Instant) -> Result<(), Refused> {
         take(&self.reads, visitor, now)
     }
@@ -118,7 +149,9 @@ fn take(budget: &Budget<Id>, id: Id, now: Instant) -> Result<(), Refused> {
     budget.take(&id, now).map_err(|wait| ApiError::too_many(wait).into())
 }
 
+const MEBIBYTE: usize = 1024 * 1024;
 const LARGE_BODIES: usize = 4;
+const SENDER_WAITS: Duration = Duration::from_secs(5);
 
 #[cfg(test)]
 mod tests {
@@ -145,5 +178,27 @@ mod tests {
         assert!((0..20).all(|_| door.message(None, Id(1), now).is_ok()));
         assert!(door.message(None, Id(1), now).is_err() && door.message(None, Id(2), now).is_ok());
         assert!((0..30).all(|_| door.message_in(Id(1), now).is_ok()) && door.message_in(Id(1), now).is_err());
+    }
+
+    #[test]
+    fn files_are_counted_by_what_they_take() {
+        let now = Instant::now();
+        let door = WidgetDoor::new(now);
+        let files = |visitor, octets| door.files(None, Id(visitor), octets, now);
+        assert!(files(1, 49 * MEBIBYTE).is_ok() && files(1, 1).is_ok() && files(1, 0).is_ok());
+        assert!(files(1, 1).is_err_and(|refused| refused.error.retry_after == Some(60)) && files(2, 1).is_ok());
+    }
+
+    #[test]
+    fn one_network_does_not_hold_all_places_for_files() {
+        let door = WidgetDoor::new(Instant::now());
+        let peer = |text: &str| Some(text.parse::<IpAddr>().expect("an address"));
+        let first = door.sender(peer("192.0.2.1")).expect("the first");
+        assert!(door.sender(peer("192.0.2.1")).is_err_and(|refused| refused.error.retry_after == Some(5)));
+        let _neighbour = door.sender(peer("192.0.2.2")).expect("a neighbour");
+        assert!(door.sender(peer("192.0.2.3")).is_err() && door.sender(peer("198.51.100.1")).is_ok());
+        assert!(door.sender(peer("127.0.0.1")).is_ok_and(|slot| slot.is_none()), "a proxy's are everybody's");
+        drop(first);
+        assert!(door.sender(peer("192.0.2.3")).is_ok());
     }
 }

@@ -8,9 +8,12 @@ use super::shape::ShownMessage;
 use crate::conversation::id::Id;
 use crate::conversation::model::{Author, AuthorKind, Direction, Via};
 use crate::http::api::uploads::{WrittenFile, uploads};
+use crate::http::error::ApiError;
 use crate::http::input::{self, Query, line, text};
+use crate::http::listener::PeerAddress;
 use crate::http::surface::Surface;
 use crate::mail::address::{Address, email_key};
+use crate::net::permits::Slot;
 use crate::store::unit::NewMessage;
 use crate::store::visitors::{Claim, Proof, Range, Saying, Target, Visitor};
 use axum::Json;
@@ -67,7 +70,7 @@ pub struct MessagesShape {
 }
 
 /// A body that may carry files; larger ones wait for one of a few places, which are no other caller's.
-pub struct VisitorsBody(WrittenByVisitor, Option<OwnedSemaphorePermit>);
+pub struct VisitorsBody(WrittenByVisitor, Option<(Option<Slot>, OwnedSemaphorePermit)>);
 
 impl FromRequest<Surface> for VisitorsBody {
     type Rejection = Refused;
@@ -76,8 +79,14 @@ impl FromRequest<Surface> for VisitorsBody {
         let length =
             request.headers().get(header::CONTENT_LENGTH).and_then(|length| length.to_str().ok()?.parse().ok());
         let is_usual = length.is_some_and(|length: usize| length <= USUAL_OCTETS);
-        let places = &surface.widget.large_bodies;
-        let place = if is_usual { None } else { places.clone().acquire_owned().await.ok() };
+        let place = if is_usual {
+            None
+        } else {
+            let peer = request.extensions().get::<PeerAddress>().and_then(|peer| peer.0);
+            let sender = surface.widget.sender(peer)?;
+            let place = surface.widget.large_bodies.clone().acquire_owned().await;
+            place.ok().map(|place| (sender, place))
+        };
         Ok(VisitorsBody(input::read(request, BODY_OCTETS_MAX).await?, place))
     }
 }
@@ -112,9 +121,23 @@ pub async fn say(
     }
     let saying = checked(&surface, &visitor, &place, target, begins, written)?;
     weigh(&surface, &visitor, &saying.claim)?;
+    let files = saying.message.uploads.iter().map(|file| file.octets.len()).sum();
+    surface.widget.files(peer, visitor.id, files, now)?;
+    room(&surface, saying.message.text.len() + files)?;
     let said = surface.store.visitor_says(saying).await?;
     let message = ShownMessage::of(&surface, said.message);
     Ok((StatusCode::CREATED, Json(SaidShape { conversation_id: said.conversation, message })))
+}
+
+/// Mail is not refused for lack of room because strangers filled the disk.
+fn room(surface: &Surface, octets: usize) -> Result<(), Refused> {
+    let (services, now) = (&surface.inbound, surface.clock.monotonic());
+    let octets = u64::try_from(octets).unwrap_or(u64::MAX);
+    if services.space.has_room(octets, &services.store, &services.limits(), now) {
+        return Ok(());
+    }
+    let message = "there is no room for messages at the moment; try again in a few minutes";
+    Err(ApiError::new(StatusCode::SERVICE_UNAVAILABLE, "no_room", message).into())
 }
 
 fn target(conversation: Option<&str>) -> Result<Target, Refused> {
@@ -252,7 +275,7 @@ pub async fn list(
 
 /// What is no id names nothing that exists.
 pub fn id_of(text: &str) -> Result<Id, Refused> {
-    text.parse().map_err(|_| crate::http::error::ApiError::not_found("conversation").into())
+    text.parse().map_err(|_| ApiError::not_found("conversation").into())
 }
 
 /// No id: those have thirteen letters.
