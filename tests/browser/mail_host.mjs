@@ -19,7 +19,7 @@ export class MailHost {
           if (host.refusal) return done(Object.assign(new Error(host.refusal.text), { responseCode: host.refusal.code }));
           const raw = Buffer.concat(chunks);
           const mail = { raw: raw.toString("latin1"), ...(await readMail(raw)) };
-          for (const to of session.envelope.rcptTo) host.came.push({ to: to.address.toLowerCase(), ...mail, envelope: session.envelope });
+          for (const to of session.envelope.rcptTo) host.came.push({ ...mail, mailbox: to.address.toLowerCase() });
           done();
         });
       },
@@ -32,7 +32,7 @@ export class MailHost {
   /** Every mail from now on is answered so; `null` takes them again. */
   refuse(code, text) { this.refusal = code ? { code, text } : null; }
 
-  of(address) { return this.came.filter((mail) => mail.to === address); }
+  of(address) { return this.came.filter((mail) => mail.mailbox === address); }
 
   /** Mail number `count` to an address, once it is there. */
   next(address, count = 1) { return until(`mail ${count} to ${address}`, () => this.of(address)[count - 1]); }
