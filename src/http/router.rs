@@ -56,17 +56,17 @@ fn routes() -> Vec<(&'static str, MethodRouter<Surface>)> {
 /// Pages for people, which the API's description leaves out.
 fn pages() -> Vec<(&'static str, MethodRouter<Surface>)> {
     vec![
-        ("/", get(page::conversation::show)),
-        ("/demo/answer", post(page::conversation::answer)),
+        ("/", get(page::stage::show)),
+        ("/demo/shop", get(page::shop::kettle)),
+        ("/demo/shop/{page}", get(page::shop::page)),
         ("/mailbox", get(page::mailbox::show)),
         ("/mailbox/{number}/body", get(page::mailbox::body)),
         ("/mailbox/{number}/raw", get(page::mailbox::raw)),
         ("/mailbox/{number}/answer", post(page::mailbox::answer)),
-        ("/demo.css", get(page::assets::style)),
-        ("/demo.js", get(page::assets::script)),
-        ("/mailbox.css", get(page::assets::mailbox_style)),
-        ("/mailbox.js", get(page::assets::mailbox_script)),
     ]
+    .into_iter()
+    .chain(page::assets::routes())
+    .collect()
 }
 
 /// The service behind one door.

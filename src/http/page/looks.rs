@@ -9,11 +9,6 @@ pub fn clock_time(at: UnixMs) -> String {
     strftime(at, "%-d %b, %H:%M UTC")
 }
 
-/// `14:05:09 UTC`
-pub fn exact_time(at: UnixMs) -> String {
-    strftime(at, "%H:%M:%S UTC")
-}
-
 fn strftime(at: UnixMs, format: &str) -> String {
     Timestamp::from_millisecond(at.0).unwrap_or(Timestamp::MIN).strftime(format).to_string()
 }
@@ -25,6 +20,16 @@ pub fn octets(count: u64) -> String {
         _ => format!("{} MiB", count / 1_048_576),
     }
 }
+
+/// As [`HEADERS`], for a page that stands in one of the three panes.
+pub const PANE_HEADERS: [(HeaderName, &str); 3] = [
+    HEADERS[0],
+    (
+        header::CONTENT_SECURITY_POLICY,
+        "default-src 'none'; style-src 'self'; script-src 'self'; connect-src 'self'; img-src 'self'; frame-src 'self'; base-uri 'none'; form-action 'none'; frame-ancestors 'self'",
+    ),
+    HEADERS[2],
+];
 
 /// A page runs its own script, takes its own style, shows its own frames, and reaches nothing else.
 pub const HEADERS: [(HeaderName, &str); 3] = [

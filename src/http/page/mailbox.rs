@@ -4,7 +4,7 @@
 //! A mail's HTML is sanitised and shown in a frame of its own, in which nothing runs and nothing is fetched.
 
 use super::local::{demo, demo_from_own_page};
-use super::looks::{self, HEADERS};
+use super::looks::{self, PANE_HEADERS};
 use super::mailboxes::{MailboxMail, Owner, Post, Signature};
 use crate::http::error::ApiError;
 use crate::http::input::{self, Body, Query};
@@ -69,7 +69,7 @@ pub async fn show(
         Page { owner, tabs, mails }.render()
     });
     let page = page.await?.map_err(|error| ApiError::internal(&error))?;
-    Ok((HEADERS, page).into_response())
+    Ok((PANE_HEADERS, page).into_response())
 }
 
 impl Card {
