@@ -2,7 +2,7 @@
 
 use super::checked::{
     Account, Certificate, Config, DkimKey, Dns, Endpoint, ForgedPolicy, Http, Inbox, IngressSecret, IngressSecrets,
-    Server, Smtp, TEMPLATE_NAMES, TemplateFile, Voice,
+    Network, Server, Smtp, TEMPLATE_NAMES, TemplateFile, Voice,
 };
 use super::error::{ConfigError, Source};
 use super::file::{self, File, KeyFile};
@@ -126,7 +126,8 @@ impl Checker<'_> {
         };
         let own = || format!("http://{}", listen.first().unwrap_or(&DEFAULT_HTTP));
         let public_url = http.public_url.as_ref().map_or_else(own, |Url(url)| url.clone());
-        Ok(Http { listen, public_url })
+        let forwarded_from = http.forwarded_from.clone().unwrap_or_else(|| LOOPBACK.to_vec());
+        Ok(Http { listen, public_url, forwarded_from })
     }
 
     fn tls(&self, file: &File) -> Checked<Vec<Certificate>> {
@@ -269,6 +270,7 @@ impl Checker<'_> {
                 history: inbox.history.unwrap_or(voice.history),
             },
             bridge: inbox.bridge.as_ref().map(|bridge| self.inbox_bridge(inbox, bridge)).transpose()?,
+            widget: self.widget(inbox, channel)?,
         })
     }
 
@@ -356,6 +358,10 @@ fn limits(overrides: &file::LimitOverrides) -> Limits {
     limits
 }
 
+const LOOPBACK: [Network; 2] = [
+    Network { address: IpAddr::V4(Ipv4Addr::new(127, 0, 0, 0)), prefix: 8 },
+    Network { address: IpAddr::V6(Ipv6Addr::LOCALHOST), prefix: 128 },
+];
 const DEFAULT_HTTP: SocketAddr = SocketAddr::new(IpAddr::V4(Ipv4Addr::LOCALHOST), 8025);
 const ANY_V4_PORT_25: SocketAddr = SocketAddr::new(IpAddr::V4(Ipv4Addr::UNSPECIFIED), 25);
 const ANY_V6_PORT_25: SocketAddr = SocketAddr::new(IpAddr::V6(Ipv6Addr::UNSPECIFIED), 25);

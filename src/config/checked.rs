@@ -15,6 +15,7 @@ use std::time::Duration;
 pub use super::bridge::{Bridge, BridgeMode, BridgeRecipients, LocalPattern, RecipientHook};
 pub use super::file::{OutboundTls, SmarthostTls};
 pub use super::target::{Scheme, Target, TargetHost};
+pub use super::widget::{IdentityRule, Pattern, PreChatField, PreChatKind, Widget, WidgetPosition};
 
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Config {
@@ -73,6 +74,8 @@ pub struct Network {
 pub struct Http {
     pub listen: Vec<SocketAddr>,
     pub public_url: String,
+    /// Networks of reverse proxies, whose word on the client's address counts.
+    pub forwarded_from: Vec<Network>,
 }
 
 /// A certificate for STARTTLS and implicit TLS; the first one is the default for unknown names.
@@ -274,6 +277,7 @@ pub struct Inbox {
     pub voice: Voice,
     /// In place of its account's.
     pub bridge: Option<Bridge>,
+    pub widget: Widget,
 }
 
 /// How mails of an inbox speak.

@@ -97,7 +97,7 @@ fn one_line(text: &str) -> String {
     text.chars().map(|c| if c.is_control() { ' ' } else { c }).collect()
 }
 
-const SECRET_KEYS: [&str; 6] = ["password", "secret", "signing_key", "api_key", "key", "token"];
+const SECRET_KEYS: [&str; 7] = ["password", "secret", "signing_key", "api_key", "key", "token", "identity_secret"];
 
 const SECRET_ALLOWED: &str =
     "a string or exactly one of { file = \"…\" }, { env = \"…\" }, { credential = \"…\" } is expected";

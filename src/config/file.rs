@@ -3,6 +3,7 @@
 
 use super::bridge::BridgeMode;
 use super::checked::{Endpoint, History, Network};
+use super::file_widget::Widget;
 use super::secret::SecretSource;
 use super::target::Target;
 use super::units::{Count, DisplayName, Domain, Host, Mailbox, Name, NameServer, Size, Time, Url};
@@ -57,6 +58,7 @@ pub struct Smtp {
 pub struct Http {
     pub listen: Option<Spanned<Vec<Endpoint>>>,
     pub public_url: Option<Url>,
+    pub forwarded_from: Option<Vec<Network>>,
 }
 
 #[derive(Debug, Deserialize)]
@@ -322,6 +324,7 @@ pub struct Inbox {
     pub language: Option<Language>,
     pub history: Option<History>,
     pub bridge: Option<Spanned<InboxBridge>>,
+    pub widget: Option<Spanned<Widget>>,
 }
 
 impl File {
@@ -346,8 +349,9 @@ impl Account {
         let recipients = self.bridge.iter().filter_map(|bridge| bridge.recipients.hook.as_ref()?.token.as_ref());
         let of_inboxes = self.inbox.iter().filter_map(|inbox| inbox.bridge.as_ref());
         let of_inboxes = of_inboxes.map(|bridge| &bridge.get_ref().password);
+        let widgets = self.inbox.iter().filter_map(|inbox| inbox.widget.as_ref()?.get_ref().identity_secret.as_ref());
         let bridges = self.bridge.iter().map(|bridge| &bridge.password).chain(of_inboxes).chain(recipients);
-        passwords.chain(sendgrid).chain(mailgun).chain(mandrill).chain(dkim).chain(hooks).chain(bridges)
+        passwords.chain(sendgrid).chain(mailgun).chain(mandrill).chain(dkim).chain(hooks).chain(bridges).chain(widgets)
     }
 }
 

@@ -5,13 +5,16 @@ pub mod bridge;
 pub mod check;
 mod check_hooks;
 mod check_outbound;
+mod check_widget;
 pub mod checked;
 pub mod error;
 pub mod file;
+pub mod file_widget;
 pub mod posting;
 pub mod secret;
 pub mod target;
 pub mod units;
+pub mod widget;
 
 #[cfg(test)]
 mod tests;

@@ -55,7 +55,8 @@ fn try_read(services: &Services, runtime: &Handle, entry: &LedgerEntry) -> Resul
     let raw = runtime.block_on(services.store.raw_mail(raw_id))?;
     let mail = (services.parse)(&raw);
     drop(raw);
-    let letter = Letter::of(mail, entry, &config, account, services.store.keys());
+    let origin = origin(services, runtime, &mail, account)?;
+    let letter = Letter::of(mail, entry, &config, account, services.store.keys(), origin);
     let filer = Filer { services, runtime, config: &config, account, entry, raw_id };
     let bounced = filer.bounced()?;
     let evidence = filer.evidence(&letter, bounced.as_ref())?;
@@ -77,10 +78,40 @@ struct Letter {
     own: bool,
 }
 
+/// Whose Message-ID a mail has.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Origin {
+    Elsewhere,
+    /// This account's, or of a mail that nobody knows any more.
+    Ours,
+    /// Another account of this installation sent it: to this one it is a stranger's mail.
+    OtherAccount,
+}
+
+/// A Message-ID of ours is keyed, so it tells for sure which account sent the mail.
+fn origin(services: &Services, runtime: &Handle, mail: &ParsedMail, account: &Account) -> Result<Origin, StoreError> {
+    let id = mail.message_id();
+    let Some(sent) = id.and_then(|id| services.store.keys().mailed_entry(id.as_str())) else {
+        return Ok(Origin::Elsewhere);
+    };
+    match runtime.block_on(services.store.queue_entry(sent)) {
+        Ok(sent) if sent.account != account.name => Ok(Origin::OtherAccount),
+        Ok(_) | Err(StoreError::NotFound(_)) => Ok(Origin::Ours),
+        Err(error) => Err(error),
+    }
+}
+
 impl Letter {
-    fn of(mail: ParsedMail, entry: &LedgerEntry, config: &Config, account: &Account, keys: &Keys) -> Letter {
+    fn of(
+        mail: ParsedMail,
+        entry: &LedgerEntry,
+        config: &Config,
+        account: &Account,
+        keys: &Keys,
+        origin: Origin,
+    ) -> Letter {
         let bounce = dsn::read(&mail);
-        let own = own_names(config, account);
+        let own = own_names(config, account, origin);
         let own: Vec<&str> = own.iter().map(String::as_str).collect();
         let mut classification = classify(&mail, bounce.as_ref(), reverse_path(entry), &own);
         if classification.class == Class::Human && is_from_our_token(&mail, account, keys) {
@@ -91,7 +122,7 @@ impl Letter {
         let wanted = Wanted::of(entry.envelope_to.as_deref().unwrap_or_default(), &mail);
         let sender = sender(&mail);
         // A report of a delivery may carry our marks along; what it tells counts all the same.
-        let own = classification.class != Class::Bounce && is_own(&mail, account, keys);
+        let own = classification.class != Class::Bounce && (origin == Origin::Ours || is_marked(&mail, account, keys));
         Letter { mail, bounce, classification, wanted, sender, own }
     }
 
@@ -240,10 +271,10 @@ fn bounce_token(entry: &LedgerEntry, account: &Account, keys: &Keys) -> Option<I
     keys.bounced_entry(local, domain).filter(|_| domain == account.inbound_domain)
 }
 
-/// Sent by us: a machine brings it back, or a person had it resent. Both signs are keyed, so no stranger's mail has one.
-fn is_own(mail: &ParsedMail, account: &Account, keys: &Keys) -> bool {
-    let by_id = mail.message_id().is_some_and(|id| keys.mailed_entry(id.as_str()).is_some());
-    by_id || mail.all(links::LOOP_FIELD).any(|mark| links::is_loop_mark(keys, &account.name, mark))
+/// Sent by us: a machine brings it back, or a person had it resent. The mark is keyed, as our Message-IDs are, so no
+/// stranger's mail has one.
+fn is_marked(mail: &ParsedMail, account: &Account, keys: &Keys) -> bool {
+    mail.all(links::LOOP_FIELD).any(|mark| links::is_loop_mark(keys, &account.name, mark))
 }
 
 fn is_from_our_token(mail: &ParsedMail, account: &Account, keys: &Keys) -> bool {
@@ -275,10 +306,11 @@ fn reverse_path(entry: &LedgerEntry) -> Option<ReversePathKind> {
     Some(if path.is_empty() { ReversePathKind::Null } else { ReversePathKind::Mailbox })
 }
 
-/// Addresses that we send from, and host names that our Message-IDs end in.
-fn own_names(config: &Config, account: &Account) -> Vec<String> {
+/// Addresses that we send from, and host names that our Message-IDs end in: of those all accounts share one.
+fn own_names(config: &Config, account: &Account, origin: Origin) -> Vec<String> {
     let addresses = account.inboxes.iter().filter_map(|inbox| inbox.address.clone());
-    addresses.chain([config.server.hostname.to_lowercase(), account.inbound_domain.clone()]).collect()
+    let hostname = (origin != Origin::OtherAccount).then(|| config.server.hostname.to_lowercase());
+    addresses.chain(hostname).chain([account.inbound_domain.clone()]).collect()
 }
 
 fn inbox_of<'a>(account: &'a Account, recipient: &str) -> Option<InboxRef<'a>> {

@@ -2,6 +2,7 @@
 //! has a deadline for its header and ends when its answer is out, once the daemon stops.
 
 use super::caller::Door;
+use super::live;
 use super::router::router;
 use super::surface::Surface;
 use super::unread::Unread;
@@ -38,6 +39,7 @@ pub struct Doors {
 /// Serves on every door until `stop`; the tasks end when the last answer is out.
 pub fn start(surface: &Surface, doors: Doors, stop: &CancellationToken, tasks: &TaskTracker) -> io::Result<()> {
     let surface = Surface { stop: stop.clone(), ..surface.clone() };
+    tasks.spawn(live::follow(surface.live.clone(), surface.store.clone(), surface.clock.now(), stop.clone()));
     let all = doors.tcp.into_iter().map(|bound| (bound, Door::Tcp));
     for (bound, door) in all.chain(std::iter::once((doors.owner, Door::UnixSocket))) {
         let acceptor = Acceptor::new(bound)?;

@@ -8,6 +8,7 @@ pub mod health;
 pub mod ingress;
 pub mod input;
 pub mod listener;
+pub mod live;
 pub mod metrics;
 pub mod openapi;
 pub mod page;

@@ -1,6 +1,6 @@
 //! `/openapi.json`: the API described by the types and handlers themselves.
 
-use super::{api, health, metrics, public};
+use super::{api, health, ingress, metrics, public};
 use axum::Json;
 use utoipa::OpenApi;
 use utoipa::openapi::security::{Http, HttpAuthScheme, SecurityScheme};
@@ -60,6 +60,7 @@ pub fn description() -> utoipa::openapi::OpenApi {
     let mut description = Description::openapi();
     let bearer = SecurityScheme::Http(Http::new(HttpAuthScheme::Bearer));
     description.components.get_or_insert_default().add_security_scheme("token", bearer);
+    ingress::describe(&mut description);
     description
 }
 

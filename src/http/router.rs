@@ -142,11 +142,16 @@ mod tests {
                 methods.as_object().into_iter().flat_map(|all| all.keys()).map(|method| (path.clone(), method.clone()))
             })
             .collect();
+        let doors = ingress::doors().map(|(path, _)| (path.to_owned(), "post".to_owned()));
+        let checks = ["get", "head"]
+            .map(|method| ("/rails/action_mailbox/mandrill/inbound_emails".to_owned(), method.to_owned()));
         let routed: BTreeSet<(String, String)> = routes()
             .iter()
             .flat_map(|(path, handlers)| methods(handlers).into_iter().map(|method| ((*path).to_owned(), method)))
+            .chain(doors)
+            .chain(checks)
             .collect();
         assert_eq!(described, routed);
-        assert!(routed.len() > 15);
+        assert!(routed.len() > 15 && ingress::doors().count() == 8);
     }
 }

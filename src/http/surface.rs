@@ -3,6 +3,7 @@
 use crate::clock::Clock;
 use crate::config::checked::{Account, Config};
 use crate::http::error::ApiError;
+use crate::http::live::Live;
 use crate::http::metrics::Metrics;
 use crate::http::page::mailboxes::DemoPages;
 use crate::inbound::Services;
@@ -32,6 +33,8 @@ pub struct Surface {
     pub request_memory: Arc<ContentBudget>,
     /// Places for those who listen to events: each holds a task and a few frames.
     pub event_feeds: Arc<Semaphore>,
+    /// Hands what happens to those who listen.
+    pub live: Live,
     /// Ends what would answer for ever.
     pub stop: CancellationToken,
     /// What the demo's pages show; `None` outside the demo.
@@ -50,6 +53,7 @@ impl Surface {
             mail_readers: Arc::new(Semaphore::new(MAIL_READERS)),
             large_bodies: Arc::new(Semaphore::new(LARGE_BODIES)),
             event_feeds: Arc::new(Semaphore::new(EVENT_FEEDS_MAX)),
+            live: Live::default(),
             stop: CancellationToken::new(),
             demo: None,
         }

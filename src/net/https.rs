@@ -3,7 +3,7 @@
 //!
 //! Who calls has resolved the name and bounds the whole call; here are the steps. Certificates are always verified.
 
-use super::dialable;
+use super::{dialable, handshake_words};
 use crate::config::target::{Scheme, Target, TargetHost};
 use arc_swap::ArcSwap;
 use http_body_util::{BodyExt, LengthLimitError, Limited};
@@ -162,7 +162,7 @@ impl HttpClient {
         };
         let connected: Result<std::io::Result<Stream>, _> = timeout(CONNECT_DEADLINE, connecting).await;
         let connected = connected.map_err(|_| CallError::ConnectLate)?;
-        connected.map_err(|error| CallError::Unreachable(format!("{address}: {error}")))
+        connected.map_err(|error| CallError::Unreachable(format!("{address}: {}", handshake_words::of(&error))))
     }
 }
 

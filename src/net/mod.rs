@@ -4,6 +4,7 @@
 pub mod client;
 pub mod counters;
 pub mod dialable;
+pub mod handshake_words;
 pub mod https;
 pub mod listen;
 pub mod permits;

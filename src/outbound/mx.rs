@@ -39,6 +39,16 @@ pub struct Lookup<'a> {
     pub now: Instant,
     /// Every order of hosts of equal preference is some value of this.
     pub shuffle: u64,
+    pub circle: Circle,
+}
+
+/// What it means that mail for a domain would come to this host.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Circle {
+    /// It comes back to where it was sent from, or nobody takes it here.
+    Loop,
+    /// Another account of this installation has the domain: it is a mail like any other.
+    OtherAccount,
 }
 
 /// The MX records of a domain, or what stands for them.
@@ -77,7 +87,7 @@ impl Lookup<'_> {
 
     /// By preference, equal ones in random order (RFC 5321 §5.1), and none that is not better than we are.
     fn in_order(self, domain: &str, mut exchanges: Exchanges) -> Result<Exchanges, Unroutable> {
-        let us = exchanges.hosts.iter().filter(|exchange| self.own.is_named(&exchange.host));
+        let us = exchanges.hosts.iter().filter(|exchange| self.is_loop() && self.own.is_named(&exchange.host));
         if let Some(us) = us.map(|exchange| exchange.preference).min() {
             exchanges.hosts.retain(|exchange| exchange.preference < us);
         }
@@ -108,7 +118,7 @@ impl Lookup<'_> {
                     continue;
                 }
             };
-            if answer.found.iter().any(|ip| self.own.is_address(*ip)) {
+            if self.is_loop() && answer.found.iter().any(|ip| self.own.is_address(*ip)) {
                 hosts.retain(|host| host.preference < exchange.preference);
                 return if hosts.is_empty() { Err(looped(domain)) } else { Ok(hosts) };
             }
@@ -121,6 +131,10 @@ impl Lookup<'_> {
             }
         }
         if hosts.is_empty() { Err(unreachable(domain, trouble, &left_out)) } else { Ok(hosts) }
+    }
+
+    fn is_loop(self) -> bool {
+        self.circle == Circle::Loop
     }
 
     fn dialable(self, host: &str, found: &[IpAddr], room: usize, left_out: &mut Vec<String>) -> Vec<IpAddr> {

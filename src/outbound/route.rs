@@ -7,7 +7,7 @@ use super::broken_tls::BrokenTls;
 use super::hop::{Hop, Route, Security, TlsMode, Unroutable};
 use super::hop_security::{self, Evidence, Refusal, TlsaAnswer};
 use super::mta_sts::Policy;
-use super::mx::{ADDRESSES_PER_HOST_MAX, Lookup, MxHost};
+use super::mx::{ADDRESSES_PER_HOST_MAX, Circle, Lookup, MxHost};
 use super::own::Own;
 use super::policies::Policies;
 use super::policy_fetch::PolicyFetcher;
@@ -15,7 +15,7 @@ use super::site::site;
 use super::smarthost;
 use super::{dane, mx};
 use crate::clock::Clock;
-use crate::config::checked::{Config, Outbound, Route as ConfiguredRoute, Smarthost};
+use crate::config::checked::{Config, Route as ConfiguredRoute, Smarthost};
 use crate::dns::{Resolver, ResolverError, SecureResolver};
 use crate::net::roots::{self, RootsError};
 use rustls::RootCertStore;
@@ -40,7 +40,7 @@ pub struct Router {
     dns: SecureResolver,
     policies: Policies,
     own: Own,
-    outbound: Outbound,
+    config: Config,
     broken_tls: BrokenTls,
     clock: Clock,
 }
@@ -83,12 +83,11 @@ impl Router {
     /// From its parts.
     pub fn assembled(config: &Config, parts: RouterParts) -> Router {
         let RouterParts { dns, resolver, roots, policy_port, clock } = parts;
-        let outbound = config.outbound.clone();
-        let fetcher = PolicyFetcher::new(resolver.clone(), roots, policy_port, outbound.allow_private);
+        let fetcher = PolicyFetcher::new(resolver.clone(), roots, policy_port, config.outbound.allow_private);
         let file = config.server.data_dir.join("mta-sts.json");
         let policies = Policies::load(resolver, fetcher, clock.clone(), file);
         let (own, broken_tls) = (Own::of(config), BrokenTls::new(clock.clone()));
-        Router { dns, policies, own, outbound, broken_tls, clock }
+        Router { dns, policies, own, config: config.clone(), broken_tls, clock }
     }
 
     /// The host offered STARTTLS, and the handshake failed: where TLS is only a wish, it is not tried there for a week.
@@ -98,22 +97,34 @@ impl Router {
 
     /// The hosts for mail to this domain (canonical, or an address literal in brackets).
     pub async fn route(&self, domain: &str, demand: Demand) -> Result<Route, Unroutable> {
+        self.routed(domain, demand, Circle::Loop).await
+    }
+
+    /// The same for a mail of an account: to another account of this installation it may come to this host.
+    pub async fn route_of(&self, account: &str, domain: &str, demand: Demand) -> Result<Route, Unroutable> {
+        let owner = self.config.account_of_domain(domain);
+        let circle =
+            owner.map_or(Circle::Loop, |owner| if owner.name == account { Circle::Loop } else { Circle::OtherAccount });
+        self.routed(domain, demand, circle).await
+    }
+
+    async fn routed(&self, domain: &str, demand: Demand, circle: Circle) -> Result<Route, Unroutable> {
         let routed = async {
-            match &self.outbound.route {
+            match &self.config.outbound.route {
                 ConfiguredRoute::Smarthosts(hosts) => self.by_smarthosts(hosts, demand).await,
-                ConfiguredRoute::Mx { port } => self.by_mx(domain, *port, demand).await,
+                ConfiguredRoute::Mx { port } => self.by_mx(domain, *port, demand, circle).await,
             }
         };
         let late = || Unroutable::Temporary { reason: format!("the way to {domain} cannot be looked up in time") };
         tokio::time::timeout(DEADLINE, routed).await.unwrap_or_else(|_| Err(late()))
     }
 
-    async fn by_mx(&self, domain: &str, port: u16, demand: Demand) -> Result<Route, Unroutable> {
+    async fn by_mx(&self, domain: &str, port: u16, demand: Demand, circle: Circle) -> Result<Route, Unroutable> {
         if let Some(literal) = mx::literal(domain) {
             return self.to_literal(domain, SocketAddr::new(literal?, port), demand);
         }
         let now = self.clock.monotonic();
-        let lookup = Lookup { dns: &self.dns, own: &self.own, now, shuffle: shuffle() };
+        let lookup = Lookup { dns: &self.dns, own: &self.own, now, shuffle: shuffle(), circle };
         let hosts = lookup.hosts(domain).await?;
         let policy = self.policies.policy(domain).await;
         let site = site(best(&hosts));

@@ -137,7 +137,7 @@ impl Sending {
 
     /// Where this mail goes.
     pub async fn route(&self, entry: &QueueEntry) -> Result<Route, Unroutable> {
-        self.router.route(&entry.domain, self.demand(entry)).await
+        self.router.route_of(&entry.account, &entry.domain, self.demand(entry)).await
     }
 
     /// TLS that nobody demanded did not work there: for a while it is not tried.

@@ -3,6 +3,7 @@
 
 use super::outcome::Trouble;
 use super::transcript::Transcript;
+use crate::net::handshake_words;
 use crate::smtp::client::remote_reply::{RemoteReply, ReplyReader, escaped};
 use rustls::ClientConfig;
 use rustls::pki_types::ServerName;
@@ -60,7 +61,7 @@ impl Wire {
         let handshake = timeout(limit, TlsConnector::from(config).connect(name, stream));
         match handshake.await {
             Err(_) => Err(Trouble::Timeout),
-            Ok(Err(error)) => Err(Trouble::TlsFailed(escaped(error.to_string().as_bytes()))),
+            Ok(Err(error)) => Err(Trouble::TlsFailed(escaped(handshake_words::of(&error).as_bytes()))),
             Ok(Ok(stream)) => {
                 self.stream = Stream::Tls(Box::new(stream));
                 Ok(())

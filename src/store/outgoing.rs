@@ -89,7 +89,8 @@ pub struct ToCompose {
     pub conversation: Conversation,
     /// Those of the entry, oldest first, with their attachments.
     pub messages: Vec<Message>,
-    /// What was said before the first of them, oldest first, at most [`HISTORY_MAX`]; no notes, no activities.
+    /// What was said before the first of them, oldest first, at most [`HISTORY_MAX`] and [`HISTORY_OCTETS_MAX`]: authors and
+    /// texts; no notes, no activities.
     pub history: Vec<Message>,
     /// Mails of the conversation before this one that this recipient sent or got, oldest first, at most [`THREAD_MAX`].
     pub thread: Vec<ThreadMail>,
@@ -110,6 +111,10 @@ pub struct OtherRecipient {
 }
 
 pub const HISTORY_MAX: usize = 100;
+/// Of all quotes of one mail; what is older stays in the conversation.
+pub const QUOTED_OCTETS_MAX: usize = 64 * 1024;
+/// More than is quoted: whoever composes leaves some out.
+pub const HISTORY_OCTETS_MAX: usize = 1024 * 1024;
 pub const THREAD_MAX: usize = 100;
 
 /// A mail of the same thread.

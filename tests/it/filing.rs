@@ -108,6 +108,7 @@ fn config() -> Config {
         resume_url: String::new(),
         notify_agents: true,
         bridge: None,
+        widget: Default::default(),
         voice: Voice::default(),
     };
     let account = |name: &str, domain: &str, inboxes| Account {
@@ -131,7 +132,7 @@ fn config() -> Config {
         outbound: replyd::config::checked::Outbound::default(),
         server: Server { hostname: "mx.replyd.example".into(), data_dir: "unused".into() },
         smtp: Smtp::default(),
-        http: Http { listen: Vec::new(), public_url: String::new() },
+        http: Http { listen: Vec::new(), public_url: String::new(), forwarded_from: Vec::new() },
         tls: Vec::new(),
         dns: Dns::default(),
         limits: Arc::new(Limits::default()),
@@ -471,4 +472,59 @@ async fn many_mails_are_filed_and_shutting_down_leaves_the_rest_accepted() {
     house.filing.take().unwrap().ended().await;
     let late = house.accept(&mail("ann@x.example", "", "late"), "support@acme.example").await;
     assert_eq!(house.store().ledger_entry(late).await.unwrap().outcome, Outcome::Accepted);
+}
+
+/// Two copies of one mail, of which the MX or a pipe vouches for the author or does not.
+async fn copy(house: &House, proof: &str, to: &str) -> LedgerEntry {
+    let raw = mail("ann@x.example", &format!("Message-ID: <copy@x.example>\r\nX-Test: {proof}\r\n"), "the same words");
+    let acceptance = Acceptance { identity: Some([7; 32]), ..acceptance(&raw, &[to]) };
+    let id = house.store().accept(acceptance).await.unwrap()[0].ledger_id;
+    house.store().ledger_entry(id).await.unwrap()
+}
+
+fn verdict(auth: Option<&serde_json::Value>) -> String {
+    auth.and_then(|auth| auth.get("verdict")?.as_str().map(str::to_owned)).unwrap_or_default()
+}
+
+#[tokio::test]
+async fn a_later_copy_that_proves_its_author_raises_the_message_and_leaves_the_entries() {
+    for asleep in [false, true] {
+        let dir = tempfile::tempdir().unwrap();
+        let mut house = House::asleep(dir.path());
+        if !asleep {
+            house.wake();
+        }
+        let first = copy(&house, "unproven", "support@acme.example").await;
+        if !asleep {
+            house.ended(first.id).await;
+        }
+        let again = copy(&house, "unproven", "support@acme.example").await;
+        let second = copy(&house, "authentic", "support@acme.example").await;
+        let third = copy(&house, "authentic", "support@acme.example").await;
+        house.wake();
+        let filed = house.ended(first.id).await;
+        let message = house.message(&filed).await;
+        assert_eq!(verdict(message.email.as_ref().map(|email| &email.auth)), "authentic");
+        assert_eq!(
+            (verdict(filed.auth.as_ref()), verdict(second.auth.as_ref())),
+            ("unproven".into(), "authentic".into())
+        );
+        let news = [&again, &second, &third].map(|entry| entry.reason.contains("this copy proves its author"));
+        assert_eq!(news, [false, true, false]);
+        let events = house.store().events(None, Some(Id(0)), 100).await.unwrap();
+        let told = events.iter().filter(|event| event.detail == serde_json::json!({"verdict": "authentic"})).count();
+        assert_eq!(told, usize::from(!asleep), "who saw the message learns of it");
+        house.shutdown.cancel();
+    }
+}
+
+#[tokio::test]
+async fn a_later_copy_that_proves_nothing_takes_nothing_back() {
+    let house = House::new();
+    let first = copy(&house, "authentic", "support@acme.example").await;
+    let first = house.ended(first.id).await;
+    let second = copy(&house, "unproven", "support@acme.example").await;
+    assert_eq!(second.outcome, Outcome::Duplicate);
+    let message = house.message(&first).await;
+    assert_eq!(verdict(message.email.as_ref().map(|email| &email.auth)), "authentic");
 }

@@ -41,6 +41,7 @@ mod signing;
 mod site;
 mod smtp_session;
 mod store;
+mod tenants;
 mod tls;
 mod upgrade;
 mod webhooks;

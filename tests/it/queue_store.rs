@@ -11,8 +11,8 @@ use replyd::mail::automatic::Class;
 use replyd::retry;
 use replyd::store::mail_file::MailOctets;
 use replyd::store::outgoing::{
-    AgentOrder, AttemptEnd, AttemptOutcome, BounceFact, BounceFactKind, Claim, EventKind, OtherRecipient, Outgoing,
-    OutgoingSettings, QueueEntry, QueueQuery,
+    AgentOrder, AttemptEnd, AttemptOutcome, BounceFact, BounceFactKind, Claim, EventKind, HISTORY_OCTETS_MAX,
+    OtherRecipient, Outgoing, OutgoingSettings, QUOTED_OCTETS_MAX, QueueEntry, QueueQuery,
 };
 use replyd::store::unit::{Acceptance, Destination, FilingResult, NewConversation, NewMessage, TokenState, Upload};
 use replyd::store::{Fault, NewAgent, Store, StoreError};
@@ -940,4 +940,24 @@ async fn whoever_unsubscribed_gets_no_more_mail() {
     let row = bench.store.suppressions(None).await.unwrap().remove(0);
     assert_eq!((row.reason, row.expires_at), (SuppressionReason::Unsubscribed, None), "a person's wish stays");
     assert_eq!(bench.answer(conversation.id, "still there?").await.delivery.unwrap().state, DeliveryState::Failed);
+}
+
+#[tokio::test]
+async fn what_was_said_before_is_loaded_within_bounds_however_much_that_is() {
+    let bench = Bench::new();
+    let conversation = bench.conversation("ann@example.org").await;
+    let long = "ö".repeat(QUOTED_OCTETS_MAX * 4);
+    for _ in 0..20 {
+        bench.ask(conversation.id, &long).await;
+    }
+    bench.ask(conversation.id, "the latest").await;
+    let sent = bench.answer(conversation.id, &long).await;
+    let queue = bench.queue().await;
+    let entry = queue.iter().find(|entry| entry.kind == MailKind::Answer).expect("an answer");
+    let read = bench.store.to_compose(entry.id).await.unwrap();
+    assert_eq!(read.messages, [sent], "what is sent is sent whole");
+    let lengths: Vec<usize> = read.history.iter().map(|message| message.text.len()).collect();
+    assert!(lengths.iter().sum::<usize>() <= HISTORY_OCTETS_MAX && lengths.len() > 4, "{lengths:?}");
+    assert_eq!(read.history.last().map(|message| message.text.as_str()), Some("the latest"));
+    assert!(lengths.iter().rev().skip(1).all(|length| *length > QUOTED_OCTETS_MAX), "{lengths:?}");
 }

@@ -232,3 +232,24 @@ async fn smarthosts_are_tried_in_their_order_whatever_the_domain() {
     let gone = "later the smarthost gone.example has no address: no such name; see outbound.host";
     check(&smarthost("gone.example", ""), "one.example", gone).await;
 }
+
+#[tokio::test]
+async fn mail_to_another_account_of_this_installation_may_come_to_this_host() {
+    let dir = tempfile::tempdir().expect("a directory");
+    let server = ZoneServer::start(Zone::parse(ZONE).expect("a zone")).await.expect("a server");
+    let mut config = config(dir.path(), "");
+    let accounts = "[server]\nhostname = \"mx.us.example\"\n[[account]]\nname = \"acme\"\ninbound_domain = \"reply.acme.example\"\n\
+        [[account]]\nname = \"bolt\"\ninbound_domain = \"us.example\"\n[[account.inbox]]\nname = \"help\"\naddress = \"help@onlybyaddress.example\"\n";
+    let other = replyd::config::parse(&dir.path().join("replyd.toml"), accounts, Surroundings::SYSTEM);
+    config.accounts = other.expect("a good config").accounts;
+    let router = router(&config, &server.resolver().expect("a resolver"));
+    let by_name = "us.example > mx.us.example [192.0.2.99:25] …".replace('…', TAIL);
+    assert_eq!(told(router.route_of("acme", "us.example", Demand::Usual).await), by_name);
+    let by_address = told(router.route_of("acme", "onlybyaddress.example", Demand::Usual).await);
+    assert!(by_address.contains("other-name.example [192.0.2.99:25]"), "{by_address}");
+    // To itself, and for a domain that nobody has here, it would come back.
+    for (account, domain) in [("bolt", "us.example"), ("bolt", "onlybyaddress.example"), ("acme", "[192.0.2.99]")] {
+        let routed = told(router.route_of(account, domain, Demand::Usual).await);
+        assert!(routed.starts_with("5.4.6"), "{account} {domain}: {routed}");
+    }
+}

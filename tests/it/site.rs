@@ -188,6 +188,7 @@ fn config(setting: Setting, data_dir: &Path) -> Config {
         notify_agents: true,
         voice: Voice::default(),
         bridge: None,
+        widget: Default::default(),
     };
     let account = |name: &str, forged, inboxes| Account {
         outbound_tls: Default::default(),
@@ -207,7 +208,7 @@ fn config(setting: Setting, data_dir: &Path) -> Config {
     Config {
         server: Server { hostname: "mx.example.com".into(), data_dir: data_dir.to_owned() },
         smtp: setting.smtp,
-        http: Http { listen: Vec::new(), public_url: String::new() },
+        http: Http { listen: Vec::new(), public_url: String::new(), forwarded_from: Vec::new() },
         tls: setting.certificates,
         dns: Dns::default(),
         outbound: Outbound::default(),

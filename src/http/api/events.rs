@@ -1,12 +1,14 @@
 //! `/api/v1/events`: what happens, as server-sent events, resumable by the id of the last one seen.
 //!
 //! A feed holds one page at a time and a few frames; a reader that takes none is cut off by its connection
-//! (`unread.rs`) and goes on where it was. What is sent was committed before; a commit wakes every feed.
+//! (`unread.rs`) and goes on where it was. What is sent was committed before; a commit wakes every feed. Whispers (who types,
+//! who looks, who is there) come as events without an id: they are about a moment, and are not sent again.
 
 use crate::conversation::id::Id;
 use crate::http::caller::Caller;
 use crate::http::error::ApiError;
 use crate::http::input::Query;
+use crate::http::live::Desk;
 use crate::http::surface::Surface;
 use crate::store::outgoing::{Event, EventKind};
 use axum::body::{Body, Bytes};
@@ -20,7 +22,7 @@ use std::pin::Pin;
 use std::task::{Context, Poll};
 use std::time::Duration;
 use tokio::sync::{OwnedSemaphorePermit, mpsc};
-use tokio::time::{sleep, timeout};
+use tokio::time::sleep;
 use utoipa::IntoParams;
 
 #[derive(Debug, Deserialize, IntoParams)]
@@ -66,11 +68,12 @@ pub async fn feed(
     let (frames, receiver) = mpsc::channel(FRAMES_WAITING_MAX);
     // Before the first look: a commit in between is not missed.
     let committed = surface.store.committed();
+    let whispers = surface.live.listen_account(account.clone());
     let position = match after {
         Some(after) => after,
         None => latest(&surface, account.clone()).await?,
     };
-    let feed = Feed { surface, account, position, committed, frames };
+    let feed = Feed { surface, account, position, committed, whispers, frames };
     drop(tokio::spawn(feed.run()));
     Ok((HEADERS, Body::new(Frames { receiver, _place: place })).into_response())
 }
@@ -103,6 +106,8 @@ struct Feed {
     /// The last event sent.
     position: Id,
     committed: tokio::sync::watch::Receiver<u64>,
+    /// Of the same account: who types, who looks.
+    whispers: Desk,
     frames: mpsc::Sender<Bytes>,
 }
 
@@ -125,11 +130,21 @@ impl Feed {
             while self.send_page().await? == PAGE {}
             // Many commits make one look.
             sleep(PAUSE).await;
-            match timeout(HEARTBEAT, self.committed.changed()).await {
-                Ok(changed) => changed.ok()?,
+            self.wait().await?;
+        }
+    }
+
+    /// Until there may be events; whispers are passed on meanwhile.
+    async fn wait(&mut self) -> Option<()> {
+        let mut quiet = std::pin::pin!(sleep(HEARTBEAT));
+        loop {
+            let words = tokio::select! {
+                changed = self.committed.changed() => return changed.ok(),
+                whispered = self.whispers.next() => whispered.frame(),
                 // A comment keeps proxies from taking a quiet feed for a dead one.
-                Err(_elapsed) => self.say(":\n\n").await?,
-            }
+                () = quiet.as_mut() => return self.say(":\n\n").await,
+            };
+            self.say(&words).await?;
         }
     }
 

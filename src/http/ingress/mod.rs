@@ -12,6 +12,7 @@ mod body;
 mod call;
 mod collect;
 mod deliver;
+mod description;
 mod form;
 mod intake;
 mod json;
@@ -25,4 +26,5 @@ mod relay;
 mod routes;
 mod sendgrid;
 
-pub use routes::router;
+pub use description::describe;
+pub use routes::{doors, router};

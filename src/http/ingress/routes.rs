@@ -15,14 +15,19 @@ use std::sync::Arc;
 /// Every path below `/rails/action_mailbox/`: what is none of these answers 404, as a route of Rails that is not there.
 pub fn router() -> Router<Surface> {
     let at = |ingress| any(move |surface, request| serve(ingress, surface, request));
-    RELAYS
-        .iter()
-        .fold(Router::new(), |router, path| router.route(path, at(Ingress::Relay)))
-        .route("/rails/action_mailbox/postmark/inbound_emails", at(Ingress::Postmark))
-        .route("/rails/action_mailbox/sendgrid/inbound_emails", at(Ingress::Sendgrid))
-        .route("/rails/action_mailbox/mailgun/inbound_emails/mime", at(Ingress::Mailgun))
-        .route("/rails/action_mailbox/mandrill/inbound_emails", at(Ingress::Mandrill))
-        .route("/rails/action_mailbox/{*rest}", any(async || StatusCode::NOT_FOUND))
+    let router = doors().fold(Router::new(), |router, (path, ingress)| router.route(path, at(ingress)));
+    router.route("/rails/action_mailbox/{*rest}", any(async || StatusCode::NOT_FOUND))
+}
+
+/// Each path and whose door it is.
+pub fn doors() -> impl Iterator<Item = (&'static str, Ingress)> {
+    let relays = RELAYS.into_iter().map(|path| (path, Ingress::Relay));
+    relays.chain([
+        ("/rails/action_mailbox/postmark/inbound_emails", Ingress::Postmark),
+        ("/rails/action_mailbox/sendgrid/inbound_emails", Ingress::Sendgrid),
+        ("/rails/action_mailbox/mailgun/inbound_emails/mime", Ingress::Mailgun),
+        ("/rails/action_mailbox/mandrill/inbound_emails", Ingress::Mandrill),
+    ])
 }
 
 /// The relay, and the paths that a comment in Rails shows for it.

@@ -154,6 +154,7 @@ mod tests {
             notify_agents: true,
             voice: crate::config::checked::Voice::default(),
             bridge: None,
+            widget: Default::default(),
         });
         Account {
             name: name.into(),
@@ -176,7 +177,7 @@ mod tests {
         Config {
             server: Server { hostname: "mx.example".into(), data_dir: "/nowhere".into() },
             smtp: Smtp::default(),
-            http: Http { listen: Vec::new(), public_url: String::new() },
+            http: Http { listen: Vec::new(), public_url: String::new(), forwarded_from: Vec::new() },
             tls: Vec::new(),
             dns: Dns::default(),
             outbound: Outbound::default(),

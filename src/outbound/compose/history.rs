@@ -11,7 +11,7 @@ use super::words::Words;
 use crate::config::checked::{History, Voice};
 use crate::conversation::delivery::MailKind;
 use crate::conversation::model::{AuthorKind, Message};
-use crate::store::outgoing::ToCompose;
+use crate::store::outgoing::{QUOTED_OCTETS_MAX, ToCompose};
 use minijinja::Value;
 
 pub fn of(to: &ToCompose, voice: &Voice, words: &Words) -> Vec<Quoted> {
@@ -24,7 +24,7 @@ pub fn of(to: &ToCompose, voice: &Voice, words: &Words) -> Vec<Quoted> {
         }
         (MailKind::Answer, History::Full) => newest_first.filter(|message| is_known(to, message)).collect(),
     };
-    let mut left = OCTETS_MAX;
+    let mut left = QUOTED_OCTETS_MAX;
     let fits = |message: &&Message| {
         left = left.saturating_sub(message.text.len().saturating_add(1));
         left > 0
@@ -75,5 +75,3 @@ fn marked(text: &str) -> String {
 
 /// An agent has the conversation before them elsewhere.
 const TO_AGENT_MAX: usize = 10;
-/// Of one mail's history; what is older stays in the conversation.
-const OCTETS_MAX: usize = 64 * 1024;

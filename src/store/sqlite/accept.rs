@@ -4,9 +4,9 @@
 
 use super::super::StoreError;
 use super::super::unit::{Acceptance, AcceptedEntry};
-use super::bridge;
 use super::units::Writing;
 use super::words::{Json, Stored};
+use super::{bridge, proof};
 use crate::config::checked::BridgeMode;
 use crate::conversation::id::Id;
 use crate::conversation::model::Outcome;
@@ -36,9 +36,7 @@ pub fn accept(
         let ledger_id = writing.next_id()?;
         let bridged = mail.bridged.iter().find(|order| order.recipient == *recipient);
         let (raw, outcome, reason) = match first {
-            Some((first, raw)) => {
-                (raw, Outcome::Duplicate, format!("the same mail for the same recipient was accepted as {first}"))
-            }
+            Some((first, raw)) => (raw, Outcome::Duplicate, said_before(first, proof::raise(writing, first, mail)?)),
             None if bridged.is_some_and(|order| order.mode == BridgeMode::Only) => {
                 (keep(writing, &mut raw_id, octets, size)?, Outcome::Filed, bridge::FILED_ELSEWHERE.to_owned())
             }
@@ -57,6 +55,11 @@ pub fn accept(
         entries.push(AcceptedEntry { ledger_id, recipient: recipient.clone(), duplicate });
     }
     Ok(entries)
+}
+
+fn said_before(first: Id, raised: bool) -> String {
+    let news = if raised { "; this copy proves its author, so the message is authentic from now on" } else { "" };
+    format!("the same mail for the same recipient was accepted as {first}{news}")
 }
 
 struct Entry<'a> {

@@ -3,17 +3,21 @@
 use super::super::unit::{Destination, FilingResult, NewConversation, NewMessage};
 use super::super::{Filed, StoreError};
 use super::units::Writing;
-use super::words::Stored;
+use super::words::{Json, Stored};
 use super::{agent_orders, begin, bounces, conversations, messages};
 use crate::conversation::id::Id;
 use crate::conversation::model::{AuthorKind, Outcome, Status};
 use rusqlite::{OptionalExtension, params};
+use serde_json::Value;
+use std::borrow::Cow;
 
 /// Commits what filing decided; an entry that is no longer accepted is answered as it ended before.
 pub fn file(writing: &Writing<'_>, result: &FilingResult) -> Result<Filed, StoreError> {
-    if let Some(before) = ended_before(writing, result.ledger_id)? {
+    let Found { before, proof } = found(writing, result.ledger_id)?;
+    if let Some(before) = before {
         return Ok(before);
     }
+    let result = &proof.map_or(Cow::Borrowed(result), |proof| Cow::Owned(proven(result, proof)));
     let filed = match (&result.destination, &result.message) {
         (Destination::Existing(conversation), Some(message)) => {
             let status = conversations::status(writing.connection, *conversation)?;
@@ -55,16 +59,33 @@ pub fn file(writing: &Writing<'_>, result: &FilingResult) -> Result<Filed, Store
     Ok(filed)
 }
 
-fn ended_before(writing: &Writing<'_>, entry: Id) -> Result<Option<Filed>, StoreError> {
+/// How filing found the entry.
+struct Found {
+    /// Set if it has ended already.
+    before: Option<Filed>,
+    /// What a later copy of the mail has proven since.
+    proof: Option<Value>,
+}
+
+fn found(writing: &Writing<'_>, entry: Id) -> Result<Found, StoreError> {
     let mut find = writing
         .connection
-        .prepare_cached("SELECT outcome, conversation_id, stored_message_id FROM ledger WHERE id = ?")?;
+        .prepare_cached("SELECT outcome, conversation_id, stored_message_id, proof FROM ledger WHERE id = ?")?;
     let row = find.query_row([entry], |row| {
         let outcome: Outcome = row.get::<_, Stored<_>>(0)?.0;
-        Ok((outcome, Filed { conversation_id: row.get(1)?, message_id: row.get(2)? }))
+        let filed = Filed { conversation_id: row.get(1)?, message_id: row.get(2)? };
+        let proof = row.get::<_, Option<Json<Value>>>(3)?.map(|json| json.0);
+        Ok(Found { before: (outcome != Outcome::Accepted).then_some(filed), proof })
     });
-    let (outcome, filed) = row.optional()?.ok_or(StoreError::NotFound("ledger entry"))?;
-    Ok((outcome != Outcome::Accepted).then_some(filed))
+    row.optional()?.ok_or(StoreError::NotFound("ledger entry"))
+}
+
+fn proven(result: &FilingResult, proof: Value) -> FilingResult {
+    let mut result = result.clone();
+    if let Some(email) = result.message.as_mut().and_then(|message| message.email.as_mut()) {
+        email.auth = proof;
+    }
+    result
 }
 
 fn filed(conversation: Id, message: Id) -> Filed {

@@ -143,24 +143,6 @@ pub fn latest(connection: &Connection, conversation: Id, limit: usize) -> Result
     messages.into_iter().map(|message| complete(connection, message)).collect()
 }
 
-/// What was said in a conversation before a message, or at all: the latest `limit`, oldest first.
-pub fn before(
-    connection: &Connection,
-    conversation: Id,
-    first: Option<Id>,
-    limit: usize,
-) -> Result<Vec<Message>, StoreError> {
-    let sql = format!(
-        "SELECT {COLUMNS} FROM messages WHERE conversation_id = ? AND id < ? AND direction IN ('incoming', 'outgoing')
-         ORDER BY id DESC LIMIT ?"
-    );
-    let mut find = connection.prepare_cached(&sql)?;
-    let values = params![conversation, first.unwrap_or(Id(i64::MAX)), limit];
-    let mut messages: Vec<Message> = find.query_map(values, read)?.collect::<Result<_, rusqlite::Error>>()?;
-    messages.sort_by_key(|message| (message.created_at, message.id));
-    messages.into_iter().map(|message| with_attachments(connection, message)).collect()
-}
-
 /// The message that an attachment belongs to.
 pub fn of_attachment(connection: &Connection, attachment: Id) -> Result<Message, StoreError> {
     let mut find = connection.prepare_cached("SELECT message_id FROM attachments WHERE id = ?")?;
@@ -206,7 +188,8 @@ fn with_attachments(connection: &Connection, mut message: Message) -> Result<Mes
     Ok(message)
 }
 
-fn read(row: &Row<'_>) -> rusqlite::Result<Message> {
+/// A row of these columns, in their order.
+pub fn read(row: &Row<'_>) -> rusqlite::Result<Message> {
     Ok(Message {
         id: row.get(0)?,
         conversation_id: row.get(1)?,

@@ -179,8 +179,10 @@ CREATE INDEX bridge_lane ON bridge_queue (account, inbox, lane, ledger_id) WHERE
 /// Chat. What a visitor may see stands in `visitor_conversations` and nowhere else. `contacts.claimed_email` was typed and
 /// is not proven: mail goes there, nothing is found or merged by it. `tabs` holds who is in the chat now; `presence` and
 /// `presence_since` are what they come to, and outlive a restart. `messages.held_until` is the time in which an agent may
-/// still take a message back: until then only agents see it.
+/// still take a message back: until then only agents see it. `ledger.proof` is what a later copy of the mail proved of its
+/// author, where the mail itself did not.
 const V5: &str = "
+ALTER TABLE ledger ADD COLUMN proof TEXT;
 ALTER TABLE contacts ADD COLUMN claimed_email TEXT;
 ALTER TABLE contacts ADD COLUMN identified_at INTEGER;
 ALTER TABLE contacts ADD COLUMN language TEXT;

@@ -1,11 +1,11 @@
 //! Everything that a mail is composed of, in one read: its messages, what was said before, the mails that it continues.
 
 use super::super::StoreError;
-use super::super::outgoing::{HISTORY_MAX, OtherRecipient, QueueEntry, THREAD_MAX, ThreadMail, ToCompose};
+use super::super::outgoing::{OtherRecipient, QueueEntry, THREAD_MAX, ThreadMail, ToCompose};
 use super::begin::email_key;
 use super::filing::PARTICIPANTS_MAX;
 use super::words::{Json, Stored};
-use super::{agents, conversations, messages, queue};
+use super::{agents, conversations, history, messages, queue};
 use crate::conversation::delivery::{MailKind, RecipientKind};
 use crate::conversation::id::Id;
 use crate::conversation::model::{Conversation, Email};
@@ -21,7 +21,7 @@ pub fn read(connection: &Connection, id: Id) -> Result<ToCompose, StoreError> {
     }
     own.sort_by_key(|message| (message.created_at, message.id));
     let first = entry.messages.iter().min().copied();
-    let history = messages::before(connection, entry.conversation_id, first, HISTORY_MAX)?;
+    let history = history::before(connection, entry.conversation_id, first)?;
     let thread = thread(connection, &entry)?;
     let agent = entry.agent_id.map(|agent| agents::by_id(connection, agent)).transpose()?;
     let assignee = assignee(connection, &conversation)?;

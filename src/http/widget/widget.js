@@ -1,0 +1,1 @@
+// The widget of replyd. Not written yet.
