@@ -1,8 +1,9 @@
-//! `replyd agent add|list|remove`: who answers for an account, on the running daemon.
+//! `replyd agent add|list|remove|password`: who answers for an account, on the running daemon.
 
 use super::client::{Client, escaped, with_query};
 use super::failure::{Done, Exit, Failure};
 use super::print::{field, items, json, one_line, say, table};
+use super::secret_input;
 use clap::{Args, Subcommand};
 use hyper::Method;
 use serde_json::{Value, json};
@@ -21,6 +22,15 @@ pub enum AgentCommand {
     },
     /// Remove an agent, by address or id; their messages stay
     Remove {
+        agent: String,
+        /// Needed if the address is an agent of several accounts
+        #[arg(long)]
+        account: Option<String>,
+        #[arg(long)]
+        json: bool,
+    },
+    /// Set the password with which an agent signs in at /desk/; asked for, or one line of standard input
+    Password {
         agent: String,
         /// Needed if the address is an agent of several accounts
         #[arg(long)]
@@ -63,6 +73,7 @@ pub fn run(config_file: &Path, command: AgentCommand) -> Done {
             Ok(())
         }
         AgentCommand::Remove { agent, account, json: as_json } => remove(&client, &agent, account, as_json),
+        AgentCommand::Password { agent, account, json: as_json } => password(&client, &agent, account, as_json),
     }
 }
 
@@ -94,20 +105,7 @@ fn list(page: &Value) {
 }
 
 fn remove(client: &Client, agent: &str, account: Option<String>, as_json: bool) -> Done {
-    let page = client.get(&with_query("/api/v1/agents", &[("account", account)]))?;
-    let is_meant = |item: &&Value| field(item, "/id") == agent || field(item, "/email").eq_ignore_ascii_case(agent);
-    let meant: Vec<&Value> = items(&page, "/items").iter().filter(is_meant).collect();
-    let id = match meant.as_slice() {
-        [one] => field(one, "/id"),
-        [] => {
-            let line = format!("{agent}: no such agent; replyd agent list shows who there is");
-            return Err(Failure::new(Exit::Data, line));
-        }
-        _ => {
-            let line = format!("{agent}: an agent of several accounts; name one with --account, or give the id");
-            return Err(Failure::new(Exit::Data, line));
-        }
-    };
+    let id = meant(client, agent, account)?;
     client.call(Method::DELETE, &format!("/api/v1/agents/{}", escaped(&id)), None)?;
     if as_json {
         json(&json!({ "id": id, "removed": true }))
@@ -115,4 +113,36 @@ fn remove(client: &Client, agent: &str, account: Option<String>, as_json: bool) 
         say!("{} removed", one_line(agent))
     }
     Ok(())
+}
+
+/// The password is never an argument: those are in the shell's history, and every user of the machine sees them.
+fn password(client: &Client, agent: &str, account: Option<String>, as_json: bool) -> Done {
+    let id = meant(client, agent, account)?;
+    let password = secret_input::read(&format!("New password for {}: ", one_line(agent)))?;
+    let body = json!({ "password": password });
+    client.call(Method::PUT, &format!("/api/v1/agents/{}/password", escaped(&id)), Some(&body))?;
+    if as_json {
+        json(&json!({ "id": id, "password": "set" }))
+    } else {
+        say!("{} signs in with it from now on; sessions that were open have ended", one_line(agent))
+    }
+    Ok(())
+}
+
+/// The id of the one agent of this address or id.
+fn meant(client: &Client, agent: &str, account: Option<String>) -> Result<String, Failure> {
+    let page = client.get(&with_query("/api/v1/agents", &[("account", account)]))?;
+    let is_meant = |item: &&Value| field(item, "/id") == agent || field(item, "/email").eq_ignore_ascii_case(agent);
+    let meant: Vec<&Value> = items(&page, "/items").iter().filter(is_meant).collect();
+    match meant.as_slice() {
+        [one] => Ok(field(one, "/id")),
+        [] => {
+            let line = format!("{agent}: no such agent; replyd agent list shows who there is");
+            Err(Failure::new(Exit::Data, line))
+        }
+        _ => {
+            let line = format!("{agent}: an agent of several accounts; name one with --account, or give the id");
+            Err(Failure::new(Exit::Data, line))
+        }
+    }
 }

@@ -23,6 +23,7 @@ mod print;
 pub mod queue;
 pub mod relay;
 mod reply;
+mod secret_input;
 pub mod serve;
 pub mod suppression;
 pub mod token;

@@ -1,7 +1,9 @@
-//! Who calls: the owner of the machine over the Unix socket, or an account by its API token.
+//! Who calls: the owner of the machine over the Unix socket, an account by its API token, or an agent signed in at the desk.
 
+use super::desk::session;
 use super::error::ApiError;
 use super::surface::Surface;
+use crate::conversation::agent::Agent;
 use axum::extract::FromRequestParts;
 use axum::http::header::AUTHORIZATION;
 use axum::http::request::Parts;
@@ -19,25 +21,46 @@ pub enum Door {
 pub enum Caller {
     /// Everything, and the tokens themselves.
     Owner,
-    /// One account.
+    /// One account: a program of its own.
     Account(String),
+    /// A person who answers for an account, in a browser.
+    Agent(Agent),
 }
 
 impl Caller {
-    /// Whether this caller may see what belongs to the account.
+    /// Whether this caller may see what belongs to the account, and to no inbox.
     pub fn may_see(&self, account: &str) -> bool {
+        self.own_account().is_none_or(|own| own == account)
+    }
+
+    /// Whether this caller may see what belongs to an inbox of the account.
+    pub fn may_see_inbox(&self, account: &str, inbox: &str) -> bool {
+        self.may_see(account) && self.inboxes().is_none_or(|own| own.iter().any(|name| name == inbox))
+    }
+
+    /// The inboxes this caller is limited to; `None`: all it may see.
+    pub fn inboxes(&self) -> Option<&[String]> {
         match self {
-            Caller::Owner => true,
-            Caller::Account(own) => own == account,
+            Caller::Agent(agent) => agent.inboxes.as_deref(),
+            Caller::Owner | Caller::Account(_) => None,
+        }
+    }
+
+    /// The account this caller speaks for; `None`: any.
+    fn own_account(&self) -> Option<&str> {
+        match self {
+            Caller::Owner => None,
+            Caller::Account(own) => Some(own),
+            Caller::Agent(agent) => Some(&agent.account),
         }
     }
 
     /// The account a list is limited to: the caller's own, or the one asked for.
     pub fn scope(&self, asked: Option<String>) -> Result<Option<String>, ApiError> {
-        match (self, asked) {
-            (Caller::Owner, asked) => Ok(asked),
-            (Caller::Account(own), Some(asked)) if *own != asked => Err(foreign_account(own)),
-            (Caller::Account(own), _) => Ok(Some(own.clone())),
+        match (self.own_account(), asked) {
+            (None, asked) => Ok(asked),
+            (Some(own), Some(asked)) if own != asked => Err(foreign_account(own)),
+            (Some(own), _) => Ok(Some(own.to_owned())),
         }
     }
 
@@ -56,7 +79,37 @@ impl Caller {
     pub fn owner_only(&self) -> Result<(), ApiError> {
         match self {
             Caller::Owner => Ok(()),
-            Caller::Account(_) => Err(ApiError::forbidden("this call works over the Unix socket only")),
+            Caller::Account(_) | Caller::Agent(_) => {
+                Err(ApiError::forbidden("this call works over the Unix socket only"))
+            }
+        }
+    }
+
+    /// How an account is set up, and what only its programs know, is no agent's business.
+    pub fn no_agent(&self) -> Result<(), ApiError> {
+        match self {
+            Caller::Owner | Caller::Account(_) => Ok(()),
+            Caller::Agent(_) => Err(ApiError::forbidden("this call needs an API token; agents do not manage accounts")),
+        }
+    }
+
+    /// Whoever is limited to some inboxes does not see what belongs to the account as a whole.
+    pub fn whole_account(&self) -> Result<(), ApiError> {
+        match self.inboxes() {
+            None => Ok(()),
+            Some(_) => {
+                Err(ApiError::forbidden("you see some inboxes of this account only, and this is about all of them"))
+            }
+        }
+    }
+
+    /// The agent signed in.
+    pub fn agent(&self) -> Result<&Agent, ApiError> {
+        match self {
+            Caller::Agent(agent) => Ok(agent),
+            Caller::Owner | Caller::Account(_) => {
+                Err(ApiError::forbidden("this call is for an agent signed in at the desk"))
+            }
         }
     }
 }
@@ -73,8 +126,11 @@ impl FromRequestParts<Surface> for Caller {
             Some(Door::UnixSocket) => return Ok(Caller::Owner),
             Some(Door::Tcp) | None => {}
         }
-        let header = parts.headers.get(AUTHORIZATION).and_then(|value| value.to_str().ok());
-        let token = header.and_then(bearer).ok_or_else(ApiError::unauthorized)?;
+        // A token goes before a cookie: whoever sends one means it, and no page can make a browser send it.
+        let Some(header) = parts.headers.get(AUTHORIZATION) else {
+            return session::agent(parts, surface).await.map(Caller::Agent);
+        };
+        let token = header.to_str().ok().and_then(bearer).ok_or_else(ApiError::unauthorized)?;
         // Only the hash is kept and compared: neither a copy of the store nor timing gives a token away.
         let account = surface.store.api_token_account(hash(token)).await?;
         account.map(Caller::Account).ok_or_else(ApiError::unauthorized)
@@ -121,5 +177,28 @@ mod tests {
         assert!(caller.scope(Some("other".into())).is_err());
         assert_eq!(Caller::Owner.scope(None), Ok(None));
         assert!(caller.owner_only().is_err());
+    }
+
+    #[test]
+    fn an_agent_reaches_their_account_and_inboxes_only_and_manages_nothing() {
+        let agent = |inboxes: Option<Vec<String>>| {
+            Caller::Agent(Agent {
+                id: crate::conversation::id::Id(1),
+                account: "acme".into(),
+                email: "sara@agents.example".into(),
+                name: "Sara".into(),
+                inboxes,
+                by_mail: true,
+                created_at: crate::clock::UnixMs(0),
+            })
+        };
+        let (all, one) = (agent(None), agent(Some(vec!["web".into()])));
+        assert!(all.may_see_inbox("acme", "web") && all.may_see_inbox("acme", "shop"));
+        assert!(one.may_see_inbox("acme", "web") && !one.may_see_inbox("acme", "shop"));
+        assert!(!one.may_see_inbox("other", "web") && !all.may_see("other"));
+        assert!(all.scope(Some("other".into())).is_err());
+        assert!(all.owner_only().is_err() && all.no_agent().is_err());
+        assert!(all.whole_account().is_ok() && one.whole_account().is_err());
+        assert!(Caller::Owner.agent().is_err() && all.agent().is_ok());
     }
 }

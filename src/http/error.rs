@@ -3,9 +3,10 @@
 
 use crate::store::StoreError;
 use axum::Json;
-use axum::http::{HeaderValue, StatusCode, header};
+use axum::http::{HeaderName, HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use serde::Serialize;
+use std::time::Duration;
 use utoipa::ToSchema;
 
 /// A refused call.
@@ -14,6 +15,8 @@ pub struct ApiError {
     pub status: StatusCode,
     pub code: &'static str,
     pub message: String,
+    /// Seconds after which it may be tried again, where that is known.
+    pub retry_after: Option<u64>,
 }
 
 #[derive(Debug, Serialize, ToSchema)]
@@ -31,7 +34,7 @@ pub struct ErrorFields {
 
 impl ApiError {
     pub fn new(status: StatusCode, code: &'static str, message: impl Into<String>) -> ApiError {
-        ApiError { status, code, message: message.into() }
+        ApiError { status, code, message: message.into(), retry_after: None }
     }
 
     /// A field of the request that cannot be taken as it is.
@@ -46,6 +49,26 @@ impl ApiError {
 
     pub fn forbidden(message: &str) -> ApiError {
         ApiError::new(StatusCode::FORBIDDEN, "forbidden", message)
+    }
+
+    /// More than a budget holds, which refills in this time.
+    pub fn too_many(wait: Duration) -> ApiError {
+        let seconds = wait.as_secs() + u64::from(wait.subsec_nanos() > 0);
+        let message = format!("too many tries; try again in {seconds} s");
+        let error = ApiError::new(StatusCode::TOO_MANY_REQUESTS, "too_many", message);
+        ApiError { retry_after: Some(seconds), ..error }
+    }
+
+    /// The same under a word of its own.
+    pub fn with_code(self, code: &'static str) -> ApiError {
+        ApiError { code, ..self }
+    }
+
+    /// RFC 9110 §10.2.3.
+    pub fn retry_header(&self) -> Option<(HeaderName, HeaderValue)> {
+        let unavailable = self.status == StatusCode::SERVICE_UNAVAILABLE;
+        let seconds = self.retry_after.or(unavailable.then_some(UNAVAILABLE_RETRY_SECONDS))?;
+        Some((header::RETRY_AFTER, seconds.into()))
     }
 
     pub fn unauthorized() -> ApiError {
@@ -85,14 +108,15 @@ impl From<StoreError> for ApiError {
 
 impl IntoResponse for ApiError {
     fn into_response(self) -> Response {
+        let retry = self.retry_header();
         let body = ErrorBody { error: ErrorFields { code: self.code, message: self.message } };
         let mut response = (self.status, Json(body)).into_response();
         if self.status == StatusCode::UNAUTHORIZED {
             response.headers_mut().insert(header::WWW_AUTHENTICATE, HeaderValue::from_static("Bearer"));
         }
-        if self.status == StatusCode::SERVICE_UNAVAILABLE {
-            response.headers_mut().insert(header::RETRY_AFTER, HeaderValue::from_static("5"));
-        }
+        retry.map(|(name, value)| response.headers_mut().insert(name, value));
         response
     }
 }
+
+const UNAVAILABLE_RETRY_SECONDS: u64 = 5;

@@ -3,6 +3,7 @@
 
 pub mod api;
 pub mod caller;
+pub mod desk;
 pub mod error;
 pub mod health;
 pub mod ingress;

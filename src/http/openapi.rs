@@ -31,6 +31,8 @@ use utoipa::openapi::security::{Http, HttpAuthScheme, SecurityScheme};
         api::agents::add,
         api::agents::list,
         api::agents::remove,
+        api::agent_passwords::set,
+        api::me::me,
         api::suppressions::list,
         api::suppressions::clear,
         api::events::feed,

@@ -3,7 +3,7 @@
 use super::caller::Door;
 use super::error::ApiError;
 use super::surface::Surface;
-use super::{api, health, ingress, metrics, openapi, page, public};
+use super::{api, desk, health, ingress, metrics, openapi, page, public};
 use axum::Router;
 use axum::extract::Request;
 use axum::http::{HeaderName, HeaderValue, StatusCode, header};
@@ -36,6 +36,8 @@ fn routes() -> Vec<(&'static str, MethodRouter<Surface>)> {
         ("/api/v1/queue/{id}/release", post(api::queue::release)),
         ("/api/v1/agents", get(api::agents::list).post(api::agents::add)),
         ("/api/v1/agents/{id}", delete(api::agents::remove)),
+        ("/api/v1/agents/{id}/password", put(api::agent_passwords::set)),
+        ("/api/v1/me", get(api::me::me)),
         ("/api/v1/suppressions", get(api::suppressions::list).delete(api::suppressions::clear)),
         ("/api/v1/events", get(api::events::feed)),
         ("/api/v1/webhooks", get(api::webhooks::list).post(api::webhooks::add)),
@@ -69,11 +71,19 @@ fn pages() -> Vec<(&'static str, MethodRouter<Surface>)> {
     .collect()
 }
 
+/// The agents' desk: pages and forms for browsers.
+fn desk_pages() -> Vec<(&'static str, MethodRouter<Surface>)> {
+    vec![
+        ("/desk/sign-in", get(desk::sign_in::page).post(desk::sign_in::sign_in)),
+        ("/desk/sign-out", post(desk::sign_out::sign_out)),
+    ]
+}
+
 /// The service behind one door.
 pub fn router(surface: Surface, door: Door) -> Router {
     let style = std::iter::once(("/note.css", get(public::page::style)));
     let pages = if surface.demo.is_some() { pages() } else { Vec::new() };
-    let all = routes().into_iter().chain(style).chain(pages);
+    let all = routes().into_iter().chain(style).chain(desk_pages()).chain(pages);
     let router = all.fold(Router::new(), |router, (path, handlers)| router.route(path, handlers));
     let router = router
         .fallback(async || ApiError::new(StatusCode::NOT_FOUND, "no_such_path", "no such path; see /openapi.json"))

@@ -2,6 +2,7 @@
 
 use crate::clock::Clock;
 use crate::config::checked::{Account, Config};
+use crate::http::desk::DeskDoor;
 use crate::http::error::ApiError;
 use crate::http::live::Live;
 use crate::http::metrics::Metrics;
@@ -33,6 +34,8 @@ pub struct Surface {
     pub request_memory: Arc<ContentBudget>,
     /// Places for those who listen to events: each holds a task and a few frames.
     pub event_feeds: Arc<Semaphore>,
+    /// What bounds signing in at the desk.
+    pub desk: Arc<DeskDoor>,
     /// Hands what happens to those who listen.
     pub live: Live,
     /// Ends what would answer for ever.
@@ -47,6 +50,7 @@ impl Surface {
             store: inbound.store.clone(),
             config: Arc::clone(&inbound.config),
             clock: inbound.clock.clone(),
+            desk: Arc::new(DeskDoor::new(inbound.clock.monotonic())),
             inbound,
             request_memory: Arc::default(),
             metrics,

@@ -1,6 +1,7 @@
 //! Sockets and what guards them: listening, the PROXY header, TLS, slots, throttles, and the counters of all of it.
 //! Nothing here knows what is said on a connection.
 
+pub mod budget;
 pub mod client;
 pub mod counters;
 pub mod dialable;

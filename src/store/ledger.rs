@@ -61,10 +61,21 @@ pub struct Refusal {
     pub auth: Option<serde_json::Value>,
 }
 
+/// Some inboxes of an account. A mail that was filed belongs to its conversation's inbox; any other to the inbox whose address
+/// it was for, if it was for one.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct LedgerInboxes {
+    pub names: Vec<String>,
+    /// In lower case.
+    pub addresses: Vec<String>,
+}
+
 /// What the ledger is asked for.
 #[derive(Debug, Clone, Default)]
 pub struct LedgerQuery {
     pub account: Option<String>,
+    /// Of these inboxes only; needs an account.
+    pub inboxes: Option<LedgerInboxes>,
     pub outcome: Option<Outcome>,
     /// Substring of envelope sender or recipient, or a whole Message-ID.
     pub query: Option<String>,

@@ -5,6 +5,7 @@
 //! carry no data.
 
 pub mod counters;
+pub mod desk;
 pub mod hooks;
 pub mod ledger;
 pub mod mail_file;
@@ -18,6 +19,7 @@ mod engine;
 mod error;
 mod fresh;
 mod handle;
+mod handle_desk;
 mod handle_doors;
 mod handle_hooks;
 mod handle_outgoing;

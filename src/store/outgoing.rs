@@ -183,6 +183,8 @@ pub enum AttemptOutcome {
 #[derive(Debug, Clone, Default)]
 pub struct QueueQuery {
     pub account: Option<String>,
+    /// Of conversations of these inboxes only.
+    pub inboxes: Option<Vec<String>>,
     pub state: Option<DeliveryState>,
     pub conversation: Option<Id>,
     /// Part of the recipient's address.

@@ -10,6 +10,8 @@ use std::str::FromStr;
 pub struct ConversationQuery {
     pub account: Option<String>,
     pub inbox: Option<String>,
+    /// Of these inboxes only, whatever else is asked.
+    pub inboxes: Option<Vec<String>>,
     pub status: Option<Status>,
     /// Contact email or identifier, exact.
     pub contact: Option<String>,

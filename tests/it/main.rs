@@ -12,6 +12,7 @@ mod commands;
 mod compose;
 mod daemon;
 mod demo;
+mod desk;
 mod dialog;
 mod events;
 mod evil_mx;

@@ -49,6 +49,7 @@ pub async fn add(
     caller: Caller,
     Body(body): Body<NewAgentBody>,
 ) -> Result<(StatusCode, Json<AgentShape>), ApiError> {
+    caller.no_agent()?;
     let account = surface.known_account(&caller.account(body.account.clone(), &surface)?)?;
     let new = checked(body, &account, &surface.config.load())?;
     Ok((StatusCode::CREATED, Json(surface.store.add_agent(new).await?.into())))
@@ -96,6 +97,7 @@ pub async fn remove(
     caller: Caller,
     PathId(id): PathId,
 ) -> Result<StatusCode, ApiError> {
+    caller.no_agent()?;
     let own = surface.store.agents(caller.scope(None)?).await?;
     if !own.iter().any(|agent| agent.id == id) {
         return Err(ApiError::not_found("agent"));

@@ -2,7 +2,7 @@
 
 use super::agents::named;
 use super::continuity;
-use super::messages::{Cast, Written, shown};
+use super::messages::{Cast, Written, shown, via};
 use super::shape::{ConversationShape, List};
 use crate::conversation::agent::Agent;
 use crate::conversation::id::Id;
@@ -13,7 +13,7 @@ use crate::http::input::{Body, PathId, Query, cursor, line, page_length};
 use crate::http::surface::Surface;
 use crate::mail::address::Address;
 use crate::store::query::ConversationQuery;
-use crate::store::unit::NewConversation;
+use crate::store::unit::{NewConversation, NewMessage};
 use axum::Json;
 use axum::extract::State;
 use axum::http::StatusCode;
@@ -76,8 +76,11 @@ pub async fn create(
     Body(body): Body<NewConversationBody>,
 ) -> Result<(StatusCode, Json<ConversationShape>), ApiError> {
     let account = caller.account(body.account.clone(), &surface)?;
+    if !caller.may_see_inbox(&account, &body.inbox) {
+        return Err(ApiError::invalid("inbox", "it is not one of yours"));
+    }
     let agents = surface.store.agents(Some(account.clone())).await?;
-    let new = checked(body, account, &agents, &surface)?;
+    let new = checked(body, account, &agents, &surface, &caller)?;
     let conversation = surface.store.new_conversation(new).await?;
     Ok((StatusCode::CREATED, Json(with_messages(&surface, conversation).await?)))
 }
@@ -88,6 +91,7 @@ fn checked(
     account: String,
     agents: &[Agent],
     surface: &Surface,
+    caller: &Caller,
 ) -> Result<NewConversation, ApiError> {
     let known = surface.known_account(&account)?;
     let inbox = known.inboxes.iter().find(|inbox| inbox.name == body.inbox);
@@ -111,9 +115,12 @@ fn checked(
     };
     let config = surface.config.load_full();
     let posting = |direction| config.posting_of(&account, &inbox.name, direction);
-    let messages = body.messages.into_iter().map(|written| written.checked(cast, posting));
+    let message = |written: Written| {
+        let message = written.spoken_by(caller)?.checked(cast, posting)?;
+        Ok(NewMessage { via: via(caller), ..message })
+    };
     Ok(NewConversation {
-        messages: messages.collect::<Result<_, _>>()?,
+        messages: body.messages.into_iter().map(message).collect::<Result<_, ApiError>>()?,
         inbox: inbox.name.clone(),
         channel: inbox.channel,
         account,
@@ -142,6 +149,7 @@ pub async fn list(
         .conversations(ConversationQuery {
             account: caller.scope(query.account)?,
             inbox: query.inbox,
+            inboxes: caller.inboxes().map(<[String]>::to_vec),
             status: query.status,
             contact: query.contact,
             query: query.query,
@@ -200,7 +208,17 @@ async fn assignee(surface: &Surface, account: String, word: String) -> Result<St
 /// The conversation, if it is there and the caller may see it.
 pub async fn visible(surface: &Surface, caller: &Caller, id: Id) -> Result<Conversation, ApiError> {
     let conversation = surface.store.conversation(id).await?;
-    if caller.may_see(&conversation.account) { Ok(conversation) } else { Err(ApiError::not_found("conversation")) }
+    let may = caller.may_see_inbox(&conversation.account, &conversation.inbox);
+    if may { Ok(conversation) } else { Err(ApiError::not_found("conversation")) }
+}
+
+/// Whether a conversation of the caller's account is in an inbox that the caller may see.
+pub async fn within(surface: &Surface, caller: &Caller, id: Id) -> Result<bool, ApiError> {
+    if caller.inboxes().is_none() {
+        return Ok(true);
+    }
+    let conversation = surface.store.conversation(id).await?;
+    Ok(caller.may_see_inbox(&conversation.account, &conversation.inbox))
 }
 
 /// The conversation as lists and changes show it.

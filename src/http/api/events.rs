@@ -4,6 +4,7 @@
 //! (`unread.rs`) and goes on where it was. What is sent was committed before; a commit wakes every feed. Whispers (who types,
 //! who looks, who is there) come as events without an id: they are about a moment, and are not sent again.
 
+use super::audience::Audience;
 use crate::conversation::id::Id;
 use crate::http::caller::Caller;
 use crate::http::error::ApiError;
@@ -73,7 +74,8 @@ pub async fn feed(
         Some(after) => after,
         None => latest(&surface, account.clone()).await?,
     };
-    let feed = Feed { surface, account, position, committed, whispers, frames };
+    let audience = Audience::new(&surface, caller, &headers);
+    let feed = Feed { surface, audience, account, position, committed, whispers, frames };
     drop(tokio::spawn(feed.run()));
     Ok((HEADERS, Body::new(Frames { receiver, _place: place })).into_response())
 }
@@ -102,6 +104,7 @@ fn crowded() -> ApiError {
 /// One reader's way through the events.
 struct Feed {
     surface: Surface,
+    audience: Audience,
     account: Option<String>,
     /// The last event sent.
     position: Id,
@@ -140,7 +143,10 @@ impl Feed {
         loop {
             let words = tokio::select! {
                 changed = self.committed.changed() => return changed.ok(),
-                whispered = self.whispers.next() => whispered.frame(),
+                whispered = self.whispers.next() => match self.audience.hears(&whispered).await? {
+                    Some(frame) => frame,
+                    None => continue,
+                },
                 // A comment keeps proxies from taking a quiet feed for a dead one.
                 () = quiet.as_mut() => return self.say(":\n\n").await,
             };
@@ -153,11 +159,11 @@ impl Feed {
         let read = self.surface.store.events(self.account.clone(), Some(self.position), PAGE).await;
         let events =
             read.inspect_err(|error| tracing::warn!(%error, "a feed of events ends: it cannot be read")).ok()?;
-        let count = events.len();
-        for event in events {
-            self.position = event.id;
+        let (count, last) = (events.len(), events.last().map(|event| event.id));
+        for event in self.audience.of(events).await? {
             self.say(&frame(event)).await?;
         }
+        self.position = last.unwrap_or(self.position);
         Some(count)
     }
 

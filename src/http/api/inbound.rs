@@ -1,5 +1,6 @@
 //! `/api/v1/inbound`: the ledger of every mail that was offered to us, the raw mails, and filing them again.
 
+use super::conversations::within;
 use super::shape::{BridgeShape, InboundShape, List};
 use crate::conversation::id::Id;
 use crate::conversation::model::Outcome;
@@ -9,7 +10,7 @@ use crate::http::input::{PathId, Query, cursor, page_length};
 use crate::http::surface::Surface;
 use crate::mail::dsn::{self, Bounce};
 use crate::mail::parsed::ParsedMail;
-use crate::store::ledger::{LedgerEntry, LedgerQuery};
+use crate::store::ledger::{LedgerEntry, LedgerInboxes, LedgerQuery};
 use axum::Json;
 use axum::extract::State;
 use axum::http::{HeaderName, StatusCode, header};
@@ -41,6 +42,7 @@ pub async fn list(
         .store
         .ledger(LedgerQuery {
             account: caller.scope(query.account)?,
+            inboxes: limited_to(&surface, &caller),
             outcome: query.outcome,
             query: query.query,
             before: cursor(query.cursor.as_deref())?,
@@ -121,11 +123,33 @@ pub async fn retry_bridge(
     Ok((StatusCode::ACCEPTED, Json(InboundShape { bridge, ..entry.into() })))
 }
 
+/// The inboxes of a caller who sees some only.
+fn limited_to(surface: &Surface, caller: &Caller) -> Option<LedgerInboxes> {
+    let names = caller.inboxes()?.to_vec();
+    let config = surface.config.load();
+    let inboxes = config.accounts.iter().filter(|account| caller.may_see(&account.name)).flat_map(|own| &own.inboxes);
+    let addresses = inboxes.filter(|inbox| names.contains(&inbox.name)).filter_map(|inbox| inbox.address.as_ref());
+    let addresses = addresses.map(|address| address.to_lowercase()).collect();
+    Some(LedgerInboxes { names, addresses })
+}
+
+/// As the list of the ledger has it.
+async fn in_own_inbox(surface: &Surface, caller: &Caller, entry: &LedgerEntry) -> Result<bool, ApiError> {
+    let Some(own) = limited_to(surface, caller) else { return Ok(true) };
+    match entry.conversation_id {
+        Some(conversation) => within(surface, caller, conversation).await,
+        None => {
+            let recipient = entry.envelope_to.as_deref().unwrap_or_default().to_lowercase();
+            Ok(own.addresses.contains(&recipient))
+        }
+    }
+}
+
 /// The entry, if it is there and the caller may see it; a foreign one looks like none. Mails to nobody's domain are the owner's to see.
 async fn visible(surface: &Surface, caller: &Caller, id: Id) -> Result<LedgerEntry, ApiError> {
     let entry = surface.store.ledger_entry(id).await?;
     let may = match &entry.account {
-        Some(account) => caller.may_see(account),
+        Some(account) => caller.may_see(account) && in_own_inbox(surface, caller, &entry).await?,
         None => *caller == Caller::Owner,
     };
     if may { Ok(entry) } else { Err(ApiError::not_found("ledger entry")) }

@@ -71,6 +71,15 @@ impl Written {
         }
     }
 
+    /// As this caller may write it: an agent speaks for themselves, and for nobody else.
+    pub fn spoken_by(self, caller: &Caller) -> Result<Written, ApiError> {
+        let Caller::Agent(agent) = caller else { return Ok(self) };
+        if self.author == WrittenBy::Contact {
+            return Err(ApiError::invalid("author", "an agent writes as agent, or a note"));
+        }
+        Ok(Written { agent: Some(agent.email.clone()), ..self })
+    }
+
     /// The message to store; a contact's carries the contact's own name and address, a registered agent's theirs.
     pub fn checked(self, cast: Cast<'_>, posting: impl Fn(Direction) -> Posting) -> Result<NewMessage, ApiError> {
         let written = text("text", &self.text)?;
@@ -167,10 +176,18 @@ pub async fn append(
     };
     let config = surface.config.load_full();
     let posting = |direction| config.posting_of(&conversation.account, &conversation.inbox, direction);
-    let message = written.checked(cast, posting)?;
+    let message = NewMessage { via: via(&caller), ..written.spoken_by(&caller)?.checked(cast, posting)? };
     let stored = surface.store.append_message(id, message).await?;
     let shown = shown(&surface, vec![stored]).await?.pop();
     shown.map(|shape| (StatusCode::CREATED, Json(shape))).ok_or_else(|| ApiError::not_found("message"))
+}
+
+/// By which way a caller's message came.
+pub fn via(caller: &Caller) -> Via {
+    match caller {
+        Caller::Agent(_) => Via::Desk,
+        Caller::Owner | Caller::Account(_) => Via::Api,
+    }
 }
 
 /// The messages as the API shows them. Sanitising costs CPU in proportion to hostile HTML, so it is done on the

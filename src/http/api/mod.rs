@@ -1,12 +1,15 @@
 //! The API under `/api/v1`: one file per kind of thing.
 
+pub mod agent_passwords;
 pub mod agents;
 pub mod attachments;
+pub mod audience;
 pub mod backup;
 pub mod continuity;
 pub mod conversations;
 pub mod events;
 pub mod inbound;
+pub mod me;
 pub mod messages;
 pub mod queue;
 pub mod reply_address;

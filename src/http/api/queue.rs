@@ -1,5 +1,6 @@
 //! `/api/v1/queue`: outgoing mail, what its hosts said, and an operator's hand on it.
 
+use super::conversations::within;
 use super::shape::{List, QueueShape};
 use crate::conversation::delivery::DeliveryState;
 use crate::conversation::id::Id;
@@ -39,6 +40,7 @@ pub async fn list(
         .store
         .queue(QueueQuery {
             account: caller.scope(query.account)?,
+            inboxes: caller.inboxes().map(<[String]>::to_vec),
             state: query.state,
             conversation: query.conversation,
             recipient: query.recipient,
@@ -109,5 +111,6 @@ pub async fn release(
 /// The entry, if it is there and the caller may see it; a foreign one looks like none.
 async fn visible(surface: &Surface, caller: &Caller, id: Id) -> Result<QueueEntry, ApiError> {
     let entry = surface.store.queue_entry(id).await?;
-    if caller.may_see(&entry.account) { Ok(entry) } else { Err(ApiError::not_found("queue entry")) }
+    let may = caller.may_see(&entry.account) && within(surface, caller, entry.conversation_id).await?;
+    if may { Ok(entry) } else { Err(ApiError::not_found("queue entry")) }
 }

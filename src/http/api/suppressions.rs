@@ -36,6 +36,7 @@ pub async fn list(
     caller: Caller,
     Query(query): Query<ListQuery>,
 ) -> Result<Json<List<SuppressionShape>>, ApiError> {
+    caller.whole_account()?;
     let rows = surface.store.suppressions(caller.scope(query.account)?).await?;
     Ok(Json(List { items: rows.into_iter().map(SuppressionShape::from).collect(), next: None }))
 }
@@ -47,6 +48,7 @@ pub async fn clear(
     caller: Caller,
     Query(query): Query<ClearQuery>,
 ) -> Result<StatusCode, ApiError> {
+    caller.whole_account()?;
     let account = caller.account(query.account, &surface)?;
     let email = Address::parse(&query.email).map_err(|error| ApiError::invalid("email", &error.to_string()))?;
     match surface.store.clear_suppression(account, email.key()).await {

@@ -65,6 +65,7 @@ pub async fn list(
     caller: Caller,
     Query(query): Query<ListQuery>,
 ) -> Result<Json<List<WebhookShape>>, ApiError> {
+    caller.no_agent()?;
     let known = surface.store.subscriptions(caller.scope(query.account)?).await?;
     Ok(Json(List { items: known.into_iter().map(WebhookShape::from).collect(), next: None }))
 }
@@ -76,6 +77,7 @@ pub async fn add(
     caller: Caller,
     Body(new): Body<NewWebhook>,
 ) -> Result<(StatusCode, Json<WebhookIssued>), ApiError> {
+    caller.no_agent()?;
     let account = caller.account(new.account, &surface)?;
     surface.known_account(&account)?;
     let target: Target = new
@@ -143,6 +145,7 @@ pub async fn replay(
 
 /// Another account's looks like none.
 async fn visible(surface: &Surface, caller: &Caller, id: Id) -> Result<Subscription, ApiError> {
+    caller.no_agent()?;
     let known = surface.store.subscription(id).await?;
     if caller.may_see(&known.account) { Ok(known) } else { Err(ApiError::not_found("webhook")) }
 }

@@ -4,7 +4,7 @@ use super::super::{NewAgent, StoreError};
 use super::begin::email_key;
 use super::units::Writing;
 use super::words::Json;
-use super::{operate, reply_tokens};
+use super::{agent_sessions, operate, reply_tokens};
 use crate::clock::UnixMs;
 use crate::conversation::agent::Agent;
 use crate::conversation::id::Id;
@@ -32,12 +32,13 @@ pub fn list(connection: &Connection, account: Option<&str>) -> Result<Vec<Agent>
     Ok(find.query_map([account], read)?.collect::<Result<_, _>>()?)
 }
 
-/// Removes an agent: their tokens end and mail to them is not sent; what they wrote stays.
+/// Removes an agent: their tokens and sessions end and mail to them is not sent; what they wrote stays.
 pub fn remove(writing: &Writing<'_>, id: Id) -> Result<(), StoreError> {
     let remove = "UPDATE agents SET removed_at = ? WHERE id = ? AND removed_at IS NULL";
     if writing.execute(remove, params![writing.now.0, id])? == 0 {
         return Err(StoreError::NotFound("agent"));
     }
+    agent_sessions::end_all(writing, id)?;
     reply_tokens::revoke_of_agent(writing, id)?;
     operate::cancel_of_agent(writing, id)
 }
@@ -46,6 +47,12 @@ pub fn remove(writing: &Writing<'_>, id: Id) -> Result<(), StoreError> {
 pub fn by_id(connection: &Connection, id: Id) -> Result<Agent, StoreError> {
     let mut find = connection.prepare_cached(&format!("SELECT {COLUMNS} FROM agents WHERE id = ?"))?;
     find.query_row([id], read).optional()?.ok_or(StoreError::NotFound("agent"))
+}
+
+/// One agent who was not removed.
+pub fn live(connection: &Connection, id: Id) -> Result<Option<Agent>, StoreError> {
+    let sql = format!("SELECT {COLUMNS} FROM agents WHERE id = ? AND removed_at IS NULL");
+    Ok(connection.prepare_cached(&sql)?.query_row([id], read).optional()?)
 }
 
 /// The agent of an address (canonical key).

@@ -4,7 +4,7 @@ use super::super::query::{ConversationCursor, ConversationQuery};
 use super::super::{Page, StoreError};
 use super::begin::email_key;
 use super::units::Writing;
-use super::words::{Stored, Word};
+use super::words::{Stored, Word, names};
 use crate::clock::UnixMs;
 use crate::conversation::id::Id;
 use crate::conversation::model::{Bounced, Contact, Conversation, Participant, Status};
@@ -29,6 +29,13 @@ pub fn conversation(connection: &Connection, id: Id) -> Result<Conversation, Sto
     let mut find = connection.prepare_cached(&format!("SELECT {COLUMNS} FROM {TABLES} WHERE c.id = ?"))?;
     let found = find.query_row([id], read).optional()?.ok_or(StoreError::NotFound("conversation"))?;
     with_participants(connection, found)
+}
+
+/// The inboxes of conversations.
+pub fn inboxes_of(connection: &Connection, ids: &[Id]) -> Result<Vec<(Id, String)>, StoreError> {
+    let mut find = connection.prepare_cached("SELECT inbox FROM conversations WHERE id = ?")?;
+    let inbox = |id: &Id| Ok(find.query_row([*id], |row| row.get(0)).optional()?.map(|inbox| (*id, inbox)));
+    ids.iter().map(inbox).filter_map(Result::transpose).collect()
 }
 
 /// A page, newest activity first.
@@ -83,6 +90,10 @@ fn conditions(query: &ConversationQuery) -> (String, Vec<Value>) {
     if let Some(inbox) = &query.inbox {
         conditions.push("c.inbox = ?");
         values.push(text(inbox));
+    }
+    if let Some(inboxes) = &query.inboxes {
+        conditions.push("c.inbox IN (SELECT value FROM json_each(?))");
+        values.push(names(inboxes));
     }
     if let Some(status) = query.status {
         conditions.push("c.status = ?");

@@ -3,7 +3,7 @@
 use super::super::ledger::{LedgerEntry, LedgerQuery};
 use super::super::{Page, StoreError};
 use super::units::Writing;
-use super::words::{Json, Stored, Word};
+use super::words::{Json, Stored, Word, names};
 use crate::clock::UnixMs;
 use crate::conversation::id::Id;
 use crate::conversation::model::Outcome;
@@ -33,6 +33,10 @@ pub fn page(connection: &Connection, query: &LedgerQuery) -> Result<Page<LedgerE
     if let Some(account) = &query.account {
         conditions.push("account = ?");
         values.push(Value::Text(account.clone()));
+    }
+    if let Some(inboxes) = &query.inboxes {
+        conditions.push(OF_INBOXES);
+        values.extend([names(&inboxes.names), names(&inboxes.addresses)]);
     }
     if let Some(outcome) = query.outcome {
         conditions.push("outcome = ?");
@@ -113,6 +117,10 @@ fn read(row: &Row<'_>) -> rusqlite::Result<LedgerEntry> {
     })
 }
 
+const OF_INBOXES: &str = "CASE WHEN conversation_id IS NOT NULL
+    THEN EXISTS (SELECT 1 FROM conversations c WHERE c.id = ledger.conversation_id
+      AND c.inbox IN (SELECT value FROM json_each(?)))
+    ELSE lower(envelope_to) IN (SELECT value FROM json_each(?)) END";
 const COLUMNS: &str = "id, received_at, ingress, session, remote_ip, helo, tls, envelope_from, envelope_to, account,
     message_id, size, sha256, outcome, reason, reply, auth, raw_id, conversation_id, stored_message_id, attempts,
     require_tls";

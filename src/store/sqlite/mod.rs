@@ -3,6 +3,7 @@
 
 pub(super) mod accept;
 pub(super) mod agent_orders;
+pub(super) mod agent_sessions;
 pub(super) mod agents;
 pub(super) mod api_tokens;
 pub(super) mod attempts;

@@ -3,7 +3,7 @@
 use super::super::outgoing::{QueueEntry, QueueQuery};
 use super::super::{Page, StoreError};
 use super::units::Writing;
-use super::words::{Stored, Word};
+use super::words::{Stored, Word, names};
 use crate::clock::UnixMs;
 use crate::conversation::delivery::{self, Delivery, Phase};
 use crate::conversation::id::Id;
@@ -71,6 +71,10 @@ fn conditions(query: &QueueQuery) -> (String, Vec<Value>) {
         conditions.push("account = ?");
         values.push(Value::Text(account.clone()));
     }
+    if let Some(inboxes) = &query.inboxes {
+        conditions.push(OF_INBOXES);
+        values.push(names(inboxes));
+    }
     if let Some(state) = query.state {
         conditions.push("state = ?");
         values.push(Value::Text(state.word().to_owned()));
@@ -131,6 +135,8 @@ fn time(row: &Row<'_>, column: usize) -> rusqlite::Result<Option<UnixMs>> {
     Ok(row.get::<_, Option<i64>>(column)?.map(UnixMs))
 }
 
+const OF_INBOXES: &str = "EXISTS (SELECT 1 FROM conversations c WHERE c.id = queue.conversation_id
+    AND c.inbox IN (SELECT value FROM json_each(?)))";
 const COLUMNS: &str = "id, account, conversation_id, kind, recipient, recipient_kind, agent_id, domain, notice,
     reply_token, message_id, require_tls, state, phase, held, uncertain, created_at, due_at, give_up_at, attempts,
     last_attempt_at, remote, remote_reply, tls, reason, transcript, raw_id, urgent";

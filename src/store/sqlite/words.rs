@@ -181,6 +181,11 @@ impl Word for SubscriptionOrigin {
         &[(SubscriptionOrigin::Config, "config"), (SubscriptionOrigin::Api, "api")];
 }
 
+/// Names as one value, for `IN (SELECT value FROM json_each(?))`.
+pub fn names(names: &[String]) -> rusqlite::types::Value {
+    rusqlite::types::Value::Text(serde_json::Value::from(names).to_string())
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
