@@ -94,7 +94,10 @@ pub fn router(surface: Surface, door: Door) -> Router {
                 "this path has other methods; see /openapi.json",
             )
         });
-    let router = router.layer(from_fn(move |request, next| through(door, request, next)));
+    let mut router = router.layer(from_fn(move |request, next| through(door, request, next)));
+    if surface.demo.is_some() {
+        router = router.layer(from_fn(page::stage::framed));
+    }
     // They answer as others promised, and a mail takes longer than a call.
     router.merge(ingress::router()).with_state(surface)
 }

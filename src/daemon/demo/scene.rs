@@ -2,9 +2,9 @@
 
 use super::keys::DemoKey;
 use crate::config::checked::Config;
+use crate::config::secret::Secret;
 use crate::conversation::id::Id;
 use crate::conversation::model::{Author, AuthorKind, Channel, Conversation, Direction, Via};
-use crate::config::secret::Secret;
 use crate::http::page::mailboxes::{Owner, Shopper};
 use crate::sender_auth::own_key::KeyKind;
 use crate::store::outgoing::OutgoingSettings;
@@ -70,7 +70,7 @@ pub fn config(at: Addresses, keys: &Keys) -> String {
     let (offline, unseen) = (OFFLINE_DELAY.as_secs(), UNSEEN_DELAY.as_secs());
     let [rsa, ed25519] = keys.account.each_ref().map(DemoKey::toml);
     format!(
-        r#"# Written by replyd demo at each start, for commands such as replyd conversation list --config THIS.
+        r##"# Written by replyd demo at each start, for commands such as replyd conversation list --config THIS.
 [server]
 hostname = "mx.{DOMAIN}"
 data_dir = "data"
@@ -103,7 +103,7 @@ greeting = "Hello! What can we do for you?"
 colour = "#a8522a"
 origins = ["http://{http}", "http://localhost:{http_port}"]
 identity_secret = "{secret}"
-"#,
+"##,
         port = sink.port(),
         http_port = http.port(),
         secret = keys.shop.expose(),

@@ -21,22 +21,11 @@ pub fn octets(count: u64) -> String {
     }
 }
 
-/// As [`HEADERS`], for a page that stands in one of the three panes.
-pub const PANE_HEADERS: [(HeaderName, &str); 3] = [
-    HEADERS[0],
-    (
-        header::CONTENT_SECURITY_POLICY,
-        "default-src 'none'; style-src 'self'; script-src 'self'; connect-src 'self'; img-src 'self'; frame-src 'self'; base-uri 'none'; form-action 'none'; frame-ancestors 'self'",
-    ),
-    HEADERS[2],
-];
-
-/// A page runs its own script, takes its own style, shows its own frames, and reaches nothing else.
-pub const HEADERS: [(HeaderName, &str); 3] = [
-    (header::CONTENT_TYPE, "text/html; charset=utf-8"),
-    (
-        header::CONTENT_SECURITY_POLICY,
-        "default-src 'none'; style-src 'self'; script-src 'self'; connect-src 'self'; img-src 'self'; frame-src 'self'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'",
-    ),
-    (header::REFERRER_POLICY, "no-referrer"),
-];
+/// Headers of a page with this content security policy.
+pub const fn page(policy: &'static str) -> [(HeaderName, &'static str); 3] {
+    [
+        (header::CONTENT_TYPE, "text/html; charset=utf-8"),
+        (header::CONTENT_SECURITY_POLICY, policy),
+        (header::REFERRER_POLICY, "no-referrer"),
+    ]
+}

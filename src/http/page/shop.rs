@@ -9,7 +9,7 @@ use crate::http::input::Query;
 use crate::http::surface::Surface;
 use askama::Template;
 use axum::extract::{Path, State};
-use axum::http::{HeaderMap, HeaderName, header};
+use axum::http::{HeaderMap, HeaderName};
 use axum::response::{IntoResponse, Response};
 use serde::Deserialize;
 
@@ -69,13 +69,7 @@ fn show(surface: &Surface, headers: &HeaderMap, page: &'static str, visit: &Visi
     Ok((HEADERS, page.map_err(|error| ApiError::internal(&error))?).into_response())
 }
 
-/// As the demo's other pages, and the three panes may frame it. What the chat loads comes from here too.
-const HEADERS: [(HeaderName, &str); 3] = [
-    looks::HEADERS[0],
-    (
-        header::CONTENT_SECURITY_POLICY,
-        "default-src 'none'; style-src 'self'; script-src 'self'; connect-src 'self'; img-src 'self' data: blob:; base-uri 'none'; form-action 'none'; frame-ancestors 'self'",
-    ),
-    // The chat tells the last page a visitor was on by itself.
-    (header::REFERRER_POLICY, "no-referrer"),
-];
+/// What the chat loads comes from here too. The demo's first page frames the shop.
+const HEADERS: [(HeaderName, &str); 3] = looks::page(
+    "default-src 'none'; style-src 'self'; script-src 'self'; connect-src 'self'; img-src 'self' data: blob:; base-uri 'none'; form-action 'none'; frame-ancestors 'self'",
+);

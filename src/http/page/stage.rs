@@ -2,7 +2,7 @@
 //! desk as the demo's agent: that happens here and nowhere else, for a browser on this machine, while a demo runs.
 
 use super::local::demo_from_this_machine;
-use super::looks::HEADERS;
+use super::looks;
 use super::mailboxes::DemoPages;
 use crate::http::desk::session::{SessionWord, expiry};
 use crate::http::error::ApiError;
@@ -62,9 +62,15 @@ pub async fn framed(request: Request, next: Next) -> Response {
     let is_desk = request.uri().path().starts_with("/desk/");
     let mut response = next.run(request).await;
     let policy = response.headers().get(header::CONTENT_SECURITY_POLICY).and_then(|policy| policy.to_str().ok());
-    let opened = policy.filter(|_| is_desk).map(|policy| policy.replace("frame-ancestors 'none'", "frame-ancestors 'self'"));
+    let opened =
+        policy.filter(|_| is_desk).map(|policy| policy.replace("frame-ancestors 'none'", "frame-ancestors 'self'"));
     if let Some(policy) = opened.and_then(|policy| HeaderValue::try_from(policy).ok()) {
         response.headers_mut().insert(header::CONTENT_SECURITY_POLICY, policy);
     }
     response
 }
+
+/// Nobody frames the page that frames the others.
+const HEADERS: [(HeaderName, &str); 3] = looks::page(
+    "default-src 'none'; style-src 'self'; script-src 'self'; connect-src 'self'; img-src 'self'; frame-src 'self'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'",
+);
