@@ -47,3 +47,4 @@ mod tls;
 mod upgrade;
 mod webhooks;
 mod webhooks_api;
+mod widget_script;
