@@ -10,4 +10,5 @@ pub mod language;
 pub mod links;
 pub mod model;
 pub mod reply_token;
+pub mod terms;
 pub mod threading;

@@ -2,23 +2,29 @@
 //! has a deadline for its header and ends when its answer is out, once the daemon stops.
 
 use super::caller::Door;
+use super::places::{self, CallPlace, Seat};
 use super::live;
 use super::router::router;
 use super::surface::Surface;
 use super::unread::Unread;
 use crate::net::listen::{Acceptor, Bound};
+use crate::net::permits::Slots;
 use crate::net::stream::Socket;
+use axum::http::{HeaderValue, header};
+use axum::response::Response;
 use hyper::Request;
 use hyper::body::Incoming;
 use hyper::server::conn::http1;
 use hyper::service::Service;
 use hyper_util::rt::{TokioIo, TokioTimer};
 use hyper_util::service::TowerToHyperService;
+use std::convert::Infallible;
 use std::io;
 use std::net::IpAddr;
 use std::os::unix::fs::PermissionsExt;
 use std::os::unix::net::{UnixListener, UnixStream};
 use std::path::Path;
+use std::pin::Pin;
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
@@ -77,20 +83,20 @@ async fn accept(
     stop: CancellationToken,
     tasks: TaskTracker,
 ) {
-    let places = Arc::new(Semaphore::new(CONNECTIONS_MAX));
+    let (places, clients) = (Arc::new(Semaphore::new(places::CALLS_MAX)), Arc::new(Slots::default()));
     loop {
         let (socket, peer, place) = tokio::select! {
             () = stop.cancelled() => return,
             connected = next(&mut acceptor, &places) => connected,
         };
-        if !may_enter(door, &socket) {
-            continue;
-        }
-        let (service, stop) = (service.clone(), stop.clone());
-        tasks.spawn(async move {
-            serve(socket, PeerAddress(peer), service, stop).await;
-            drop(place);
-        });
+        // Closed at once: whoever holds so many gets answers over those.
+        let Some(of_client) = places::of_client(&clients, peer).filter(|_| may_enter(door, &socket)) else { continue };
+        let service = Named {
+            peer: PeerAddress(peer),
+            seat: Seat::new(CallPlace { among_all: place, of_client }),
+            service: TowerToHyperService::new(service.clone()),
+        };
+        tasks.spawn(serve(socket, service, stop.clone()));
     }
 }
 
@@ -111,10 +117,9 @@ fn may_enter(door: Door, socket: &Socket) -> bool {
     stream.peer_cred().is_ok_and(|peer| peer.uid() == own || peer.uid() == 0)
 }
 
-async fn serve(socket: Socket, peer: PeerAddress, service: axum::Router, stop: CancellationToken) {
+async fn serve(socket: Socket, service: Named, stop: CancellationToken) {
     let mut http = http1::Builder::new();
     http.timer(TokioTimer::new()).header_read_timeout(HEADER_TIMEOUT).max_buf_size(HEADER_OCTETS_MAX);
-    let service = Named { peer, service: TowerToHyperService::new(service) };
     let connection = http.serve_connection(TokioIo::new(Unread::new(socket, READER_PATIENCE)), service);
     let mut connection = std::pin::pin!(connection);
     // Errors here are the peer's: it broke off or spoke no HTTP.
@@ -128,24 +133,33 @@ async fn serve(socket: Socket, peer: PeerAddress, service: axum::Router, stop: C
     }
 }
 
-/// A service whose requests carry the address of their connection.
+/// A service whose requests carry the address and the place of their connection.
 struct Named {
     peer: PeerAddress,
+    seat: Seat,
     service: TowerToHyperService<axum::Router>,
 }
 
 impl Service<Request<Incoming>> for Named {
-    type Response = <TowerToHyperService<axum::Router> as Service<Request<Incoming>>>::Response;
-    type Error = <TowerToHyperService<axum::Router> as Service<Request<Incoming>>>::Error;
-    type Future = <TowerToHyperService<axum::Router> as Service<Request<Incoming>>>::Future;
+    type Response = Response;
+    type Error = Infallible;
+    type Future = Pin<Box<dyn Future<Output = Result<Response, Infallible>> + Send>>;
 
     fn call(&self, mut request: Request<Incoming>) -> Self::Future {
         request.extensions_mut().insert(self.peer);
-        self.service.call(request)
+        request.extensions_mut().insert(self.seat.clone());
+        let (answer, seat) = (self.service.call(request), self.seat.clone());
+        // Boxed: what a call needs while it is answered is not held by a feed for hours.
+        Box::pin(async move {
+            let mut response = answer.await?;
+            if seat.is_given_up() {
+                response.headers_mut().insert(header::CONNECTION, HeaderValue::from_static("close"));
+            }
+            Ok(response)
+        })
     }
 }
 
-const CONNECTIONS_MAX: usize = 512;
 const HEADER_TIMEOUT: Duration = Duration::from_secs(30);
 /// How long a peer may take nothing of an answer.
 const READER_PATIENCE: Duration = Duration::from_secs(30);

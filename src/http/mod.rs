@@ -13,6 +13,7 @@ pub mod live;
 pub mod metrics;
 pub mod openapi;
 pub mod page;
+pub mod places;
 pub mod public;
 pub mod router;
 pub mod surface;

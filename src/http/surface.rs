@@ -7,6 +7,7 @@ use crate::http::error::ApiError;
 use crate::http::live::Live;
 use crate::http::metrics::Metrics;
 use crate::http::page::mailboxes::DemoPages;
+use crate::http::places::Places;
 use crate::inbound::Services;
 use crate::net::permits::ContentBudget;
 use crate::store::Store;
@@ -32,8 +33,8 @@ pub struct Surface {
     pub inbound: Arc<Services>,
     /// What requests to ingresses hold in memory.
     pub request_memory: Arc<ContentBudget>,
-    /// Places for those who listen to events: each holds a task and a few frames.
-    pub event_feeds: Arc<Semaphore>,
+    /// Places for those who listen to events.
+    pub places: Places,
     /// What bounds signing in at the desk.
     pub desk: Arc<DeskDoor>,
     /// Hands what happens to those who listen.
@@ -56,7 +57,7 @@ impl Surface {
             metrics,
             mail_readers: Arc::new(Semaphore::new(MAIL_READERS)),
             large_bodies: Arc::new(Semaphore::new(LARGE_BODIES)),
-            event_feeds: Arc::new(Semaphore::new(EVENT_FEEDS_MAX)),
+            places: Places::default(),
             live: Live::default(),
             stop: CancellationToken::new(),
             demo: None,
@@ -76,4 +77,3 @@ impl Surface {
 
 const MAIL_READERS: usize = 4;
 const LARGE_BODIES: usize = 2;
-const EVENT_FEEDS_MAX: usize = 128;

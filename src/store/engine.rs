@@ -17,6 +17,7 @@ use std::sync::atomic::Ordering;
 use std::sync::mpsc::{SyncSender, TrySendError, sync_channel};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::thread::JoinHandle;
+use tokio::sync::oneshot;
 
 /// One open store.
 pub struct Engine {
@@ -60,6 +61,14 @@ impl Engine {
             answers.push(answer.await.unwrap_or(Err(StoreError::Closed)));
         }
         Ok(answers)
+    }
+
+    /// Has the full-text index written on; whoever searches then finds what was committed before.
+    pub async fn index(&self) {
+        let (asked, answer) = oneshot::channel();
+        self.tell(Order::Index(asked));
+        // A writer that is too busy, or gone, leaves the search as it is.
+        let _ = answer.await;
     }
 
     fn order(&self, units: usize, order: Order) -> Result<(), StoreError> {

@@ -9,7 +9,7 @@ use super::sqlite::accept::Octets;
 use super::sqlite::refusals::BATCH_MAX;
 use super::sqlite::units::Writing;
 use super::sqlite::writer::{Fault, Order};
-use super::sqlite::{accept, api_tokens, begin, conversations, filing, ledger, messages, reply_tokens, routing};
+use super::sqlite::{accept, api_tokens, begin, conversations, filing, ledger, messages, reply_tokens, routing, search_index};
 use super::unit::{Acceptance, AcceptedEntry, FilingResult, NewConversation, NewMessage, RoutingEvidence, TokenState};
 use super::{StoreError, backup};
 use crate::clock::Clock;
@@ -220,6 +220,9 @@ impl Store {
     }
 
     pub async fn conversations(&self, query: ConversationQuery) -> Result<Page<Conversation>, StoreError> {
+        if query.query.is_some() && self.engine.readers.look_up(search_index::is_behind).await? {
+            self.engine.index().await;
+        }
         self.engine.readers.read(move |connection| conversations::page(connection, &query)).await
     }
 

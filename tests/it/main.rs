@@ -36,6 +36,7 @@ mod queue_store;
 mod receiver;
 mod relay_command;
 mod routing;
+mod search;
 mod sender_auth;
 mod shapes;
 mod signing;

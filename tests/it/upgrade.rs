@@ -61,6 +61,8 @@ async fn a_database_of_version_1_keeps_what_it_holds() {
         (Some("jane@customer.example"), None)
     );
     assert_eq!((conversation.participants.len(), conversation.unseen_by_contact), (1, 1));
+    let leaks = ConversationQuery { query: Some("leaks".into()), limit: 10, ..ConversationQuery::default() };
+    assert_eq!(store.conversations(leaks).await.expect("a search").items.len(), 1, "old messages are found");
     let messages = store.messages(conversation.id, 10).await.expect("messages");
     assert_eq!(
         messages.iter().map(|message| message.text.as_str()).collect::<Vec<_>>(),

@@ -9,12 +9,13 @@ use crate::conversation::id::Id;
 use crate::http::caller::Caller;
 use crate::http::error::ApiError;
 use crate::http::input::Query;
+use crate::http::places::{FeedKind, FeedPlace, Listening};
 use crate::http::live::Desk;
 use crate::http::surface::Surface;
 use crate::store::outgoing::{Event, EventKind};
 use axum::body::{Body, Bytes};
 use axum::extract::State;
-use axum::http::{HeaderMap, HeaderName, StatusCode, header};
+use axum::http::{HeaderMap, HeaderName, header};
 use axum::response::{IntoResponse, Response};
 use hyper::body::Frame;
 use serde::{Deserialize, Serialize};
@@ -22,7 +23,7 @@ use std::convert::Infallible;
 use std::pin::Pin;
 use std::task::{Context, Poll};
 use std::time::Duration;
-use tokio::sync::{OwnedSemaphorePermit, mpsc};
+use tokio::sync::mpsc;
 use tokio::time::sleep;
 use utoipa::IntoParams;
 
@@ -61,11 +62,11 @@ pub async fn feed(
     State(surface): State<Surface>,
     caller: Caller,
     headers: HeaderMap,
+    listening: Listening,
     Query(from): Query<Where>,
 ) -> Result<Response, ApiError> {
     let account = caller.scope(from.account)?;
     let after = after(&headers, from.after.as_deref())?;
-    let place = surface.event_feeds.clone().try_acquire_owned().map_err(|_| crowded())?;
     let (frames, receiver) = mpsc::channel(FRAMES_WAITING_MAX);
     // Before the first look: a commit in between is not missed.
     let committed = surface.store.committed();
@@ -74,6 +75,7 @@ pub async fn feed(
         Some(after) => after,
         None => latest(&surface, account.clone()).await?,
     };
+    let place = surface.places.feed(FeedKind::Account, &listening)?;
     let audience = Audience::new(&surface, caller, &headers);
     let feed = Feed { surface, audience, account, position, committed, whispers, frames };
     drop(tokio::spawn(feed.run()));
@@ -94,11 +96,6 @@ fn after(headers: &HeaderMap, asked: Option<&str>) -> Result<Option<Id>, ApiErro
 async fn latest(surface: &Surface, account: Option<String>) -> Result<Id, ApiError> {
     let latest = surface.store.events(account, None, 1).await?;
     Ok(latest.last().map_or(Id(0), |event| event.id))
-}
-
-fn crowded() -> ApiError {
-    let message = "too many listen to events already; close some, or try again";
-    ApiError::new(StatusCode::SERVICE_UNAVAILABLE, "too_many_feeds", message)
 }
 
 /// One reader's way through the events.
@@ -190,7 +187,7 @@ impl From<Event> for EventShape {
 /// The frames as a body; the reader's place is free again when it is dropped.
 struct Frames {
     receiver: mpsc::Receiver<Bytes>,
-    _place: OwnedSemaphorePermit,
+    _place: FeedPlace,
 }
 
 impl hyper::body::Body for Frames {

@@ -3,6 +3,7 @@
 use super::super::query::{ConversationCursor, ConversationQuery};
 use super::super::{Page, StoreError};
 use super::begin::email_key;
+use super::search;
 use super::units::Writing;
 use super::words::{Stored, Word, names};
 use crate::clock::UnixMs;
@@ -40,8 +41,15 @@ pub fn inboxes_of(connection: &Connection, ids: &[Id]) -> Result<Vec<(Id, String
 
 /// A page, newest activity first.
 pub fn page(connection: &Connection, query: &ConversationQuery) -> Result<Page<Conversation>, StoreError> {
+    if let Some(words) = query.query.as_deref().filter(|words| !words.trim().is_empty()) {
+        return search::page(connection, query, words);
+    }
     let limit = query.limit.clamp(1, PAGE_MAX);
-    let (conditions, values) = conditions(query);
+    let (mut conditions, mut values) = conditions(query);
+    if let Some(ConversationCursor { active_at, id }) = query.cursor {
+        conditions.push_str(" AND (c.active_at, c.id) < (?, ?)");
+        values.extend([Value::Integer(active_at), Value::Integer(id.0)]);
+    }
     let sql = format!(
         "SELECT {COLUMNS} FROM {TABLES} WHERE {conditions} ORDER BY c.active_at DESC, c.id DESC LIMIT {}",
         limit + 1
@@ -57,6 +65,15 @@ pub fn page(connection: &Connection, query: &ConversationQuery) -> Result<Page<C
         .map(|(last, active_at)| ConversationCursor { active_at: *active_at, id: last.id }.to_string());
     let items = found.into_iter().map(|(item, _)| with_participants(connection, item)).collect::<Result<_, _>>()?;
     Ok(Page { items, next })
+}
+
+/// A conversation that was found by its words, if the other conditions hold for it.
+pub fn matching(connection: &Connection, query: &ConversationQuery, id: Id) -> Result<Option<Conversation>, StoreError> {
+    let (conditions, mut values) = conditions(query);
+    values.push(Value::Integer(id.0));
+    let sql = format!("SELECT {COLUMNS} FROM {TABLES} WHERE {conditions} AND c.id = ?");
+    let found = connection.prepare_cached(&sql)?.query_row(params_from_iter(values), read).optional()?;
+    found.map(|found| with_participants(connection, found)).transpose()
 }
 
 /// What an agent may change; `None` leaves it.
@@ -102,19 +119,6 @@ fn conditions(query: &ConversationQuery) -> (String, Vec<Value>) {
     if let Some(contact) = &query.contact {
         conditions.push("c.contact_id IN (SELECT id FROM contacts WHERE email = ? OR identifier = ?)");
         values.extend([Value::Text(email_key(contact)), text(contact)]);
-    }
-    if let Some(ConversationCursor { active_at, id }) = query.cursor {
-        conditions.push("(c.active_at, c.id) < (?, ?)");
-        values.extend([Value::Integer(active_at), Value::Integer(id.0)]);
-    }
-    if query.query.is_some() {
-        conditions.push(if query.account.is_some() { SEARCHED_OF_ACCOUNT } else { SEARCHED });
-        values.extend(query.account.as_ref().map(text));
-    }
-    for word in query.query.iter().flat_map(|query| query.split_whitespace()).take(WORDS_MAX) {
-        conditions.push(WORD);
-        let pattern = format!("%{}%", word.replace('\\', "\\\\").replace('%', "\\%").replace('_', "\\_"));
-        values.extend([Value::Text(pattern.clone()), Value::Text(pattern)]);
     }
     (conditions.join(" AND "), values)
 }
@@ -166,13 +170,5 @@ const COLUMNS: &str = "c.id, c.account, c.inbox, c.channel, c.status, c.subject,
     ifnull(t.revoked_at, t.expires_at), c.snoozed_until, k.bounced_at, k.bounce_reason";
 const TABLES: &str = "conversations c JOIN contacts k ON k.id = c.contact_id
     LEFT JOIN reply_tokens t ON t.token = c.reply_token";
-/// LIKE over subject and messages: a full-text index would cost every mail more than search is asked for.
-const WORD: &str = r"(c.subject LIKE ? ESCAPE '\' OR EXISTS
-    (SELECT 1 FROM messages m WHERE m.conversation_id = c.id AND m.text LIKE ? ESCAPE '\'))";
-const WORDS_MAX: usize = 8;
-/// A search looks at the latest conversations only: beyond them it would read the whole database.
-const SEARCHED: &str = "c.id IN (SELECT id FROM conversations ORDER BY active_at DESC, id DESC LIMIT 20000)";
-const SEARCHED_OF_ACCOUNT: &str =
-    "c.id IN (SELECT id FROM conversations WHERE account = ? ORDER BY active_at DESC, id DESC LIMIT 20000)";
 /// Items of one page.
-const PAGE_MAX: usize = 500;
+pub const PAGE_MAX: usize = 500;

@@ -31,6 +31,8 @@ pub(super) mod refusals;
 pub(super) mod reply_tokens;
 pub(super) mod routing;
 pub(super) mod schema;
+pub(super) mod search;
+pub(super) mod search_index;
 pub(super) mod subscriptions;
 pub(super) mod suppressions;
 pub(super) mod tend;

@@ -181,6 +181,10 @@ CREATE INDEX bridge_lane ON bridge_queue (account, inbox, lane, ledger_id) WHERE
 /// `presence_since` are what they come to, and outlive a restart. `messages.held_until` is the time in which an agent may
 /// still take a message back: until then only agents see it. `ledger.proof` is what a later copy of the mail proved of its
 /// author, where the mail itself did not.
+///
+/// `search` has one row for each message and one for each conversation (subject and people), under their ids. It is written behind
+/// them (`search_index.rs`), in the order of ids, up to the id in `progress`; `search_stale` names what changed after that.
+/// `search_terms` lists the words that may be found by their beginning, and about how many rows have each.
 const V5: &str = "
 ALTER TABLE ledger ADD COLUMN proof TEXT;
 ALTER TABLE contacts ADD COLUMN claimed_email TEXT;
@@ -228,6 +232,21 @@ CREATE TABLE agent_reads (
 CREATE TABLE canned_answers (
   id INTEGER PRIMARY KEY, account TEXT NOT NULL, name TEXT NOT NULL, text TEXT NOT NULL, created_at INTEGER NOT NULL) STRICT;
 CREATE UNIQUE INDEX canned_answers_name ON canned_answers (account, name);
+CREATE VIRTUAL TABLE search USING fts5 (terms, content = '', contentless_delete = 1, detail = none, tokenize = 'ascii');
+CREATE TABLE search_terms (term TEXT PRIMARY KEY, documents INTEGER NOT NULL) STRICT, WITHOUT ROWID;
+CREATE TABLE search_stale (id INTEGER PRIMARY KEY) STRICT;
+CREATE TRIGGER search_conversation AFTER UPDATE OF subject, contact_id ON conversations
+  WHEN old.subject IS NOT new.subject OR old.contact_id <> new.contact_id
+  BEGIN INSERT INTO search_stale (id) VALUES (new.id) ON CONFLICT DO NOTHING; END;
+CREATE TRIGGER search_contact AFTER UPDATE OF name, email, claimed_email, identifier ON contacts
+  BEGIN INSERT INTO search_stale (id) SELECT id FROM conversations WHERE contact_id = new.id ORDER BY id DESC LIMIT 1000
+    ON CONFLICT DO NOTHING; END;
+CREATE TRIGGER search_participant AFTER INSERT ON participants
+  BEGIN INSERT INTO search_stale (id) VALUES (new.conversation_id) ON CONFLICT DO NOTHING; END;
+CREATE TRIGGER search_text AFTER UPDATE OF text ON messages
+  BEGIN INSERT INTO search_stale (id) VALUES (new.id) ON CONFLICT DO NOTHING; END;
+CREATE TRIGGER search_deleted AFTER DELETE ON messages
+  BEGIN INSERT INTO search_stale (id) VALUES (old.id) ON CONFLICT DO NOTHING; END;
 ";
 
 #[cfg(test)]

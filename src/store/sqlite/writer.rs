@@ -14,6 +14,7 @@ use super::super::shared::Shared;
 use super::checkpoint::{self, Checkpointer};
 use super::connection;
 use super::units::{Unit, Writing};
+use super::search_index::Indexer;
 use super::{accept, refusals};
 use rusqlite::Connection;
 use std::cell::Cell;
@@ -21,6 +22,7 @@ use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::sync::mpsc::{Receiver, RecvTimeoutError};
 use std::time::Duration;
+use tokio::sync::oneshot;
 
 /// What the writer is told.
 pub enum Order {
@@ -29,6 +31,8 @@ pub enum Order {
     Units(Vec<Box<dyn Unit>>),
     /// Something changed that is not in the queue: refusals wait, or the checkpointer met an error.
     Look,
+    /// The index is to hold what is committed, unless that is more than a caller should wait for.
+    Index(oneshot::Sender<()>),
     Fault(Fault),
     Close,
 }
@@ -53,6 +57,8 @@ pub struct Writer {
     upkeep: Upkeep,
     commits_to_fail: u32,
     closing: bool,
+    /// Who waits for the index to hold what is committed.
+    searching: Vec<oneshot::Sender<()>>,
 }
 
 /// What the writer remembers of its own housekeeping.
@@ -60,6 +66,7 @@ pub struct Writer {
 struct Upkeep {
     refused: refusals::Rows,
     recent: accept::Pruning,
+    index: Indexer,
 }
 
 impl Writer {
@@ -77,6 +84,7 @@ impl Writer {
             upkeep: Upkeep::default(),
             commits_to_fail: 0,
             closing: false,
+            searching: Vec::new(),
         }
     }
 
@@ -89,8 +97,15 @@ impl Writer {
                     if !units.is_empty() {
                         self.commit(units);
                     }
+                    self.index_if_pressed();
                 }
-                Err(RecvTimeoutError::Timeout) => self.commit(Vec::new()),
+                Err(RecvTimeoutError::Timeout) => {
+                    if self.shared.trouble().is_some() || self.shared.refusals.waiting() > 0 {
+                        self.commit(Vec::new());
+                    } else {
+                        self.index(1);
+                    }
+                }
                 Err(RecvTimeoutError::Disconnected) => self.closing = true,
             }
         }
@@ -106,6 +121,9 @@ impl Writer {
         }
         if self.shared.refusals.waiting() > 0 {
             return self.orders.recv_timeout(REFUSALS_WAIT);
+        }
+        if self.upkeep.index.waits() {
+            return self.orders.recv_timeout(INDEX_WAIT);
         }
         self.orders.recv().map_err(|_| RecvTimeoutError::Disconnected)
     }
@@ -126,6 +144,7 @@ impl Writer {
                     units.extend(several);
                 }
                 Order::Look => {}
+                Order::Index(asked) => self.searching.push(asked),
                 Order::Fault(fault) => self.inject(fault),
                 Order::Close => self.closing = true,
             }
@@ -143,6 +162,7 @@ impl Writer {
             Ok(outcomes) => {
                 self.shared.counting.committed(units.len(), self.shared.clock.monotonic().duration_since(begun));
                 self.shared.recovered();
+                self.upkeep.index.owes(units.len());
                 for (unit, outcome) in units.into_iter().zip(outcomes) {
                     unit.answer(outcome);
                 }
@@ -198,6 +218,27 @@ impl Writer {
             self.announce(accepted_mail.get(), outgoing_mail.get());
         }
         outcome
+    }
+
+    fn index_if_pressed(&mut self) {
+        if !self.searching.is_empty() {
+            self.index(INDEX_STEPS_FOR_SEARCH);
+            for asked in self.searching.drain(..) {
+                let _ = asked.send(());
+            }
+        } else if self.upkeep.index.presses() {
+            self.index(1);
+        }
+    }
+
+    /// An index that cannot be written makes nobody's mail wait; a disk that fails is everybody's trouble.
+    fn index(&mut self, steps: usize) {
+        let Some(connection) = self.connection.as_ref().filter(|_| self.shared.trouble().is_none()) else { return };
+        match self.upkeep.index.run(connection, steps) {
+            Ok(()) => self.checkpoint(),
+            Err(error @ (StoreError::Unhealthy(_) | StoreError::Damaged(_))) => self.shared.fell_ill(&error),
+            Err(error) => tracing::warn!(%error, "search does not find the latest messages: the index is written on later"),
+        }
     }
 
     fn announce(&self, accepted_mail: bool, outgoing_mail: bool) {
@@ -295,5 +336,9 @@ const BATCH_UNITS_MAX: usize = 128;
 const BATCH_OCTETS_MAX: usize = 16 * 1024 * 1024;
 /// How long refusals alone wait for a commit that somebody needs: a flood of refusals must not cost a sync each.
 const REFUSALS_WAIT: Duration = Duration::from_millis(200);
+/// How long nothing else is to be done before the index is written on.
+const INDEX_WAIT: Duration = Duration::from_millis(50);
+/// For one who searches: about a second of messages when they come as fast as they can.
+const INDEX_STEPS_FOR_SEARCH: usize = 40;
 /// How often an ill store is tried.
 const TRY_AGAIN: Duration = Duration::from_secs(1);
