@@ -247,11 +247,16 @@ ${process.env.NOWIDGET ? "" : `widget = ${toml(settings)}`}
 
   /** A browser of its own for everyone: cookies and storage of one are never another's. */
   async person(options = {}) {
-    this.browser ??= await chromium.launch({ executablePath: process.env.CHROMIUM ?? "/usr/bin/chromium", args: ["--no-sandbox", "--disable-gpu"] });
+    this.browser ??= await newBrowser();
     const context = await this.browser.newContext({ viewport: { width: 1280, height: 800 }, ...options });
     context.setDefaultTimeout(PATIENCE_MS);
     return context;
   }
+}
+
+/** As root Chromium has no sandbox, and here it meets nobody but us. */
+export function newBrowser() {
+  return chromium.launch({ executablePath: process.env.CHROMIUM ?? "/usr/bin/chromium", args: ["--no-sandbox", "--disable-gpu"] });
 }
 
 /** A test with a site of its own. */

@@ -1,22 +1,8 @@
 // axe-core finds nothing to complain of (WCAG 2 A and AA), in whatever state; and the chat is used by keyboard alone.
-import assert from "node:assert/strict";
-import { readFileSync } from "node:fs";
+import { accessible as check } from "./access.mjs";
 import { Chat } from "./chat.mjs";
 import { Desk } from "./desk.mjs";
 import { JANE, SARA, open, story } from "./harness.mjs";
-import { AXE } from "./packages.mjs";
-
-const axe = readFileSync(AXE, "utf8");
-const RULES = ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa"];
-
-async function check(page, state) {
-  // Colours in the middle of a change are nobody's colours.
-  await page.evaluate(() => Promise.all(document.getAnimations().map((animation) => animation.finished.catch(() => {}))));
-  await page.evaluate(axe);
-  const found = await page.evaluate((rules) => window.axe.run(document, { runOnly: { type: "tag", values: rules }, resultTypes: ["violations"] }), RULES);
-  const words = found.violations.map(({ id, nodes }) => `${id}: ${nodes.map(({ target, failureSummary }) => `${target.join(" ")}: ${failureSummary}`).join("; ")}`);
-  assert.deepEqual(words, [], state);
-}
 
 for (const colorScheme of ["light", "dark"]) {
   story(`the chat, in ${colorScheme}`, {

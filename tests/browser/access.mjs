@@ -1,0 +1,19 @@
+// What axe-core (WCAG 2 A and AA) says of a page.
+import assert from "node:assert/strict";
+import { readFileSync } from "node:fs";
+import { AXE } from "./packages.mjs";
+
+const axe = readFileSync(AXE, "utf8");
+const RULES = ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa"];
+
+/** Fails with every violation by name, place and reason; frames are judged with their page. */
+export async function accessible(page, state) {
+  // Colours in the middle of a change are nobody's colours.
+  for (const frame of page.frames()) {
+    await frame.evaluate(() => Promise.all(document.getAnimations().map((animation) => animation.finished.catch(() => {}))));
+    await frame.evaluate(axe);
+  }
+  const found = await page.evaluate((rules) => window.axe.run(document, { runOnly: { type: "tag", values: rules }, resultTypes: ["violations"] }), RULES);
+  const words = found.violations.map(({ id, nodes }) => `${id}: ${nodes.map(({ target, failureSummary }) => `${target.join(" ")}: ${failureSummary}`).join("; ")}`);
+  assert.deepEqual(words, [], state);
+}
