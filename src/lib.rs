@@ -11,6 +11,7 @@ pub mod retry;
 // Layer 1, pure
 pub mod mail;
 // Layer 2, pure
+pub mod continuity;
 pub mod conversation;
 pub mod smtp;
 // Layer 3

@@ -23,6 +23,7 @@ const LAYERS: &[(&str, u8, Purity)] = &[
     ("inbound", 6, Purity::DoesIo),
     ("filing", 6, Purity::DoesIo),
     ("outbound", 6, Purity::DoesIo),
+    ("continuity", 6, Purity::DoesIo),
     ("webhooks", 6, Purity::DoesIo),
     ("http", 7, Purity::DoesIo),
     ("daemon", 8, Purity::DoesIo),

@@ -1,6 +1,7 @@
 //! Outgoing mail as everything above the store sees it: what a message causes, where each mail stands, and what an
 //! agent is shown of it. Pure.
 
+use super::quiet_hours::QuietHours;
 use crate::clock::UnixMs;
 use serde::{Deserialize, Serialize};
 use std::time::Duration;
@@ -61,11 +62,34 @@ pub enum RecipientKind {
     Agent,
 }
 
-/// What mail a new message causes, as far as the config says; the store adds whom that concerns.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
+/// What its author wants of an agent's message.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum MailChoice {
+    /// As the rule of continuity says.
+    #[default]
+    Auto,
+    /// By mail at once, whoever is in the chat.
+    Now,
+    /// Never by mail.
+    Never,
+}
+
+/// What mail a new message causes, as far as the config says; the store adds whom that concerns. Of an agent's message it is
+/// kept, so that what was promised when it was written holds.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default)]
 pub struct Posting {
     /// An agent's message: how long the chat has it before it goes to the contact by mail. `None`: no mail.
     pub to_contact: Option<Duration>,
+    /// And while the chat is open without anybody looking.
+    pub unseen_delay: Duration,
+    /// In which nothing goes out that could wait.
+    pub quiet_hours: Option<QuietHours>,
+    /// What its author wants.
+    pub mail: MailChoice,
+    /// How long its author may still take it back; until then nobody else sees it.
+    pub held: Option<Duration>,
     /// Participants that the agent chose to copy.
     pub cc: Vec<String>,
     /// A message of a contact or participant: the agents whom it concerns are told by mail.
@@ -74,6 +98,24 @@ pub struct Posting {
     /// goes on so.
     pub require_tls: bool,
 }
+
+impl Default for Posting {
+    fn default() -> Posting {
+        Posting {
+            to_contact: None,
+            unseen_delay: UNSEEN_DELAY,
+            quiet_hours: None,
+            mail: MailChoice::Auto,
+            held: None,
+            cc: Vec::new(),
+            notify_agents: false,
+            require_tls: false,
+        }
+    }
+}
+
+/// Where an inbox says nothing else.
+pub const UNSEEN_DELAY: Duration = Duration::from_secs(600);
 
 /// How a message fares on its way out.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]

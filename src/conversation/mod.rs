@@ -2,6 +2,7 @@
 
 pub mod agent;
 pub mod commands;
+pub mod continuity;
 pub mod delivery;
 pub mod event;
 pub mod id;
@@ -9,6 +10,8 @@ pub mod keys;
 pub mod language;
 pub mod links;
 pub mod model;
+pub mod presence;
+pub mod quiet_hours;
 pub mod reply_token;
 pub mod terms;
 pub mod threading;

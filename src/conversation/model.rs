@@ -3,6 +3,7 @@
 
 use super::delivery::Delivery;
 use super::id::Id;
+use super::presence::Presence;
 use super::reply_token::ReplyToken;
 use crate::clock::UnixMs;
 use crate::mail::automatic::Class;
@@ -89,10 +90,20 @@ pub struct Author {
 pub struct Contact {
     pub id: Id,
     pub name: Option<String>,
+    /// Proven, or told by a system of the account's.
     pub email: Option<String>,
+    /// Typed by a visitor and not proven: mail goes there, nothing is found or merged by it.
+    pub claimed_email: Option<String>,
     pub identifier: Option<String>,
     /// Since when mail to the address comes back, and why.
     pub bounced: Option<Bounced>,
+}
+
+impl Contact {
+    /// Where mail to the contact goes.
+    pub fn mail_address(&self) -> Option<&str> {
+        self.claimed_email.as_deref().or(self.email.as_deref())
+    }
 }
 
 /// A contact's address that does not work.
@@ -130,6 +141,13 @@ pub struct Conversation {
     pub last_message_at: Option<UnixMs>,
     /// Outgoing messages the contact has not seen.
     pub unseen_by_contact: u32,
+    /// Who is in the chat, and since when it is so; `None`: always.
+    pub presence: Presence,
+    pub presence_since: Option<UnixMs>,
+    /// The contact wants no mail of this conversation.
+    pub mail_off: bool,
+    /// Where on the site the contact was last.
+    pub page: Option<String>,
 }
 
 #[derive(Debug, Clone, PartialEq)]
@@ -149,6 +167,8 @@ pub struct Message {
     pub created_at: UnixMs,
     pub seen_at: Option<UnixMs>,
     pub email: Option<Email>,
+    /// Until when its author may take it back: nobody but agents sees it before.
+    pub held_until: Option<UnixMs>,
     /// Of an agent's message: how it reaches the contact by mail.
     pub delivery: Option<Delivery>,
 }

@@ -4,6 +4,7 @@ use super::error::StartError;
 use super::sockets::{OWNER_SOCKET, Sockets};
 use crate::clock::Clock;
 use crate::config::checked::{Config, Endpoint};
+use crate::continuity;
 use crate::dns::Resolver;
 use crate::filing;
 use crate::http::metrics::Metrics;
@@ -52,6 +53,7 @@ pub struct Running {
     /// What a reload has to reach.
     pub(super) hooks: Arc<webhooks::Services>,
     webhooks: webhooks::Handle,
+    continuity: continuity::Handle,
     http: Vec<SocketAddr>,
     store: Store,
     stop: CancellationToken,
@@ -106,12 +108,28 @@ impl Running {
         let filing = filing::start(filing::Services { large_mails, ..filed_by }, surfaces.clone())?;
         let outbound = outbound::start(Arc::clone(&sending), stop.clone());
         let webhooks = webhooks::start(Arc::clone(&hooks), stop.clone());
+        let timers = continuity::Services { store: store.clone(), clock: clock.clone() };
+        let continuity = continuity::start(timers, stop.clone());
         let watched = Arc::clone(&config);
         tasks.spawn(tls.watch(move || watched.load().tls.clone(), stop.clone()));
         let surface = Surface { demo, ..Surface::new(Arc::clone(&services), metrics) };
         let http = addresses(&sockets.http);
         http::start(&surface, Doors { tcp: sockets.http, owner: sockets.owner }, &surfaces, &tasks)?;
-        Ok(Running { services, mail, filing, sending, outbound, hooks, webhooks, http, store, stop, surfaces, tasks })
+        Ok(Running {
+            services,
+            mail,
+            filing,
+            sending,
+            outbound,
+            hooks,
+            webhooks,
+            continuity,
+            http,
+            store,
+            stop,
+            surfaces,
+            tasks,
+        })
     }
 
     /// Where mail servers connect.
@@ -134,6 +152,7 @@ impl Running {
         // It had the same time: what was running has ended, or is put back.
         self.outbound.ended().await;
         self.webhooks.ended().await;
+        self.continuity.ended().await;
         self.surfaces.cancel();
         // What is not filed then stays accepted, and the next start files it.
         if tokio::time::timeout(SURFACES_TIMEOUT, self.filing.ended()).await.is_err() {

@@ -19,6 +19,7 @@ mod engine;
 mod error;
 mod fresh;
 mod handle;
+mod handle_chat;
 mod handle_desk;
 mod handle_doors;
 mod handle_hooks;

@@ -149,6 +149,29 @@ pub struct Backlog {
     pub oldest: Option<UnixMs>,
 }
 
+/// When what is unseen in a conversation goes out by mail, and why then or not at all.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Outlook {
+    pub due_at: Option<UnixMs>,
+    pub reason: String,
+}
+
+/// What would become of a message written now.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Forecast {
+    /// It is in the chat at once.
+    pub chat: bool,
+    pub email: Option<ForecastMail>,
+    /// Why it goes by mail then, or not at all.
+    pub reason: String,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ForecastMail {
+    pub to: String,
+    pub due_at: UnixMs,
+}
+
 /// How an attempt ended.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct AttemptEnd {

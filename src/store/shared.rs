@@ -30,6 +30,8 @@ pub struct Shared {
     pub accepted_mail: watch::Sender<u64>,
     /// Grows when mail to be sent was queued or may be due earlier.
     pub outgoing_mail: watch::Sender<u64>,
+    /// Grows when a mail that waits for the chat, or a held message, may be due earlier.
+    pub timers: watch::Sender<u64>,
     /// Grows when subscriptions changed, or a bridge has to look anew at what it owes.
     pub hooks: watch::Sender<u64>,
     /// Grows with every commit.
@@ -51,6 +53,7 @@ impl Shared {
             last_domain: Mutex::default(),
             accepted_mail: watch::channel(0).0,
             outgoing_mail: watch::channel(0).0,
+            timers: watch::channel(0).0,
             hooks: watch::channel(0).0,
             committed: watch::channel(0).0,
             trouble: Mutex::new(None),

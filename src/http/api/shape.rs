@@ -54,6 +54,8 @@ pub struct ContactShape {
     pub id: Id,
     pub name: Option<String>,
     pub email: Option<String>,
+    /// Typed by a visitor and not proven: mail goes there.
+    pub claimed_email: Option<String>,
     pub identifier: Option<String>,
     /// Since when mail to the address comes back.
     pub bounced: Option<BouncedShape>,
@@ -222,9 +224,9 @@ impl ConversationShape {
 
 impl From<Contact> for ContactShape {
     fn from(contact: Contact) -> ContactShape {
-        let Contact { id, name, email, identifier, bounced } = contact;
+        let Contact { id, name, email, claimed_email, identifier, bounced } = contact;
         let bounced = bounced.map(|it| BouncedShape { since: it.since.rfc3339(), reason: it.reason });
-        ContactShape { id, name, email, identifier, bounced }
+        ContactShape { id, name, email, claimed_email, identifier, bounced }
     }
 }
 

@@ -885,7 +885,7 @@
     head = make("header.head");
     banner = make("p.banner", { role: "status" });
     other = make("div.page");
-    pill = button(".pill", t("below"), toEnd, t("below"), icon("down"));
+    pill = button(".pill", t("below"), toEnd, make("span", {}, t("below")), icon("down"));
     body = make("div.body", {}, log, other, pill, make("div.dropping", { "aria-hidden": "true" }, t("drop")));
     live = make("p.hear", { role: "status" });
     panel = make("section.panel", { role: "dialog", "aria-label": title(), tabindex: -1 }, head, banner, body, buildComposer(), live);
@@ -970,7 +970,7 @@
   function keys(event) {
     if (event.key === "Escape") return view === "chat" ? close() : show("chat");
     if (event.key !== "Tab" || !phone.matches) return;
-    const stops = [...panel.querySelectorAll("button, textarea, input, select, a[href], [tabindex='0']")].filter((stop) => !stop.hidden && stop.getClientRects().length);
+    const stops = [...panel.querySelectorAll("button, textarea, input, select, a[href], [tabindex='0']")].filter((stop) => !stop.disabled && stop.getClientRects().length);
     const last = stops.at(-1), edge = event.shiftKey ? stops[0] : last;
     if (shadow.activeElement !== edge && shadow.activeElement !== panel) return;
     event.preventDefault();
@@ -1168,6 +1168,7 @@
     for (const [key, { element }] of drawn) if (!staying.has(element)) (sightOff(element), drawn.delete(key));
     if (stay) log.scrollTop = log.scrollHeight;
     pill.hidden = follow || log.hidden;
+    pill.firstChild.hidden = !unread();
   }
 
   function sightOff(element) {
@@ -1707,7 +1708,7 @@
     .typing i { width: 7px; height: 7px; border-radius: 50%; background: var(--muted); animation: breathe 1.2s infinite; }
     .typing i:nth-child(2) { animation-delay: .15s; }
     .typing i:nth-child(3) { animation-delay: .3s; }
-    .pill { position: absolute; bottom: 12px; inset-inline: 0; width: fit-content; margin: auto; display: flex; align-items: center; gap: 4px; padding: 6px 10px 6px 14px; border-radius: 20px; background: var(--ground); box-shadow: 0 2px 12px rgb(16 24 40 / .22); font-size: 13px; font-weight: 600; }
+    .pill { position: absolute; bottom: 12px; inset-inline: 0; width: fit-content; margin: auto; display: flex; align-items: center; gap: 4px; padding: 7px 12px; border-radius: 20px; background: var(--ground); box-shadow: 0 2px 12px rgb(16 24 40 / .22); font-size: 13px; font-weight: 600; }
     .pill .icon { width: 16px; height: 16px; }
     .dropping { position: absolute; inset: 10px; display: none; place-items: center; border: 2px dashed var(--link); border-radius: 14px; background: color-mix(in srgb, var(--ground) 92%, transparent); color: var(--link); font-weight: 600; }
     .over .dropping { display: grid; }

@@ -7,6 +7,7 @@ use crate::conversation::id::Id;
 use crate::conversation::model::{
     Attachment, Author, AuthorKind, Channel, Contact, Conversation, Direction, Email, Message, Status, Via,
 };
+use crate::conversation::presence::Presence;
 use crate::conversation::reply_token::ReplyToken;
 use crate::mail::automatic::Class;
 use crate::store::outgoing::{QueueEntry, ToCompose};
@@ -78,6 +79,7 @@ fn conversation(account: &str, inbox: &str, channel: Channel) -> Conversation {
             id: Id(2),
             name: Some("Jane Doe".to_owned()),
             email: Some(JANE.to_owned()),
+            claimed_email: None,
             identifier: None,
             bounced: None,
         },
@@ -87,6 +89,10 @@ fn conversation(account: &str, inbox: &str, channel: Channel) -> Conversation {
         created_at: AT,
         last_message_at: Some(AT),
         unseen_by_contact: 2,
+        presence: Presence::Absent,
+        presence_since: None,
+        mail_off: false,
+        page: None,
     }
 }
 
@@ -166,6 +172,7 @@ fn message(id: i64, direction: Direction, author: Author, text: &str) -> Message
         created_at: UnixMs(AT.0 + id * 60_000),
         seen_at: None,
         email: None,
+        held_until: None,
         delivery: None,
     }
 }

@@ -8,10 +8,9 @@ use super::super::StoreError;
 use super::super::outgoing::{Claim, EventKind, QueueEntry};
 use super::notices::Trouble;
 use super::units::Writing;
-use super::words::Stored;
 use super::{events, notices, queue, suppressions};
 use crate::clock::UnixMs;
-use crate::conversation::delivery::{DeliveryState, Phase};
+use crate::conversation::delivery::Phase;
 use crate::conversation::id::Id;
 use rusqlite::{Connection, OptionalExtension, params};
 use std::collections::HashMap;
@@ -52,15 +51,12 @@ fn take(writing: &Writing<'_>, id: Id) -> Result<Option<QueueEntry>, StoreError>
         notices::of_trouble(writing, &entry, Trouble::Failed, &words)?;
         return Ok(None);
     }
-    if entry.state == DeliveryState::Waiting {
-        entry.state = DeliveryState::Queued;
-    }
     entry.phase = Some(Phase::Connecting);
     entry.attempts += 1;
     entry.last_attempt_at = Some(writing.now);
     writing.execute(
-        "UPDATE queue SET phase = 'connecting', attempts = ?, last_attempt_at = ?, state = ? WHERE id = ?",
-        params![entry.attempts, writing.now.0, Stored(entry.state), id],
+        "UPDATE queue SET phase = 'connecting', attempts = ?, last_attempt_at = ? WHERE id = ?",
+        params![entry.attempts, writing.now.0, id],
     )?;
     Ok(Some(entry))
 }
@@ -152,8 +148,8 @@ impl<'a> Choice<'a> {
     }
 }
 
-/// What the partial indexes hold: to be used they must be named in these words.
-const OPEN: &str = "state IN ('waiting', 'queued', 'deferred') AND phase IS NULL AND held = 0";
+/// What waits for the chat is none of it. What the partial indexes hold: to be used they must be named in these words.
+const OPEN: &str = "state IN ('queued', 'deferred') AND phase IS NULL AND held = 0";
 
 fn window_sql() -> String {
     format!("SELECT id, domain FROM queue INDEXED BY queue_due WHERE {OPEN} AND due_at <= ? ORDER BY due_at LIMIT ?")

@@ -149,6 +149,7 @@ fn read(row: &Row<'_>) -> rusqlite::Result<Conversation> {
             email: row.get(9)?,
             identifier: row.get(10)?,
             bounced: bounced(row)?,
+            claimed_email: row.get(21)?,
         },
         snoozed_until: row.get::<_, Option<i64>>(18)?.map(UnixMs),
         participants: Vec::new(),
@@ -157,6 +158,10 @@ fn read(row: &Row<'_>) -> rusqlite::Result<Conversation> {
         created_at: UnixMs(row.get(12)?),
         last_message_at: row.get::<_, Option<i64>>(13)?.map(UnixMs),
         unseen_by_contact: row.get(14)?,
+        presence: row.get::<_, Stored<_>>(22)?.0,
+        presence_since: row.get::<_, Option<i64>>(23)?.map(UnixMs),
+        mail_off: row.get(24)?,
+        page: row.get(25)?,
     })
 }
 
@@ -167,7 +172,8 @@ fn bounced(row: &Row<'_>) -> rusqlite::Result<Option<Bounced>> {
 
 const COLUMNS: &str = "c.id, c.account, c.inbox, c.channel, c.status, c.subject, c.assignee, k.id, k.name, k.email,
     k.identifier, c.reply_token, c.created_at, c.last_message_at, c.unseen_by_contact, c.contact_id, c.active_at,
-    ifnull(t.revoked_at, t.expires_at), c.snoozed_until, k.bounced_at, k.bounce_reason";
+    ifnull(t.revoked_at, t.expires_at), c.snoozed_until, k.bounced_at, k.bounce_reason,
+    k.claimed_email, c.presence, c.presence_since, c.mail_off, c.page";
 const TABLES: &str = "conversations c JOIN contacts k ON k.id = c.contact_id
     LEFT JOIN reply_tokens t ON t.token = c.reply_token";
 /// Items of one page.

@@ -11,11 +11,11 @@ use super::notices::Trouble;
 use super::reply_tokens::Holder;
 use super::units::Writing;
 use super::words::Stored;
-use super::{agents, events, notices, queue, reply_tokens, suppressions};
+use super::{agents, continuity, events, facts, notices, queue, reply_tokens, suppressions};
 use crate::clock::UnixMs;
 use crate::conversation::delivery::{DeliveryState, MailKind, RecipientKind, too_many_words};
 use crate::conversation::id::Id;
-use crate::conversation::model::{AuthorKind, Direction, Via};
+use crate::conversation::model::{AuthorKind, Direction};
 use crate::conversation::reply_token::ReplyToken;
 use crate::limits::{MAILS_PER_HOUR_MAX, MESSAGES_PER_MAIL_MAX};
 use crate::mail::address::Address;
@@ -40,7 +40,7 @@ pub struct Mail<'a> {
 /// Queues the mail that a message causes.
 pub fn message(writing: &Writing<'_>, conversation: Id, id: Id, new: &NewMessage) -> Result<(), StoreError> {
     match (new.direction, new.author.kind, new.posting.to_contact) {
-        (Direction::Outgoing, AuthorKind::Agent, Some(delay)) => answer(writing, conversation, id, new, delay),
+        (Direction::Outgoing, AuthorKind::Agent, Some(_)) => answer(writing, conversation, id, new),
         (Direction::Incoming, AuthorKind::Contact | AuthorKind::Participant, _) if new.posting.notify_agents => {
             // A machine's mail is never answered, and an agent asked to would begin a loop.
             let class = new.email.as_ref().map(|email| email.class);
@@ -66,35 +66,30 @@ pub fn mail(writing: &Writing<'_>, mail: &Mail<'_>) -> Result<(), StoreError> {
     }
 }
 
-fn answer(
-    writing: &Writing<'_>,
-    conversation: Id,
-    message: Id,
-    new: &NewMessage,
-    delay: Duration,
-) -> Result<(), StoreError> {
-    let place = place(writing, conversation)?;
-    let asked = asked(writing, conversation)?;
-    let delay = if asked.by_mail { Duration::ZERO } else { delay };
-    let to = |recipient, recipient_kind, delay| Mail {
-        conversation,
-        kind: MailKind::Answer,
-        recipient,
-        recipient_kind,
-        agent: None,
-        message: Some(message),
-        notice: None,
-        delay,
-        require_tls: new.posting.require_tls || asked.require_tls,
-    };
-    if let Some(contact) = &place.contact {
-        mail(writing, &to(contact, RecipientKind::Contact, delay))?;
-    }
+/// To the contact as the rule of continuity says, to whom the agent chose at once.
+fn answer(writing: &Writing<'_>, conversation: Id, message: Id, new: &NewMessage) -> Result<(), StoreError> {
+    continuity::redecide(writing, conversation)?;
     let mut copied: Vec<String> = new.posting.cc.iter().map(|email| email_key(email)).collect();
     copied.sort_unstable();
     copied.dedup();
-    for copy in copied.iter().filter(|copy| place.contact.as_ref() != Some(copy)) {
-        mail(writing, &to(copy, RecipientKind::Participant, Duration::ZERO))?;
+    if copied.is_empty() {
+        return Ok(());
+    }
+    let asked = facts::asked(writing.connection, conversation)?;
+    let contact = place(writing, conversation)?.contact;
+    for copy in copied.iter().filter(|copy| contact.as_ref() != Some(copy)) {
+        let copy = Mail {
+            conversation,
+            kind: MailKind::Answer,
+            recipient: copy,
+            recipient_kind: RecipientKind::Participant,
+            agent: None,
+            message: Some(message),
+            notice: None,
+            delay: Duration::ZERO,
+            require_tls: new.posting.require_tls || asked.is_some_and(|asked| asked.require_tls),
+        };
+        mail(writing, &copy)?;
     }
     Ok(())
 }
@@ -132,32 +127,12 @@ struct Place {
 
 fn place(writing: &Writing<'_>, conversation: Id) -> Result<Place, StoreError> {
     let mut find = writing.connection.prepare_cached(
-        "SELECT c.account, c.inbox, c.assignee, k.email FROM conversations c JOIN contacts k ON k.id = c.contact_id
-         WHERE c.id = ?",
+        "SELECT c.account, c.inbox, c.assignee, ifnull(k.claimed_email, k.email)
+         FROM conversations c JOIN contacts k ON k.id = c.contact_id WHERE c.id = ?",
     )?;
     Ok(find.query_row([conversation], |row| {
         Ok(Place { account: row.get(0)?, inbox: row.get(1)?, assignee: row.get(2)?, contact: row.get(3)? })
     })?)
-}
-
-/// How the contact wrote last.
-#[derive(Default)]
-struct Asked {
-    /// After an answer by mail the conversation stays on mail: the chat is not looked at any more.
-    by_mail: bool,
-    /// RFC 8689: what came under REQUIRETLS is quoted in its answer, so the answer goes under it too.
-    require_tls: bool,
-}
-
-fn asked(writing: &Writing<'_>, conversation: Id) -> Result<Asked, StoreError> {
-    let mut find = writing.connection.prepare_cached(
-        "SELECT via, require_tls FROM messages WHERE conversation_id = ? AND direction = 'incoming'
-           AND author_kind = 'contact' ORDER BY id DESC LIMIT 1",
-    )?;
-    let last = find.query_row([conversation], |row| {
-        Ok(Asked { by_mail: row.get::<_, Stored<Via>>(0)?.0 == Via::Email, require_tls: row.get(1)? })
-    });
-    Ok(last.optional()?.unwrap_or_default())
 }
 
 /// A mail that a further message may go out with.
@@ -182,10 +157,15 @@ fn is_held(writing: &Writing<'_>, entry: Id) -> Result<bool, StoreError> {
     Ok(find.query_row([entry], |row| row.get(0))?)
 }
 
-fn attach(writing: &Writing<'_>, entry: Id, message: Id) -> Result<(), StoreError> {
+/// Lets a message go out with a mail.
+pub fn attach(writing: &Writing<'_>, entry: Id, message: Id) -> Result<(), StoreError> {
+    attached(writing, entry, message).map(|_| ())
+}
+
+/// The same; answers whether it is new to that mail, as a count.
+pub fn attached(writing: &Writing<'_>, entry: Id, message: Id) -> Result<usize, StoreError> {
     let attach = "INSERT OR IGNORE INTO queue_messages (message_id, queue_id) VALUES (?, ?)";
-    writing.execute(attach, params![message, entry])?;
-    Ok(())
+    writing.execute(attach, params![message, entry])
 }
 
 /// How a new entry begins.

@@ -14,9 +14,9 @@ use rusqlite::{Connection, params};
 pub fn before(connection: &Connection, conversation: Id, first: Option<Id>) -> Result<Vec<Message>, StoreError> {
     let mut find = connection.prepare_cached(
         "SELECT id, conversation_id, direction, author_kind, author_name, author_email, via, substr(text, 1, ?), NULL, '', '',
-           created_at, seen_at, NULL
+           created_at, seen_at, NULL, NULL
          FROM messages WHERE conversation_id = ? AND id < ? AND direction IN ('incoming', 'outgoing')
-         ORDER BY id DESC LIMIT ?",
+           AND held_until IS NULL ORDER BY id DESC LIMIT ?",
     )?;
     let values = params![QUOTED_OCTETS_MAX + 1, conversation, first.unwrap_or(Id(i64::MAX)), HISTORY_MAX];
     let mut rows = find.query(values)?;

@@ -6,12 +6,13 @@ use super::super::unit::NewMessage;
 use super::events::Happening;
 use super::units::Writing;
 use super::words::{Json, Stored};
-use super::{conversations, enqueue, events, queue, uploads};
+use super::{continuity, conversations, enqueue, events, queue, uploads};
 use crate::clock::UnixMs;
 use crate::conversation::id::Id;
 use crate::conversation::model::{Attachment, Author, AuthorKind, Direction, Message, Status};
 use crate::conversation::threading;
 use rusqlite::{Connection, OptionalExtension, Row, params};
+use std::time::Duration;
 
 /// Writes a message and what it changes in its conversation; a known idempotency key answers the first one.
 pub fn append(writing: &Writing<'_>, conversation: Id, message: &NewMessage) -> Result<Id, StoreError> {
@@ -38,21 +39,49 @@ pub fn append_at(
     for upload in &message.uploads {
         uploads::insert(writing, id, upload)?;
     }
+    if held_for(message).is_some() {
+        writing.timers.set(true);
+        return Ok(id);
+    }
+    say(writing, conversation, status, id, message, at)?;
+    Ok(id)
+}
+
+/// Only what an agent says can be taken back.
+fn held_for(message: &NewMessage) -> Option<Duration> {
+    let by_agent = message.direction == Direction::Outgoing && message.author.kind == AuthorKind::Agent;
+    message.posting.held.filter(|held| by_agent && !held.is_zero())
+}
+
+/// What follows from a message that is there for everyone.
+pub fn say(
+    writing: &Writing<'_>,
+    conversation: Id,
+    status: Status,
+    id: Id,
+    message: &NewMessage,
+    at: UnixMs,
+) -> Result<(), StoreError> {
     let class = message.email.as_ref().map(|email| email.class);
     let after = threading::status_after(status, message.direction, message.author.kind, class);
-    let unseen = u32::from(message.direction == Direction::Outgoing && message.author.kind == AuthorKind::Agent);
+    let kind = message.author.kind;
+    let unseen = u32::from(message.direction == Direction::Outgoing && kind == AuthorKind::Agent);
+    let by_contact = message.direction == Direction::Incoming && kind == AuthorKind::Contact;
     writing.execute(
         "UPDATE conversations SET status = ?1, active_at = ?2, last_message_at = max(coalesce(last_message_at, 0), ?3),
            unseen_by_contact = unseen_by_contact + ?4,
+           agent_typing_until = CASE ?4 WHEN 0 THEN agent_typing_until END,
+           contact_typing_until = CASE ?6 WHEN 0 THEN contact_typing_until END,
            snoozed_until = CASE ?1 WHEN 'snoozed' THEN snoozed_until END WHERE id = ?5",
-        params![Stored(after), writing.now.0, at.0, unseen, conversation],
+        params![Stored(after), writing.now.0, at.0, unseen, conversation, by_contact],
     )?;
     tell(writing, conversation, id, message)?;
     if after != status {
         events::of_conversation(writing, conversation, serde_json::json!({"status": after}))?;
     }
     enqueue::message(writing, conversation, id, message)?;
-    Ok(id)
+    // Whoever answers by mail is not in the chat: what waits for them there goes after it.
+    if by_contact { continuity::redecide_chat(writing, conversation) } else { Ok(()) }
 }
 
 fn tell(writing: &Writing<'_>, conversation: Id, id: Id, message: &NewMessage) -> Result<(), StoreError> {
@@ -79,10 +108,12 @@ fn written_before(writing: &Writing<'_>, conversation: Id, message: &NewMessage)
 
 fn insert(writing: &Writing<'_>, conversation: Id, message: &NewMessage, at: UnixMs) -> Result<Id, StoreError> {
     let id = writing.next_id()?;
+    let held_for = held_for(message).map(|held| i64::try_from(held.as_millis()).unwrap_or(i64::MAX / 4));
+    let held_until = held_for.map(|held| writing.now.0.saturating_add(held));
     writing.execute(
         "INSERT INTO messages (id, conversation_id, direction, author_kind, author_name, author_email, via, text, html,
-           quoted, signature, created_at, email, raw_id, idempotency_key, require_tls)
-         VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+           quoted, signature, created_at, email, raw_id, idempotency_key, require_tls, posting, held_until)
+         VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
         params![
             id,
             conversation,
@@ -100,6 +131,8 @@ fn insert(writing: &Writing<'_>, conversation: Id, message: &NewMessage, at: Uni
             message.email.as_ref().map(|email| email.raw_id),
             message.idempotency_key,
             message.posting.require_tls,
+            (message.direction == Direction::Outgoing).then_some(Json(&message.posting)),
+            held_until,
         ],
     )?;
     Ok(id)
@@ -153,7 +186,8 @@ pub fn of_attachment(connection: &Connection, attachment: Id) -> Result<Message,
 /// The latest texts that we mailed or showed in a conversation, newest first.
 pub fn sent_texts(connection: &Connection, conversation: Id, limit: usize) -> Result<Vec<String>, StoreError> {
     let mut find = connection.prepare_cached(
-        "SELECT text FROM messages WHERE conversation_id = ? AND direction = 'outgoing' ORDER BY id DESC LIMIT ?",
+        "SELECT text FROM messages WHERE conversation_id = ? AND direction = 'outgoing' AND held_until IS NULL
+         ORDER BY id DESC LIMIT ?",
     )?;
     Ok(find.query_map(params![conversation, limit], |row| row.get(0))?.collect::<Result<_, _>>()?)
 }
@@ -204,9 +238,10 @@ pub fn read(row: &Row<'_>) -> rusqlite::Result<Message> {
         created_at: UnixMs(row.get(11)?),
         seen_at: row.get::<_, Option<i64>>(12)?.map(UnixMs),
         email: row.get::<_, Option<Json<_>>>(13)?.map(|json| json.0),
+        held_until: row.get::<_, Option<i64>>(14)?.map(UnixMs),
         delivery: None,
     })
 }
 
 const COLUMNS: &str = "id, conversation_id, direction, author_kind, author_name, author_email, via, text, html, quoted,
-    signature, created_at, seen_at, email";
+    signature, created_at, seen_at, email, held_until";

@@ -21,7 +21,8 @@ pub fn retry(writing: &Writing<'_>, id: Id) -> Result<QueueEntry, StoreError> {
         return Err(StoreError::Conflict(words));
     }
     if entry.state.is_open() {
-        let now = "UPDATE queue SET due_at = ?, held = 0, urgent = 1 WHERE id = ?";
+        let now = "UPDATE queue SET due_at = ?, held = 0, urgent = 1,
+            state = CASE state WHEN 'waiting' THEN 'queued' ELSE state END WHERE id = ?";
         writing.execute(now, params![writing.now.0, id])?;
     } else {
         reopen(writing, &entry)?;
@@ -70,6 +71,7 @@ pub fn hold(writing: &Writing<'_>, id: Id, held: bool) -> Result<QueueEntry, Sto
         events::of_mail(writing, &entry, EventKind::DeliveryChanged, &detail)?;
     }
     writing.outgoing_mail.set(true);
+    writing.timers.set(true);
     queue::entry(writing.connection, id)
 }
 

@@ -216,6 +216,14 @@ ALTER TABLE messages ADD COLUMN posting TEXT;
 CREATE INDEX messages_held ON messages (held_until) WHERE held_until IS NOT NULL;
 CREATE INDEX messages_unseen ON messages (conversation_id, id) WHERE direction = 'outgoing' AND seen_at IS NULL;
 CREATE INDEX queue_waiting ON queue (due_at) WHERE state = 'waiting' AND held = 0;
+DROP INDEX queue_due;
+DROP INDEX queue_site;
+DROP INDEX queue_urgent;
+CREATE INDEX queue_due ON queue (due_at) WHERE state IN ('queued', 'deferred') AND phase IS NULL AND held = 0;
+CREATE INDEX queue_site ON queue (domain, due_at) WHERE state IN ('queued', 'deferred') AND phase IS NULL AND held = 0;
+CREATE INDEX queue_urgent ON queue (due_at)
+  WHERE urgent = 1 AND state IN ('queued', 'deferred') AND phase IS NULL AND held = 0;
+CREATE INDEX contacts_claimed ON contacts (account, claimed_email) WHERE claimed_email IS NOT NULL;
 ALTER TABLE agents ADD COLUMN password TEXT;
 CREATE TABLE agent_sessions (
   sha256 BLOB PRIMARY KEY, agent_id INTEGER NOT NULL REFERENCES agents, created_at INTEGER NOT NULL,

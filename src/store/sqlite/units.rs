@@ -24,6 +24,8 @@ pub struct Writing<'a> {
     pub accepted_mail: &'a Cell<bool>,
     /// Set by a unit after which mail may be due.
     pub outgoing_mail: &'a Cell<bool>,
+    /// Set by a unit after which a mail that waits for the chat, or a held message, may be due earlier.
+    pub timers: &'a Cell<bool>,
 }
 
 impl Writing<'_> {

@@ -183,7 +183,7 @@ impl Writer {
     fn transaction(&mut self, units: &mut [Box<dyn Unit>]) -> Result<Vec<Result<(), StoreError>>, StoreError> {
         self.mend()?;
         let Some(connection) = &self.connection else { return Err(StoreError::Closed) };
-        let (accepted_mail, outgoing_mail) = (Cell::new(false), Cell::new(false));
+        let (accepted_mail, outgoing_mail, timers) = (Cell::new(false), Cell::new(false), Cell::new(false));
         let outgoing = self.shared.outgoing.load_full();
         let writing = Writing {
             connection,
@@ -194,6 +194,7 @@ impl Writer {
             now: self.shared.clock.now(),
             accepted_mail: &accepted_mail,
             outgoing_mail: &outgoing_mail,
+            timers: &timers,
         };
         writing.execute("BEGIN IMMEDIATE", [])?;
         let mut run = || {
@@ -215,7 +216,7 @@ impl Writer {
             Err(_) => drop(connection.execute_batch("ROLLBACK")),
         }
         if outcome.is_ok() {
-            self.announce(accepted_mail.get(), outgoing_mail.get());
+            self.announce([accepted_mail.get(), outgoing_mail.get(), timers.get()]);
         }
         outcome
     }
@@ -241,10 +242,14 @@ impl Writer {
         }
     }
 
-    fn announce(&self, accepted_mail: bool, outgoing_mail: bool) {
+    fn announce(&self, [accepted_mail, outgoing_mail, timers]: [bool; 3]) {
         let shared = &self.shared;
-        let announcements =
-            [(&shared.committed, true), (&shared.accepted_mail, accepted_mail), (&shared.outgoing_mail, outgoing_mail)];
+        let announcements = [
+            (&shared.committed, true),
+            (&shared.accepted_mail, accepted_mail),
+            (&shared.outgoing_mail, outgoing_mail),
+            (&shared.timers, timers),
+        ];
         for (announcement, _) in announcements.into_iter().filter(|(_, due)| *due) {
             announcement.send_modify(|count| *count += 1);
         }

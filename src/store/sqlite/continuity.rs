@@ -1,0 +1,272 @@
+//! The rule of continuity carried out: each unit that changes a fact has it decided anew in its own commit, and so has the
+//! moment at which a mail is due. The timer is the mail's own row in state `waiting`, so no crash can part the two.
+
+use super::super::StoreError;
+use super::super::outgoing::{EventKind, Forecast, ForecastMail, Outlook};
+use super::begin::email_key;
+use super::facts::{self, Armed, Known};
+use super::notices::Trouble;
+use super::units::Writing;
+use super::words::Stored;
+use super::{enqueue, events, held, notices, queue};
+use crate::clock::UnixMs;
+use crate::conversation::continuity::{Decision, Reason, Rules, Unseen, decide};
+use crate::conversation::delivery::{DeliveryState, MailChoice, MailKind, Posting, RecipientKind};
+use crate::conversation::id::Id;
+use crate::conversation::model::Channel;
+use crate::limits::MESSAGES_PER_MAIL_MAX;
+use crate::mail::address::Address;
+use rusqlite::{Connection, OptionalExtension, params};
+use std::time::Duration;
+
+/// Decides anew, whatever was planned before.
+pub fn redecide(writing: &Writing<'_>, conversation: Id) -> Result<(), StoreError> {
+    let known = facts::load(writing.connection, conversation, writing.now)?;
+    let decision = decide(&known.facts, &known.rules, writing.now);
+    match decision {
+        Decision::Nothing(reason) => disarm(writing, conversation, &known, &reason),
+        Decision::Wait { until, reason } => arm(writing, conversation, &known, until, &reason),
+        Decision::Mail { messages, reason } => send(writing, conversation, &known, &messages, &reason),
+    }
+}
+
+/// The same where a fact changed that matters only to what a contact has not seen in a chat.
+pub fn redecide_chat(writing: &Writing<'_>, conversation: Id) -> Result<(), StoreError> {
+    let mut find = writing
+        .connection
+        .prepare_cached("SELECT 1 FROM conversations WHERE id = ? AND unseen_by_contact > 0 AND channel <> 'email'")?;
+    if find.exists([conversation])? { redecide(writing, conversation) } else { Ok(()) }
+}
+
+/// Releases what was held long enough and looks again at what is due; answers when to come again, at once if there is more
+/// than one commit should take.
+pub fn due(writing: &Writing<'_>) -> Result<Option<UnixMs>, StoreError> {
+    let mut find = writing.connection.prepare_cached(&due_sql())?;
+    let rows = find.query_map(params![writing.now.0, AT_ONCE_MAX], |row| row.get(0))?;
+    let found: Vec<Id> = rows.collect::<Result<_, _>>()?;
+    for conversation in found {
+        redecide(writing, conversation)?;
+    }
+    held::release_due(writing, AT_ONCE_MAX)?;
+    next(writing.connection)
+}
+
+/// When something is due that time alone brings: two index steps.
+pub fn next(connection: &Connection) -> Result<Option<UnixMs>, StoreError> {
+    let first = |sql: &str| -> Result<Option<i64>, StoreError> {
+        Ok(connection.prepare_cached(sql)?.query_row([], |row| row.get(0)).optional()?.flatten())
+    };
+    Ok(first(&next_sql())?.into_iter().chain(first(&held::next_sql())?).min().map(UnixMs))
+}
+
+/// Decides anew for some of what waits, in the order of ids; answers where to go on.
+pub fn reconsider(writing: &Writing<'_>, after: Option<Id>) -> Result<Option<Id>, StoreError> {
+    let mut find = writing.connection.prepare_cached(
+        "SELECT DISTINCT conversation_id FROM queue INDEXED BY queue_open WHERE conversation_id > ?
+         AND state IN ('waiting', 'queued', 'deferred') AND state = 'waiting' ORDER BY conversation_id LIMIT ?",
+    )?;
+    let rows = find.query_map(params![after.unwrap_or(Id(i64::MIN)), AT_ONCE_MAX], |row| row.get(0))?;
+    let found: Vec<Id> = rows.collect::<Result<_, _>>()?;
+    for conversation in &found {
+        redecide(writing, *conversation)?;
+    }
+    Ok(found.last().copied().filter(|_| found.len() == AT_ONCE_MAX))
+}
+
+/// Whether the newest message or event is of a time that is yet to come.
+pub fn is_ahead(connection: &Connection, now: UnixMs) -> Result<bool, StoreError> {
+    let newest = "SELECT max(ifnull((SELECT max(id) FROM messages), 0), ifnull((SELECT max(id) FROM events), 0))";
+    let newest: Id = connection.prepare_cached(newest)?.query_row([], |row| row.get(0))?;
+    Ok(newest.issued_at().0 > now.0 + AHEAD_MS)
+}
+
+/// What is true of a conversation now, for whoever shows it.
+pub fn outlook(connection: &Connection, conversation: Id, now: UnixMs) -> Result<Outlook, StoreError> {
+    let known = facts::load(connection, conversation, now)?;
+    if known.armed.as_ref().is_some_and(|armed| armed.held) {
+        let reason = "the mail is held until it is released: replyd queue release".to_owned();
+        return Ok(Outlook { due_at: None, reason });
+    }
+    Ok(match decide(&known.facts, &known.rules, now) {
+        Decision::Nothing(reason) => Outlook { due_at: None, reason: reason.to_string() },
+        Decision::Wait { until, reason } => Outlook { due_at: Some(until), reason: reason.to_string() },
+        Decision::Mail { reason, .. } => Outlook { due_at: Some(now), reason: reason.to_string() },
+    })
+}
+
+/// What would become of a message written now. Its author's own typing is what ends with it.
+pub fn forecast(
+    connection: &Connection,
+    conversation: Id,
+    posting: &Posting,
+    now: UnixMs,
+) -> Result<Forecast, StoreError> {
+    let Known { mut facts, recipient, .. } = facts::load(connection, conversation, now)?;
+    facts.agent_typing_until = None;
+    facts.unseen.push(Unseen { id: Id(i64::MAX), at: now, mail: posting.mail });
+    if posting.mail == MailChoice::Never {
+        facts.unseen.retain(|unseen| unseen.id == Id(i64::MAX));
+    }
+    let (due_at, reason) = match decide(&facts, &Rules::of(posting), now) {
+        Decision::Nothing(reason) => (None, reason),
+        Decision::Wait { until, reason } => (Some(until), reason),
+        Decision::Mail { reason, .. } => (Some(now), reason),
+    };
+    let email = due_at.zip(recipient).map(|(due_at, to)| ForecastMail { to, due_at });
+    Ok(Forecast { chat: facts.channel != Channel::Email, email, reason: reason.to_string() })
+}
+
+/// What waited does not wait any more; what can never go is told on its message at once.
+fn disarm(writing: &Writing<'_>, conversation: Id, known: &Known, reason: &Reason) -> Result<(), StoreError> {
+    match (&known.armed, reason) {
+        (Some(armed), Reason::NothingUnseen) => end(writing, armed.entry, DeliveryState::Seen, "seen in the chat"),
+        (Some(armed), Reason::Unusable(words)) => end(writing, armed.entry, DeliveryState::Failed, words),
+        (Some(armed), reason) => end(writing, armed.entry, DeliveryState::Cancelled, &reason.to_string()),
+        (None, Reason::Unusable(_)) => {
+            let wanted = known.facts.unseen.iter().rev().filter(|unseen| unseen.mail != MailChoice::Never);
+            queued(writing, conversation, known, &wanted.map(|unseen| unseen.id).collect::<Vec<_>>(), Duration::ZERO)
+        }
+        (None, _) => Ok(()),
+    }
+}
+
+fn arm(
+    writing: &Writing<'_>,
+    conversation: Id,
+    known: &Known,
+    until: UnixMs,
+    reason: &Reason,
+) -> Result<(), StoreError> {
+    let mut messages: Vec<Id> = wanted(known);
+    messages.sort_unstable();
+    let Some(armed) = &known.armed else {
+        let delay = Duration::from_millis(u64::try_from(until.0 - writing.now.0).unwrap_or_default());
+        queued(writing, conversation, known, &messages, delay)?;
+        let note = "UPDATE queue SET reason = ? WHERE state = 'waiting' AND id IN
+            (SELECT queue_id FROM queue_messages WHERE message_id = ?)";
+        writing.execute(note, params![reason.to_string(), messages.first()])?;
+        writing.timers.set(true);
+        return Ok(());
+    };
+    fill(writing, known, armed, &messages)?;
+    if armed.due_at != Some(until) || armed.reason.as_deref() != Some(&reason.to_string()) {
+        let set = "UPDATE queue SET due_at = ?, reason = ? WHERE id = ?";
+        writing.execute(set, params![until.0, reason.to_string(), armed.entry])?;
+        writing.timers.set(true);
+    }
+    Ok(())
+}
+
+fn wanted(known: &Known) -> Vec<Id> {
+    let wanted = known.facts.unseen.iter().filter(|unseen| unseen.mail != MailChoice::Never);
+    wanted.map(|unseen| unseen.id).collect()
+}
+
+/// From now on it is mail like any other: tried until it is delivered or given up.
+fn send(
+    writing: &Writing<'_>,
+    conversation: Id,
+    known: &Known,
+    messages: &[Id],
+    reason: &Reason,
+) -> Result<(), StoreError> {
+    let Some(armed) = &known.armed else {
+        return queued(writing, conversation, known, messages, Duration::ZERO);
+    };
+    fill(writing, known, armed, messages)?;
+    if armed.held {
+        return Ok(());
+    }
+    let give_up = i64::try_from(writing.outgoing.give_up.as_millis()).unwrap_or(i64::MAX / 4);
+    // Its age counts from here: for the contact it begins now, and so does the trouble it may be in.
+    writing.execute(
+        "UPDATE queue SET state = 'queued', due_at = ?1, created_at = ?1, give_up_at = ?2, reason = NULL WHERE id = ?3",
+        params![writing.now.0, writing.now.0 + give_up, armed.entry],
+    )?;
+    told(writing, armed.entry, DeliveryState::Queued, &reason.to_string())?;
+    writing.outgoing_mail.set(true);
+    Ok(())
+}
+
+/// One mail with all of these, at once or after a while.
+fn queued(
+    writing: &Writing<'_>,
+    conversation: Id,
+    known: &Known,
+    messages: &[Id],
+    delay: Duration,
+) -> Result<(), StoreError> {
+    let (Some(recipient), Some((first, rest))) = (&known.recipient, messages.split_first()) else { return Ok(()) };
+    let mail = enqueue::Mail {
+        conversation,
+        kind: MailKind::Answer,
+        recipient,
+        recipient_kind: RecipientKind::Contact,
+        agent: None,
+        message: Some(*first),
+        notice: None,
+        delay,
+        require_tls: known.require_tls,
+    };
+    enqueue::mail(writing, &mail)?;
+    let entry = "SELECT max(queue_id) FROM queue_messages WHERE message_id = ?";
+    let entry: Option<Id> = writing.connection.prepare_cached(entry)?.query_row([first], |row| row.get(0))?;
+    let Some(entry) = entry else { return Ok(()) };
+    rest.iter().take(MESSAGES_PER_MAIL_MAX - 1).try_for_each(|message| enqueue::attach(writing, entry, *message))
+}
+
+/// What waits holds exactly what is still unseen, and goes to the address that is good now.
+fn fill(writing: &Writing<'_>, known: &Known, armed: &Armed, messages: &[Id]) -> Result<(), StoreError> {
+    let unseen = "DELETE FROM queue_messages WHERE queue_id = ?
+        AND message_id IN (SELECT id FROM messages WHERE seen_at IS NOT NULL)";
+    writing.execute(unseen, [armed.entry])?;
+    let count = "SELECT count(*) FROM queue_messages WHERE queue_id = ?";
+    let mut held: usize = writing.connection.prepare_cached(count)?.query_row([armed.entry], |row| row.get(0))?;
+    for message in messages {
+        if held >= MESSAGES_PER_MAIL_MAX {
+            break;
+        }
+        held += enqueue::attached(writing, armed.entry, *message)?;
+    }
+    if let Some(recipient) = known.recipient.as_ref().filter(|recipient| **recipient != armed.recipient) {
+        let domain = Address::parse(recipient).map(|address| address.domain().to_owned()).unwrap_or_default();
+        let moved = "UPDATE queue SET recipient = ?, domain = ? WHERE id = ?";
+        writing.execute(moved, params![email_key(recipient), domain, armed.entry])?;
+    }
+    let demand = "UPDATE queue SET require_tls = max(require_tls, ?) WHERE id = ?";
+    writing.execute(demand, params![known.require_tls, armed.entry])?;
+    Ok(())
+}
+
+/// Whoever has it in hand finds that it has ended, and puts it down.
+pub fn end(writing: &Writing<'_>, entry: Id, state: DeliveryState, reason: &str) -> Result<(), StoreError> {
+    let end = "UPDATE queue SET state = ?, due_at = NULL, reason = ? WHERE id = ?";
+    writing.execute(end, params![Stored(state), reason, entry])?;
+    told(writing, entry, state, reason)?;
+    if state == DeliveryState::Failed {
+        notices::of_trouble(writing, &queue::entry(writing.connection, entry)?, Trouble::Failed, reason)?;
+    }
+    Ok(())
+}
+
+fn told(writing: &Writing<'_>, entry: Id, state: DeliveryState, reason: &str) -> Result<(), StoreError> {
+    let entry = queue::entry(writing.connection, entry)?;
+    let detail = serde_json::json!({"state": state, "reason": reason});
+    events::of_mail(writing, &entry, EventKind::DeliveryChanged, &detail)
+}
+
+fn due_sql() -> String {
+    "SELECT conversation_id FROM queue INDEXED BY queue_waiting WHERE state = 'waiting' AND held = 0 AND due_at <= ?
+     ORDER BY due_at LIMIT ?"
+        .to_owned()
+}
+
+fn next_sql() -> String {
+    "SELECT due_at FROM queue INDEXED BY queue_waiting WHERE state = 'waiting' AND held = 0 ORDER BY due_at LIMIT 1"
+        .to_owned()
+}
+
+/// Ids are made increasing, so that a few milliseconds mean nothing.
+const AHEAD_MS: i64 = 10_000;
+/// Of each kind, in one commit.
+const AT_ONCE_MAX: usize = 200;

@@ -1,0 +1,163 @@
+//! What the rule of continuity goes by, read of one conversation: who is there, what is unseen and unmailed, whether the
+//! contact can be written to, and the mail that waits.
+
+use super::super::StoreError;
+use super::suppressions;
+use super::words::{Json, Stored};
+use crate::clock::UnixMs;
+use crate::conversation::continuity::{AddressState, Facts, LastWord, MailWish, Rules, Unseen};
+use crate::conversation::delivery::{MailChoice, Posting};
+use crate::conversation::id::Id;
+use crate::conversation::model::Via;
+use rusqlite::{Connection, OptionalExtension, Row, params};
+use std::time::Duration;
+
+/// Facts, and what is needed to act on them.
+#[derive(Debug)]
+pub struct Known {
+    pub facts: Facts,
+    pub rules: Rules,
+    /// Where mail to the contact goes.
+    pub recipient: Option<String>,
+    /// RFC 8689: what came under REQUIRETLS is quoted in its answer, so the answer goes under it too.
+    pub require_tls: bool,
+    pub armed: Option<Armed>,
+}
+
+/// The mail that waits for the chat.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Armed {
+    pub entry: Id,
+    /// By an operator: it is not touched until it is released.
+    pub held: bool,
+    pub due_at: Option<UnixMs>,
+    pub recipient: String,
+    pub reason: Option<String>,
+}
+
+/// How the contact wrote last, and whether under REQUIRETLS.
+#[derive(Debug, Clone, Copy)]
+pub struct Asked {
+    pub word: LastWord,
+    pub require_tls: bool,
+}
+
+/// Reads it all.
+pub fn load(connection: &Connection, conversation: Id, now: UnixMs) -> Result<Known, StoreError> {
+    let sql = format!("SELECT {COLUMNS} FROM conversations c JOIN contacts k ON k.id = c.contact_id WHERE c.id = ?");
+    let mut find = connection.prepare_cached(&sql)?;
+    let place = find.query_row([conversation], place).optional()?.ok_or(StoreError::NotFound("conversation"))?;
+    let asked = asked(connection, conversation)?;
+    let armed = armed(connection, conversation)?;
+    let recipient = place.recipient;
+    let candidates = unseen(connection, conversation, armed.as_ref(), recipient.as_deref())?;
+    let require_tls = asked.is_some_and(|asked| asked.require_tls) || candidates.iter().any(|one| one.require_tls);
+    // What the newest message promises holds for all that goes with it.
+    let rules = Rules::of(&candidates.first().map(|one| one.posting.clone()).unwrap_or_default());
+    let address = match &recipient {
+        None => AddressState::None,
+        Some(email) => suppressions::standing(connection, &place.account, email, now)?
+            .map_or(AddressState::Usable, AddressState::Unusable),
+    };
+    let unseen = candidates.into_iter().map(|one| Unseen { id: one.id, at: one.at, mail: one.posting.mail }).collect();
+    let last_word = asked.map(|asked| asked.word);
+    Ok(Known { facts: Facts { unseen, last_word, address, ..place.facts }, rules, recipient, require_tls, armed })
+}
+
+/// The contact's last message.
+pub fn asked(connection: &Connection, conversation: Id) -> Result<Option<Asked>, StoreError> {
+    let mut find = connection.prepare_cached(
+        "SELECT via, require_tls, created_at FROM messages WHERE conversation_id = ? AND direction = 'incoming'
+           AND author_kind = 'contact' ORDER BY id DESC LIMIT 1",
+    )?;
+    let last = find.query_row([conversation], |row| {
+        let word = LastWord { via: row.get::<_, Stored<Via>>(0)?.0, at: UnixMs(row.get(2)?) };
+        Ok(Asked { word, require_tls: row.get(1)? })
+    });
+    Ok(last.optional()?)
+}
+
+struct Place {
+    account: String,
+    recipient: Option<String>,
+    facts: Facts,
+}
+
+fn place(row: &Row<'_>) -> rusqlite::Result<Place> {
+    let time = |column| Ok::<_, rusqlite::Error>(row.get::<_, Option<i64>>(column)?.map(UnixMs));
+    let facts = Facts {
+        channel: row.get::<_, Stored<_>>(2)?.0,
+        unseen: Vec::new(),
+        presence: row.get::<_, Stored<_>>(3)?.0,
+        presence_since: time(4)?,
+        present_at: time(5)?,
+        last_word: None,
+        contact_typing_until: time(6)?,
+        agent_typing_until: time(7)?,
+        address: AddressState::None,
+        mail: if row.get(8)? { MailWish::Off } else { MailWish::On },
+        time_zone: row.get(9)?,
+    };
+    Ok(Place { account: row.get(0)?, recipient: row.get(1)?, facts })
+}
+
+fn armed(connection: &Connection, conversation: Id) -> Result<Option<Armed>, StoreError> {
+    let mut find = connection.prepare_cached(
+        "SELECT id, held, due_at, recipient, reason FROM queue INDEXED BY queue_open
+         WHERE conversation_id = ? AND state IN ('waiting', 'queued', 'deferred') AND state = 'waiting'
+           AND kind = 'answer' AND recipient_kind = 'contact' ORDER BY id LIMIT 1",
+    )?;
+    let row = find.query_row([conversation], |row| {
+        Ok(Armed {
+            entry: row.get(0)?,
+            held: row.get(1)?,
+            due_at: row.get::<_, Option<i64>>(2)?.map(UnixMs),
+            recipient: row.get(3)?,
+            reason: row.get(4)?,
+        })
+    });
+    Ok(row.optional()?)
+}
+
+struct Candidate {
+    id: Id,
+    at: UnixMs,
+    require_tls: bool,
+    posting: Posting,
+}
+
+/// The latest first. A mail that failed brought its messages nowhere: they are unmailed again once there is another address.
+/// Messages of a time before this rule go only if they waited already.
+fn unseen(
+    connection: &Connection,
+    conversation: Id,
+    armed: Option<&Armed>,
+    recipient: Option<&str>,
+) -> Result<Vec<Candidate>, StoreError> {
+    let mut find = connection.prepare_cached(UNSEEN)?;
+    let rows = find.query_map(params![conversation, WINDOW, armed.map(|armed| armed.entry), recipient], |row| {
+        let posting: Option<Json<Posting>> = row.get(3)?;
+        let waited = Posting { to_contact: Some(Duration::ZERO), ..Posting::default() };
+        let posting = posting.map_or(waited, |posting| posting.0);
+        Ok(Candidate { id: row.get(0)?, at: UnixMs(row.get(1)?), require_tls: row.get(2)?, posting })
+    })?;
+    let mut found: Vec<Candidate> = rows.collect::<Result<_, rusqlite::Error>>()?;
+    found.retain(|one| one.posting.to_contact.is_some() || one.posting.mail == MailChoice::Never);
+    Ok(found)
+}
+
+const COLUMNS: &str =
+    "c.account, ifnull(k.claimed_email, k.email), c.channel, c.presence, c.presence_since, c.present_at,
+    c.contact_typing_until, c.agent_typing_until, c.mail_off, k.time_zone";
+const UNSEEN: &str = "SELECT m.id, m.created_at, m.require_tls, m.posting FROM (
+      SELECT id, created_at, require_tls, posting, author_kind, held_until FROM messages INDEXED BY messages_unseen
+      WHERE conversation_id = ?1 AND direction = 'outgoing' AND seen_at IS NULL ORDER BY id DESC LIMIT ?2) m
+    WHERE m.author_kind = 'agent' AND m.held_until IS NULL AND (m.posting IS NOT NULL OR EXISTS (
+        SELECT 1 FROM queue_messages w WHERE w.message_id = m.id AND w.queue_id = ?3))
+      AND NOT EXISTS (
+        SELECT 1 FROM queue_messages x JOIN queue q ON q.id = x.queue_id
+        WHERE x.message_id = m.id AND q.kind = 'answer' AND q.recipient_kind = 'contact' AND q.state <> 'waiting'
+          AND NOT (q.state = 'failed' AND q.recipient <> ifnull(?4, q.recipient)))
+    ORDER BY m.id DESC";
+/// Unseen messages that are looked at: in a conversation by mail nothing is ever seen, and all of it is mailed.
+const WINDOW: usize = 200;
