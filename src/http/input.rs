@@ -2,6 +2,7 @@
 
 use super::error::ApiError;
 use super::surface::Surface;
+use crate::clock::UnixMs;
 use crate::conversation::id::Id;
 use axum::extract::{FromRequest, FromRequestParts, RawPathParams, Request};
 use axum::http::request::Parts;
@@ -105,6 +106,15 @@ pub fn page_length(limit: Option<u32>) -> Result<usize, ApiError> {
 /// A cursor as an earlier page gave it.
 pub fn cursor<T: FromStr>(text: Option<&str>) -> Result<Option<T>, ApiError> {
     text.map(|text| text.parse().map_err(|_| ApiError::invalid("cursor", "use next of the page before"))).transpose()
+}
+
+/// A time as RFC 3339 writes it.
+pub fn time(field: &str, text: Option<&str>) -> Result<Option<UnixMs>, ApiError> {
+    let read = |text| {
+        UnixMs::from_rfc3339(text)
+            .ok_or_else(|| ApiError::invalid(field, "a time such as 2027-01-31T12:00:00Z is expected"))
+    };
+    text.map(read).transpose()
 }
 
 /// A field that stands in one line: header fields and log lines are made of such ones.

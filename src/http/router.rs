@@ -74,6 +74,9 @@ fn pages() -> Vec<(&'static str, MethodRouter<Surface>)> {
 /// The agents' desk: pages and forms for browsers.
 fn desk_pages() -> Vec<(&'static str, MethodRouter<Surface>)> {
     vec![
+        ("/desk", get(desk::shell::with_slash)),
+        ("/desk/", get(desk::shell::shell)),
+        ("/desk/assets/{file}", get(desk::assets::file)),
         ("/desk/sign-in", get(desk::sign_in::page).post(desk::sign_in::sign_in)),
         ("/desk/sign-out", post(desk::sign_out::sign_out)),
     ]

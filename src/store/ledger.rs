@@ -77,6 +77,10 @@ pub struct LedgerQuery {
     /// Of these inboxes only; needs an account.
     pub inboxes: Option<LedgerInboxes>,
     pub outcome: Option<Outcome>,
+    /// Received at this time or later.
+    pub from: Option<UnixMs>,
+    /// Received before this time.
+    pub until: Option<UnixMs>,
     /// Substring of envelope sender or recipient, or a whole Message-ID.
     pub query: Option<String>,
     pub before: Option<Id>,

@@ -6,7 +6,7 @@ use crate::conversation::id::Id;
 use crate::conversation::model::Outcome;
 use crate::http::caller::Caller;
 use crate::http::error::ApiError;
-use crate::http::input::{PathId, Query, cursor, page_length};
+use crate::http::input::{PathId, Query, cursor, page_length, time};
 use crate::http::surface::Surface;
 use crate::mail::dsn::{self, Bounce};
 use crate::mail::parsed::ParsedMail;
@@ -27,6 +27,10 @@ pub struct ListQuery {
     outcome: Option<Outcome>,
     /// Part of the envelope's sender or recipient, or a whole Message-ID.
     query: Option<String>,
+    /// Offered at this time or later.
+    from: Option<String>,
+    /// Offered before this time.
+    until: Option<String>,
     cursor: Option<String>,
     limit: Option<u32>,
 }
@@ -44,6 +48,8 @@ pub async fn list(
             account: caller.scope(query.account)?,
             inboxes: limited_to(&surface, &caller),
             outcome: query.outcome,
+            from: time("from", query.from.as_deref())?,
+            until: time("until", query.until.as_deref())?,
             query: query.query,
             before: cursor(query.cursor.as_deref())?,
             limit: page_length(query.limit)?,

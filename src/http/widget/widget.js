@@ -24,7 +24,7 @@
     en: {
       title: "Chat with us", sub: "Answers here, and by email if you leave", greeting: "Hello! How can we help?",
       open: "Open chat", close: "Close chat", unread: "unread: {n}", write: "Write a message…", send: "Send",
-      attach: "Attach files", remove: "Remove {name}", drop: "Drop files to attach them", limit: "Up to {n} files of {max} each",
+      attach: "Attach files", remove: "Remove {name}", drop: "Drop files to attach them", limit: "Up to {n} files, {max} together",
       sending: "Sending…", waiting: "Waiting for a connection…", sent: "Sent", seen: "Seen", failed: "Not sent", retry: "Try again", discard: "Discard",
       byMail: "by email", mailed: "We emailed this to {to}", mailing: "On its way by email to {to}",
       mailFailed: "Our email to {to} did not arrive", fixAddress: "Correct the address",
@@ -36,7 +36,7 @@
       emailMe: "Email me answers I have not seen", notHere: "This can be changed only where the chat was started.",
       back: "Back", required: "Please fill this in.", badEmail: "Please write it like name@example.com.",
       badPhone: "Please write a phone number.", badValue: "Please check this.", message: "Your message", start: "Start chat", choose: "Please choose",
-      optional: "optional", tooBig: "{name} is too large: {max} at most.", tooMany: "{n} files at most.", empty: "{name} is empty.",
+      optional: "optional", tooBig: "{name} is too large: {max} together at most.", tooMany: "{n} files at most.", empty: "{name} is empty.",
       lost: "The file is gone. Please attach it again.", list: "Your conversations", fresh: "New conversation", untitled: "Conversation",
       resolved: "This conversation is closed. Write to open it again.", typing: "{name} is typing", below: "New messages",
       you: "You", team: "Team", signIn: "Please sign in on this site to chat with us.", expired: "That link no longer works. You can write to us here.", log: "Messages",
@@ -44,7 +44,7 @@
     de: {
       title: "Chat mit uns", sub: "Antwort hier oder per E-Mail", greeting: "Hallo! Wie können wir helfen?",
       open: "Chat öffnen", close: "Chat schließen", unread: "ungelesen: {n}", write: "Nachricht schreiben…", send: "Senden",
-      attach: "Dateien anhängen", remove: "{name} entfernen", drop: "Dateien hier ablegen", limit: "Bis zu {n} Dateien mit je {max}",
+      attach: "Dateien anhängen", remove: "{name} entfernen", drop: "Dateien hier ablegen", limit: "Bis zu {n} Dateien, zusammen {max}",
       sending: "Wird gesendet…", waiting: "Warten auf Verbindung…", sent: "Gesendet", seen: "Gelesen", failed: "Nicht gesendet", retry: "Noch einmal", discard: "Verwerfen",
       byMail: "per E-Mail", mailed: "Per E-Mail an {to} geschickt", mailing: "Als E-Mail unterwegs an {to}",
       mailFailed: "Unsere E-Mail an {to} kam nicht an", fixAddress: "Adresse berichtigen",
@@ -56,7 +56,7 @@
       emailMe: "Ungelesene Antworten per E-Mail schicken", notHere: "Das lässt sich nur dort ändern, wo der Chat begonnen wurde.",
       back: "Zurück", required: "Bitte ausfüllen.", badEmail: "Bitte in der Form name@example.com.",
       badPhone: "Bitte eine Telefonnummer angeben.", badValue: "Bitte prüfen.", message: "Ihre Nachricht", start: "Chat beginnen", choose: "Bitte wählen",
-      optional: "freiwillig", tooBig: "{name} ist zu groß: höchstens {max}.", tooMany: "Höchstens {n} Dateien.", empty: "{name} ist leer.",
+      optional: "freiwillig", tooBig: "{name} ist zu groß: zusammen höchstens {max}.", tooMany: "Höchstens {n} Dateien.", empty: "{name} ist leer.",
       lost: "Die Datei ist nicht mehr da. Bitte noch einmal anhängen.", list: "Ihre Unterhaltungen", fresh: "Neue Unterhaltung", untitled: "Unterhaltung",
       resolved: "Diese Unterhaltung ist geschlossen. Schreiben Sie, um sie wieder zu öffnen.", typing: "{name} schreibt", below: "Neue Nachrichten",
       you: "Sie", team: "Team", signIn: "Bitte melden Sie sich auf dieser Seite an, um zu chatten.", expired: "Der Link gilt nicht mehr. Sie können uns hier schreiben.", log: "Nachrichten",
@@ -64,7 +64,7 @@
     fr: {
       title: "Discutons", sub: "Réponse ici, et par e-mail si vous partez", greeting: "Bonjour ! Comment pouvons-nous vous aider ?",
       open: "Ouvrir le chat", close: "Fermer le chat", unread: "non lus : {n}", write: "Écrire un message…", send: "Envoyer",
-      attach: "Joindre des fichiers", remove: "Retirer {name}", drop: "Déposez les fichiers ici", limit: "Jusqu’à {n} fichiers de {max} chacun",
+      attach: "Joindre des fichiers", remove: "Retirer {name}", drop: "Déposez les fichiers ici", limit: "Jusqu’à {n} fichiers, {max} en tout",
       sending: "Envoi…", waiting: "En attente de connexion…", sent: "Envoyé", seen: "Vu", failed: "Non envoyé", retry: "Réessayer", discard: "Supprimer",
       byMail: "par e-mail", mailed: "Envoyé par e-mail à {to}", mailing: "E-mail en route vers {to}",
       mailFailed: "Notre e-mail à {to} n’est pas arrivé", fixAddress: "Corriger l’adresse",
@@ -76,7 +76,7 @@
       emailMe: "M’envoyer les réponses non lues", notHere: "Modifiable seulement là où le chat a commencé.",
       back: "Retour", required: "Veuillez remplir ce champ.", badEmail: "Écrivez-la comme nom@example.com.",
       badPhone: "Indiquez un numéro de téléphone.", badValue: "Veuillez vérifier.", message: "Votre message", start: "Commencer", choose: "Choisissez",
-      optional: "facultatif", tooBig: "{name} est trop volumineux : {max} au maximum.", tooMany: "{n} fichiers au maximum.", empty: "{name} est vide.",
+      optional: "facultatif", tooBig: "{name} est trop volumineux : {max} en tout au maximum.", tooMany: "{n} fichiers au maximum.", empty: "{name} est vide.",
       lost: "Le fichier n’est plus là. Joignez-le de nouveau.", list: "Vos conversations", fresh: "Nouvelle conversation", untitled: "Conversation",
       resolved: "Cette conversation est close. Écrivez pour la rouvrir.", typing: "{name} écrit", below: "Nouveaux messages",
       you: "Vous", team: "Équipe", signIn: "Connectez-vous sur ce site pour discuter avec nous.", expired: "Ce lien n’est plus valable. Vous pouvez nous écrire ici.", log: "Messages",
@@ -84,7 +84,7 @@
     es: {
       title: "Hable con nosotros", sub: "Respuesta aquí, y por correo si se va", greeting: "¡Hola! ¿En qué podemos ayudar?",
       open: "Abrir el chat", close: "Cerrar el chat", unread: "sin leer: {n}", write: "Escriba un mensaje…", send: "Enviar",
-      attach: "Adjuntar archivos", remove: "Quitar {name}", drop: "Suelte los archivos aquí", limit: "Hasta {n} archivos de {max} cada uno",
+      attach: "Adjuntar archivos", remove: "Quitar {name}", drop: "Suelte los archivos aquí", limit: "Hasta {n} archivos, {max} en total",
       sending: "Enviando…", waiting: "Esperando conexión…", sent: "Enviado", seen: "Visto", failed: "No enviado", retry: "Reintentar", discard: "Descartar",
       byMail: "por correo", mailed: "Enviado por correo a {to}", mailing: "En camino por correo a {to}",
       mailFailed: "Nuestro correo a {to} no llegó", fixAddress: "Corregir la dirección",
@@ -96,7 +96,7 @@
       emailMe: "Enviarme las respuestas que no he visto", notHere: "Solo se puede cambiar donde se inició el chat.",
       back: "Volver", required: "Rellene este campo.", badEmail: "Escríbalo como nombre@example.com.",
       badPhone: "Escriba un número de teléfono.", badValue: "Revise este campo.", message: "Su mensaje", start: "Iniciar chat", choose: "Elija una opción",
-      optional: "opcional", tooBig: "{name} es demasiado grande: {max} como máximo.", tooMany: "{n} archivos como máximo.", empty: "{name} está vacío.",
+      optional: "opcional", tooBig: "{name} es demasiado grande: {max} en total como máximo.", tooMany: "{n} archivos como máximo.", empty: "{name} está vacío.",
       lost: "El archivo ya no está. Adjúntelo de nuevo.", list: "Sus conversaciones", fresh: "Nueva conversación", untitled: "Conversación",
       resolved: "Esta conversación está cerrada. Escriba para reabrirla.", typing: "{name} está escribiendo", below: "Mensajes nuevos",
       you: "Usted", team: "Equipo", signIn: "Inicie sesión en este sitio para hablar con nosotros.", expired: "Ese enlace ya no vale. Puede escribirnos aquí.", log: "Mensajes",
@@ -104,7 +104,7 @@
     ar: {
       title: "تحدّث معنا", sub: "نردّ هنا، وبالبريد إن غادرت", greeting: "مرحبًا! كيف يمكننا المساعدة؟",
       open: "افتح المحادثة", close: "أغلق المحادثة", unread: "غير مقروءة: {n}", write: "اكتب رسالة…", send: "إرسال",
-      attach: "إرفاق ملفات", remove: "إزالة {name}", drop: "أفلت الملفات هنا", limit: "حتى {n} ملفات، {max} لكل ملف",
+      attach: "إرفاق ملفات", remove: "إزالة {name}", drop: "أفلت الملفات هنا", limit: "حتى {n} ملفات، {max} معًا",
       sending: "جارٍ الإرسال…", waiting: "بانتظار الاتصال…", sent: "أُرسلت", seen: "شوهدت", failed: "لم تُرسل", retry: "حاول مجددًا", discard: "تجاهل",
       byMail: "بالبريد", mailed: "أرسلناها بالبريد إلى {to}", mailing: "في الطريق بالبريد إلى {to}",
       mailFailed: "لم يصل بريدنا إلى {to}", fixAddress: "صحّح العنوان",
@@ -116,7 +116,7 @@
       emailMe: "أرسلوا إليّ الردود التي لم أرها", notHere: "لا يمكن تغيير هذا إلا حيث بدأت المحادثة.",
       back: "رجوع", required: "يرجى ملء هذا الحقل.", badEmail: "اكتبه مثل name@example.com.",
       badPhone: "اكتب رقم هاتف.", badValue: "يرجى التحقق.", message: "رسالتك", start: "ابدأ المحادثة", choose: "اختر",
-      optional: "اختياري", tooBig: "{name} كبير جدًا: الحد {max}.", tooMany: "{n} ملفات كحد أقصى.", empty: "{name} فارغ.",
+      optional: "اختياري", tooBig: "{name} كبير جدًا: الحد {max} معًا.", tooMany: "{n} ملفات كحد أقصى.", empty: "{name} فارغ.",
       lost: "لم يعد الملف موجودًا. أرفقه مجددًا.", list: "محادثاتك", fresh: "محادثة جديدة", untitled: "محادثة",
       resolved: "أُغلقت هذه المحادثة. اكتب لفتحها من جديد.", typing: "{name} يكتب", below: "رسائل جديدة",
       you: "أنت", team: "الفريق", signIn: "سجّل الدخول إلى الموقع للتحدث معنا.", expired: "لم يعد هذا الرابط صالحًا. يمكنك مراسلتنا هنا.", log: "الرسائل",
@@ -132,7 +132,8 @@
   }
 
   function t(key, values = {}) {
-    const places = [settings.texts?.[language], settings.texts, config?.texts?.[language], config?.texts, words[language], words[language.split("-")[0]], words.en];
+    const shipped = words[language] || words[language.split("-")[0]];
+    const places = [settings.texts?.[language], settings.texts, config?.texts?.[language], config?.texts, shipped, words.en];
     const text = places.map((place) => place?.[key]).find((found) => typeof found === "string") || key;
     return text.replace(/\{(\w+)\}/g, (_, name) => values[name] ?? "");
   }
@@ -282,7 +283,8 @@
   const passes = (refusal) => [0, 408, 425, 429].includes(refusal.status) || refusal.status >= 500;
 
   // Full jitter: after a restart of the server not every tab of every site comes back in the same second.
-  const delay = (failures, refusal) => Math.max((refusal?.retryAfter || 0) * 1000, (0.3 + 0.7 * Math.random()) * Math.min(60000, 1000 * 2 ** failures));
+  const jitter = (ms) => (0.3 + 0.7 * Math.random()) * ms;
+  const delay = (failures, refusal) => Math.max((refusal?.retryAfter || 0) * 1000, jitter(Math.min(60000, 1000 * 2 ** failures)));
   const sleepers = new Set();
   const wake = () => sleepers.forEach((rise) => rise());
   const pause = (ms) => new Promise((rise) => {
@@ -662,6 +664,7 @@
   function post(text, chosen, more) {
     const entry = {
       key: randomKey(), conversation: conversation?.id || null, text, at: new Date().toISOString(),
+      fresh: !conversation && passing.read().fresh ? "new" : undefined,
       files: chosen.map(({ name, type, size: octets }) => ({ name, type, size: octets })), ...more,
     };
     if (chosen.length) {
@@ -700,7 +703,7 @@
     try {
       await ensureVisitor();
       const body = {
-        conversation: entry.conversation || conversation?.id, text: entry.text, idempotency_key: entry.key, page: page(),
+        conversation: entry.conversation || conversation?.id || entry.fresh, text: entry.text, idempotency_key: entry.key, page: page(),
         fields: entry.fields, email: entry.email, name: entry.name,
       };
       if (entry.files.length) body.attachments = await encoded(entry);
@@ -775,7 +778,7 @@
     note = "";
     for (const file of list) {
       if (files.length >= config.attachments_max) note = t("tooMany", { n: config.attachments_max });
-      else if (file.size > config.attachment_max) note = t("tooBig", { name: file.name, max: size(config.attachment_max) });
+      else if (files.reduce((sum, other) => sum + other.size, file.size) > config.attachment_max) note = t("tooBig", { name: file.name, max: size(config.attachment_max) });
       else if (!file.size) note = t("empty", { name: file.name });
       else files.push(file);
     }
@@ -785,6 +788,8 @@
 
   // ---- The visitor's address -----------------------------------------------------------------------------------------
 
+  // Who came by a link from a mail is shown a shortened address and may change nothing of it.
+  const borrowed = () => visitor?.email?.includes("…");
   const plausible = (email) => /^[^\s@<>,;:"()]{1,64}@[^\s@<>,;:"()]{1,190}\.[^\s@.<>,;:"()]{2,63}$/.test(email);
 
   async function saveContact(changes) {
@@ -810,10 +815,11 @@
   }
 
   const shapes = {
-    chat: "M12 3.5c5 0 9 3.3 9 7.6s-4 7.6-9 7.6c-1 0-2-.1-2.9-.4L4.6 20.500l1.1-3.700C4 15.4 3 13.4 3 11.1 3 6.8 7 3.5 12 3.500Z",
-    down: "m6 9.5 6 6 6-6", close: "M6.5 6.500l11 11m0-11-11 11", back: "M14.5 6l-6 6 6 6", send: "M12 19V5.500m-6 6 6-6 6 6",
-    clip: "m19.5 11.5-7.3 7.300a4.7 4.7 0 0 1-6.7-6.700l7.4-7.300a3.1 3.1 0 0 1 4.4 4.400l-7.3 7.300a1.6 1.6 0 0 1-2.2-2.200l6.7-6.7",
-    mail: "M4 6.500h16v11H4zm0 .5 8 6.500L20 7", file: "M13.5 3.500H7v17h10.500v-13zm0 0v4h4", list: "M5 7h14M5 12h14M5 17h9", alert: "M12 8v5m0 3.200v.1M12 3.5 21.5 20h-19z",
+    chat: "M12 3.5c5 0 9 3.3 9 7.6s-4 7.6-9 7.6c-1 0-2-.1-2.9-.4L4.6 20.5l1.1-3.7C4 15.4 3 13.4 3 11.1 3 6.8 7 3.5 12 3.5Z",
+    down: "m6 9.5 6 6 6-6", close: "M6.5 6.5l11 11m0-11-11 11", back: "M14.5 6l-6 6 6 6", send: "M12 19V5.5m-6 6 6-6 6 6",
+    clip: "m19.5 11.5-7.3 7.3a4.7 4.7 0 0 1-6.7-6.7l7.4-7.3a3.1 3.1 0 0 1 4.4 4.4l-7.3 7.3a1.6 1.6 0 0 1-2.2-2.2l6.7-6.7",
+    mail: "M4 6.5h16v11H4zm0 .5 8 6.5L20 7",
+    file: "M13.5 3.5H7v17h10.5v-13zm0 0v4h4", list: "M5 7h14M5 12h14M5 17h9", alert: "M12 8v5m0 3.2v.1M12 3.5 21.5 20h-19z",
   };
 
   function icon(name) {
@@ -970,7 +976,8 @@
   function keys(event) {
     if (event.key === "Escape") return view === "chat" ? close() : show("chat");
     if (event.key !== "Tab" || !phone.matches) return;
-    const stops = [...panel.querySelectorAll("button, textarea, input, select, a[href], [tabindex='0']")].filter((stop) => !stop.disabled && stop.getClientRects().length);
+    const all = [...panel.querySelectorAll("button, textarea, input, select, a[href], [tabindex='0']")];
+    const stops = all.filter((stop) => !stop.disabled && stop.getClientRects().length);
     const last = stops.at(-1), edge = event.shiftKey ? stops[0] : last;
     if (shadow.activeElement !== edge && shadow.activeElement !== panel) return;
     event.preventDefault();
@@ -1070,7 +1077,8 @@
     return "chat";
   }
 
-  const asking = () => (config.pre_chat || []).filter((field) => !(field.kind === "email" && visitor?.email) && !(field.name === "name" && visitor?.name));
+  const knownAlready = (field) => (field.kind === "email" && visitor?.email) || (field.name === "name" && visitor?.name);
+  const asking = () => (config.pre_chat || []).filter((field) => !knownAlready(field));
 
   let counted = 0;
   function drawFrame(stage) {
@@ -1103,7 +1111,10 @@
     arrange(head, [way, titles, button(".tool.shut", t("close"), close, icon("close"))]);
   }
 
-  const initials = (name) => [...(name || "").trim().matchAll(/(?:^|\s)(\p{L}|\p{N})/gu)].slice(0, 2).map((found) => found[1].toUpperCase()).join("") || "•";
+  function initials(name) {
+    const letters = [...(name || "").matchAll(/(?:^|\s)(\p{L}|\p{N})/gu)].slice(0, 2).map((found) => found[1].toUpperCase());
+    return letters.join("") || "•";
+  }
 
   function drawComposer(stage = staged()) {
     const appears = composer.hidden && stage === "chat";
@@ -1122,11 +1133,13 @@
       draw();
       area.focus();
     };
-    return make("span.chip", {}, icon("file"), make("span.name", {}, file.name), make("small", {}, size(file.size)), button(".tool", t("remove", { name: file.name }), drop, icon("close")));
+    const remove = button(".tool", t("remove", { name: file.name }), drop, icon("close"));
+    return make("span.chip", {}, icon("file"), make("span.name", {}, file.name), make("small", {}, size(file.size)), remove);
   }
 
   function mailWords() {
-    if (!conversation || conversation.grounds === "resume") return [];
+    if (!conversation) return [];
+    if (borrowed()) return conversation.mail === "off" ? [t("mailOff")] : [t("answersTo", { email: visitor.email })];
     const change = (words) => button(".link", words, () => show("mail"));
     if (conversation.mail === "off") return [t("mailOff") + " · ", change(t("change"))];
     if (visitor?.email && visitor.email_state !== "bounced") return [t("answersTo", { email: visitor.email }) + " · ", change(t("change"))];
@@ -1195,11 +1208,14 @@
     return [...items, ...prompts(rows)];
   }
 
-  const together = (one, two) => one && two && one.author.kind === two.author.kind && one.author.name === two.author.name && day(one.created_at) === day(two.created_at) &&
-    new Date(two.created_at) - new Date(one.created_at) < 300000;
+  function together(one, two) {
+    if (!one || !two || one.author.kind !== two.author.kind || one.author.name !== two.author.name) return false;
+    return day(one.created_at) === day(two.created_at) && new Date(two.created_at) - new Date(one.created_at) < 300000;
+  }
 
   // The feed may bring what a tab just sent before the answer to the call does.
-  const twin = (entry) => messages.some((message) => message.heard >= Date.parse(entry.at) && message.author.kind === "contact" && message.via === "widget" && message.text === entry.text);
+  const said = (message, entry) => message.author.kind === "contact" && message.via === "widget" && message.text === entry.text;
+  const twin = (entry) => messages.some((message) => message.heard >= Date.parse(entry.at) && said(message, entry));
 
   const asMessage = (entry) => ({
     id: entry.key, entry, author: { kind: "contact" }, text: entry.text, created_at: entry.at, via: "widget", attachments: entry.files,
@@ -1224,20 +1240,25 @@
     const name = mine ? t("you") : row.author.name || t("team");
     const text = row.text && make("div.text", { dir: "auto" }, ...withLinks(row.text));
     const failed = row.state === "failed";
+    const end = !mine && make("span.end", { "data-id": row.id });
     const mailed = told && (row.via === "email" || row.delivery);
     const meta = [];
     if (last || told) meta.push(...(!mine && last ? [make("span", { dir: "auto" }, name), "·"] : []), make("time", { datetime: row.created_at }, clock(row.created_at)));
     if (told) meta.push(mine ? "·" : "", make("span.told", {}, mailed ? icon("mail") : "", told));
-    if (row.delivery?.state === "failed" && told) meta.push(button(".link", t("fixAddress"), () => show("mail")));
+    if (row.delivery?.state === "failed" && told && !borrowed()) meta.push(button(".link", t("fixAddress"), () => show("mail")));
     return make(
       `div.message.${mine ? "mine" : "theirs"}${first ? ".first" : ""}${last ? ".last" : ""}${row.state ? "." + row.state : ""}`, {},
       make("span.hear", {}, `${name}: `),
-      make("div.bubble", {}, !mine && last && face(row.author.name || title()), text, ...(row.attachments || []).map(attachment), !mine && make("span.end", { "data-id": row.id })),
-      failed && make("p.meta.wrong", {}, icon("alert"), make("span", {}, `${t("failed")}. ${row.entry.failed}`), button(".link", t("retry"), () => retry(row.id)), button(".link", t("discard"), () => (removeEntry(row.id), draw()))),
+      make("div.bubble", {}, !mine && last && face(row.author.name || title()), text, ...(row.attachments || []).map(attachment), end),
+      failed && failure(row.entry),
       !failed && meta.length > 0 && make("p.meta", {}, ...meta),
     );
   }
 
+  const failure = (entry) => make(
+    "p.meta.wrong", {}, icon("alert"), make("span", {}, `${t("failed")}. ${entry.failed}`),
+    button(".link", t("retry"), () => retry(entry.key)), button(".link", t("discard"), () => (removeEntry(entry.key), draw())),
+  );
   const face = (name) => make("span.face", { "aria-hidden": "true" }, initials(name));
 
   function attachment(file) {
@@ -1256,16 +1277,22 @@
   // What stands below the messages: the request for an address, that the chat is closed, somebody typing.
   function prompts(rows) {
     const items = [];
-    if (typist) items.push(["typing", typist, () => make("div.message.theirs.last.typing", {}, make("span.hear", {}, t("typing", { name: typist })),
-      make("div.bubble", { "aria-hidden": "true" }, face(typist), make("i"), make("i"), make("i")))]);
+    if (typist) items.push(["typing", typist, () => typingBubble(typist)]);
     const wrote = rows.some((row) => row.author.kind === "contact" && !row.entry);
     const state = visitor?.email_state;
-    const mailable = conversation && conversation.mail !== "off" && conversation.grounds !== "resume";
-    if (mailable && state === "bounced") items.push(["ask", `bounced ${visitor.email}`, () => askAddress(t("askBetter", { email: visitor.email }), false)]);
-    else if (mailable && wrote && config.email_collect && state === "none" && !lasting.read().asked) items.push(["ask", "none", () => askAddress(t("askMail"), true)]);
+    const mailable = conversation && conversation.mail !== "off" && !borrowed();
+    const unasked = wrote && config.email_collect && state === "none" && !lasting.read().asked;
+    const better = () => askAddress(t("askBetter", { email: visitor.email }), false);
+    if (mailable && state === "bounced") items.push(["ask", `bounced ${visitor.email}`, better]);
+    else if (mailable && unasked) items.push(["ask", "none", () => askAddress(t("askMail"), true)]);
     if (conversation?.status === "resolved") items.push(["resolved", language, () => make("p.system", {}, t("resolved"))]);
     return items;
   }
+
+  const typingBubble = (name) => make(
+    "div.message.theirs.last.typing", {}, make("span.hear", {}, t("typing", { name })),
+    make("div.bubble", { "aria-hidden": "true" }, face(name), make("i"), make("i"), make("i")),
+  );
 
   function askAddress(question, dismissable) {
     const field = make("input", { type: "email", id: "ask", autocomplete: "email", inputmode: "email", dir: "ltr", placeholder: "name@example.com", "aria-describedby": "ask-wrong" });
@@ -1289,7 +1316,10 @@
       make("div.row", {}, field, make("button.main", { type: "submit" }, t("save"))), wrong, dismissable && button(".link", t("notNow"), skip));
   }
 
-  const contactWords = (refusal) => (refusal.status === 403 ? t("notHere") : passes(refusal) ? t("broken") : Object.values(refusal.fields || {})[0] || refusal.message || t("broken"));
+  function contactWords(refusal) {
+    if (refusal.status === 403) return t("notHere");
+    return (!passes(refusal) && (Object.values(refusal.fields || {})[0] || refusal.message)) || t("broken");
+  }
 
   // ---- Other pages -----------------------------------------------------------------------------------------------------
 
@@ -1374,7 +1404,8 @@
     fields.push(field({ name: "replyd-text", label: t("message"), kind: "message", required: true, value: known?.text || area.value }));
     const wrong = make("p.wrong", { role: "alert" });
     const start = make("button.main", { type: "submit" }, t("start"));
-    for (const one of fields) one.input.addEventListener("input", () => one.wrong() && one.check()); // not "change": the form would move under the click
+    // Not at "change", which comes with the click on the button: the form would move under it.
+    for (const one of fields) one.input.addEventListener("input", () => one.wrong() && one.check());
     if (known) refusedFields(fields, known, wrong);
     return make("form.sheet", { novalidate: true, onsubmit: (event) => (event.preventDefault(), sendForm(fields, wrong)) },
       make("p.greeting", { dir: "auto" }, settings.greeting || config.greeting || t("greeting")), ...fields.map((one) => one.element), wrong, start);
@@ -1509,7 +1540,8 @@
       touched = Date.now();
       if (slept) present();
     };
-    for (const kind of ["pointerdown", "pointermove", "keydown", "wheel", "touchstart"]) addEventListener(kind, touch, { passive: true, capture: true });
+    const signs = ["pointerdown", "pointermove", "keydown", "wheel", "touchstart"];
+    for (const kind of signs) addEventListener(kind, touch, { passive: true, capture: true });
     const look = () => {
       if (document.visibilityState === "visible") {
         touched = Date.now();

@@ -34,6 +34,15 @@ pub fn page(connection: &Connection, query: &LedgerQuery) -> Result<Page<LedgerE
         conditions.push("account = ?");
         values.push(Value::Text(account.clone()));
     }
+    // Ids begin with the time of their issue, so that a time is a place in the order of the list.
+    if let Some(from) = query.from {
+        conditions.push("id >= ?");
+        values.push(Value::Integer(Id::first_of(from).0));
+    }
+    if let Some(until) = query.until {
+        conditions.push("id < ?");
+        values.push(Value::Integer(Id::first_of(until).0));
+    }
     if let Some(inboxes) = &query.inboxes {
         conditions.push(OF_INBOXES);
         values.extend([names(&inboxes.names), names(&inboxes.addresses)]);

@@ -1,0 +1,68 @@
+// Calls of the API with the session's cookie. What it refuses is an ApiError with its own words.
+
+let csrf = '';
+
+export class ApiError extends Error {
+  constructor(status, code, message) {
+    super(message);
+    this.status = status;
+    this.code = code;
+  }
+}
+
+export function useCsrf(value) {
+  csrf = value ?? '';
+}
+
+export const get = (path, query) => call('GET', withQuery(path, query));
+export const post = (path, body, options) => call('POST', path, body ?? {}, options);
+export const put = (path, body) => call('PUT', path, body);
+export const patch = (path, body) => call('PATCH', path, body);
+export const remove = (path) => call('DELETE', path);
+
+/** Absent and empty values are left out. */
+export function withQuery(path, query) {
+  const given = Object.entries(query ?? {}).filter(([, value]) => value !== undefined && value !== null && value !== '');
+  return given.length ? `${path}?${new URLSearchParams(given)}` : path;
+}
+
+async function call(method, path, body, options = {}) {
+  const headers = { accept: 'application/json' };
+  if (method !== 'GET') headers['x-replyd-csrf'] = csrf;
+  if (body !== undefined) headers['content-type'] = 'application/json';
+  const response = await reach(path, { method, headers, body: body === undefined ? undefined : JSON.stringify(body), ...options });
+  if (response.status === 401) signIn();
+  const answer = await read(response);
+  if (!response.ok) throw refused(response, answer);
+  return answer;
+}
+
+/** The octets behind an address of ours, as text or blob. */
+export async function fetchBody(path, form) {
+  const response = await reach(path, {});
+  if (!response.ok) throw refused(response, await read(response));
+  return form === 'blob' ? response.blob() : response.text();
+}
+
+async function reach(path, request) {
+  try {
+    return await fetch(path, { credentials: 'same-origin', cache: 'no-store', ...request });
+  } catch {
+    throw new ApiError(0, 'unreachable', 'The desk cannot be reached. Check your connection; nothing was changed.');
+  }
+}
+
+async function read(response) {
+  if (response.status === 204 || !response.headers.get('content-type')?.includes('json')) return null;
+  return response.json().catch(() => null);
+}
+
+function refused(response, answer) {
+  const wait = response.headers.get('retry-after');
+  const words = answer?.error?.message ?? `The desk answered ${response.status}.`;
+  return new ApiError(response.status, answer?.error?.code ?? '', wait ? `${words} Try again in ${wait} s.` : words);
+}
+
+function signIn() {
+  location.assign('/desk/sign-in');
+}

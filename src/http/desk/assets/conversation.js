@@ -1,0 +1,125 @@
+// The page of one conversation: reads it, keeps it fresh, and ties head, stream, composer and details together.
+
+import { calm, h, show } from './dom.js';
+import { icon } from './icons.js';
+import { get, post } from './api.js';
+import { listen } from './feed.js';
+import { tried } from './say.js';
+import { Head } from './head.js';
+import { Stream } from './stream.js';
+import { Composer } from './composer.js';
+import { Colleagues } from './colleagues.js';
+import { details } from './details.js';
+import { isMe } from './session.js';
+import { personName } from './words.js';
+
+const wide = matchMedia('(min-width: 1180px)');
+let detailsWanted = null;
+
+export class ConversationPage {
+  constructor(id, list) {
+    this.id = id;
+    this.list = list;
+    this.path = `/api/v1/conversations/${encodeURIComponent(id)}`;
+    this.node = h('div', { class: 'conversation' });
+    this.refreshSoon = calm(120, () => this.refresh());
+  }
+
+  async open() {
+    show(this.node, h('div', { class: 'empty' }, h('p', null, 'Loading …')));
+    const conversation = await get(this.path);
+    if (this.closed) return;
+    this.conversation = conversation;
+    this.context = {
+      conversation,
+      changed: () => this.refreshSoon(),
+      gone: (message) => this.stream.forget(message),
+      restore: (text, mode) => this.composer.restore(text, mode),
+    };
+    this.head = new Head(this);
+    this.stream = new Stream(this.path, this.context);
+    this.composer = new Composer(this);
+    this.colleagues = new Colleagues(this);
+    this.side = h('aside', { class: 'details', 'aria-label': 'Details', hidden: !this.detailsShown() });
+    const stream = h('div', { class: 'stream' }, this.stream.node, this.colleagues.line, this.composer.node);
+    show(this.node, this.head.node, stream, this.side);
+    this.draw();
+    this.stream.first(conversation.messages ?? []);
+    this.quiet = listen((kind, data) => this.news(kind, data));
+    this.colleagues.come();
+    this.read();
+  }
+
+  close() {
+    this.closed = true;
+    this.quiet?.();
+    this.composer?.leave();
+    this.colleagues?.go();
+    this.stream?.leave();
+  }
+
+  detailsShown() {
+    return wide.matches && detailsWanted !== false;
+  }
+
+  toggleDetails() {
+    this.side.hidden = !this.side.hidden;
+    if (wide.matches) detailsWanted = !this.side.hidden;
+    this.head.draw();
+  }
+
+  draw() {
+    this.context.conversation = this.conversation;
+    this.head.draw();
+    this.composer.draw();
+    show(this.side, details(this.conversation));
+  }
+
+  news(kind, data) {
+    if (kind === 'resumed' || kind === 'reset') return this.refreshSoon();
+    if (data.conversation_id !== this.id) return undefined;
+    this.colleagues.hear(kind, data);
+    if (kind === 'presence') this.conversation.presence = { state: data.state ?? data.presence?.state, since: data.since ?? new Date().toISOString() };
+    if (kind === 'presence') this.draw();
+    if (kind !== 'typing' && kind !== 'viewing') this.refreshSoon();
+    return undefined;
+  }
+
+  /** What is there by now: the conversation, and its latest messages. */
+  async refresh() {
+    const conversation = await get(this.path).catch(() => null);
+    if (!conversation || this.closed) return;
+    const { messages, ...rest } = conversation;
+    const fresh = this.stream.merge(messages ?? []);
+    this.conversation = rest;
+    this.draw();
+    this.composer.came(fresh.filter(({ direction, author }) => direction === 'outgoing' && !isMe(author)));
+    if (fresh.length) this.read();
+  }
+
+  /** Read is what was shown while somebody could look. */
+  read() {
+    const last = this.stream.latest();
+    if (!last || document.hidden || last.id === this.readUpTo) return;
+    this.readUpTo = last.id;
+    post(`${this.path}/read`, { up_to: last.id }).then(() => this.list.amend(this.id, { unread: false }), () => {});
+  }
+
+  async change(changes, done) {
+    const changed = await tried(() => this.head.patch(changes));
+    if (!changed) return;
+    this.conversation = { ...this.conversation, ...changed };
+    this.draw();
+    this.refreshSoon();
+    this.list.refreshSoon();
+    done?.();
+  }
+
+  title() {
+    return this.conversation ? personName(this.conversation.contact) : '';
+  }
+}
+
+export function nothingOpen() {
+  return h('div', { class: 'empty' }, icon('chat'), h('h2', null, 'No conversation open'), h('p', null, 'Choose one from the list, or press ', h('kbd', null, 'j'), '.'));
+}

@@ -1,0 +1,37 @@
+// Who sits at this desk, of which account, with whom.
+
+import { get, useCsrf } from './api.js';
+
+export const session = { agent: null, account: '', inboxes: [], agents: [], answers: [] };
+
+export async function begin() {
+  const me = await get('/api/v1/me');
+  useCsrf(me.csrf);
+  session.agent = me.agent;
+  session.account = typeof me.account === 'string' ? me.account : (me.account?.name ?? '');
+  session.inboxes = (me.inboxes ?? []).map((inbox) => (typeof inbox === 'string' ? { name: inbox } : inbox));
+  await Promise.all([readAgents(), readAnswers()]);
+}
+
+export async function readAgents() {
+  session.agents = (await get('/api/v1/agents')).items;
+}
+
+export async function readAnswers() {
+  const read = await get('/api/v1/canned_answers').catch(() => ({ items: [] }));
+  session.answers = read.items ?? [];
+}
+
+/** Whether this address, or author, is who sits here. */
+export function isMe(author) {
+  const email = typeof author === 'string' ? author : author?.email;
+  return Boolean(email) && email.toLowerCase() === session.agent?.email.toLowerCase();
+}
+
+export function agentNamed(email) {
+  return session.agents.find((agent) => agent.email === email)?.name ?? email ?? '';
+}
+
+export function inboxNamed(name) {
+  return session.inboxes.find((inbox) => inbox.name === name);
+}

@@ -1,0 +1,80 @@
+// What states and codes mean, in words. Here and nowhere else.
+
+import { moment, since } from './time.js';
+
+export function personName(person) {
+  return person?.name || person?.email || person?.identifier || 'Visitor';
+}
+
+/** Words and colour of the judgement over who wrote a mail. */
+export function verdict(auth) {
+  const basis = auth?.basis || basisOf(auth);
+  switch (auth?.verdict) {
+    case 'authentic': return { tone: 'good', words: basis || 'Author verified' };
+    case 'forged': return { tone: 'bad', words: `Not from this author${basis ? `: ${basis}` : ''}` };
+    case 'undetermined': return { tone: 'warn', words: `Author could not be checked${basis ? `: ${basis}` : ''}` };
+    default: return { tone: 'warn', words: `Author not proven${basis ? `: ${basis}` : ''}` };
+  }
+}
+
+function basisOf(auth) {
+  const signed = auth?.dkim?.find?.((signature) => signature.result === 'pass');
+  if (signed) return `DKIM ${signed.domain}${auth.verdict === 'authentic' ? ', aligned with From' : ', not aligned with From'}`;
+  return '';
+}
+
+export const CLASSES = { auto_reply: 'Automatic reply', bounce: 'Bounce', list: 'Mailing list' };
+export const ROLES = { participant: 'Participant', system: 'replyd', agent: 'Agent', contact: 'Contact' };
+
+const STATES = {
+  waiting: { tone: '', icon: 'clock', words: 'In the chat; by email if it stays unread' },
+  queued: { tone: '', icon: 'mail', words: 'Email is on its way' },
+  deferred: { tone: 'warn', icon: 'clock', words: 'Email not delivered yet' },
+  delivered: { tone: 'good', icon: 'mail', words: 'Delivered by email' },
+  failed: { tone: 'bad', icon: 'alert', words: 'Email not delivered' },
+  cancelled: { tone: '', icon: 'close', words: 'Not sent by email' },
+  seen: { tone: 'good', icon: 'eye', words: 'Seen in the chat' },
+};
+
+/** How an agent's message reaches its reader. */
+export function delivery(message) {
+  const of = message.delivery;
+  if (!of) return null;
+  const known = STATES[of.state] ?? { tone: '', icon: 'clock', words: of.state };
+  return { ...known, words: known.words + deliveryMore(of, message) };
+}
+
+function deliveryMore(of, message) {
+  if (of.state === 'waiting' && of.due_at) return ` at ${moment(of.due_at)}`;
+  if (of.state === 'waiting' && message.delivery.reason) return `: ${message.delivery.reason}`;
+  if (of.state === 'deferred' && of.due_at) return `; next attempt at ${moment(of.due_at)}`;
+  if (of.state === 'seen' && message.seen_at) return ` · ${moment(message.seen_at)}`;
+  if (of.state === 'delivered' && of.last_attempt_at) return ` · ${moment(of.last_attempt_at)}`;
+  if (of.reason && of.state !== 'delivered') return `: ${of.reason.replace(/^not sent: /, '')}`;
+  return '';
+}
+
+export const stateName = (state) => ({ waiting: 'Waiting', queued: 'Queued', deferred: 'Deferred', delivered: 'Delivered', failed: 'Failed', cancelled: 'Cancelled', seen: 'Seen' })[state] ?? state;
+export const stateTone = (state) => STATES[state]?.tone ?? '';
+
+export const OUTCOMES = {
+  accepted: { tone: 'accent', words: 'Accepted' }, filed: { tone: 'good', words: 'Filed' }, rejected: { tone: 'bad', words: 'Refused' },
+  deferred: { tone: 'warn', words: 'Put off' }, duplicate: { tone: '', words: 'Duplicate' }, failed: { tone: 'bad', words: 'Failed' },
+};
+
+export const presenceState = (presence) => (typeof presence === 'string' ? presence : presence?.state) ?? 'absent';
+
+/** What is known of the visitor's eyes. */
+export function presence(of) {
+  switch (presenceState(of)) {
+    case 'reading': return 'reads the chat now';
+    case 'visible': case 'present': return 'is in the chat';
+    case 'connected': case 'away': return 'has the chat open, looks elsewhere';
+    default: return of?.since ? `left the chat ${since(of.since)}` : '';
+  }
+}
+
+export function octets(count) {
+  if (count < 1024) return `${count} B`;
+  return count < 1_048_576 ? `${Math.round(count / 1024)} KB` : `${(count / 1_048_576).toFixed(1)} MB`;
+}
