@@ -2,8 +2,8 @@
 //! has a deadline for its header and ends when its answer is out, once the daemon stops.
 
 use super::caller::Door;
-use super::places::{self, CallPlace, Seat};
 use super::live;
+use super::places::{self, CallPlace, Seat};
 use super::router::router;
 use super::surface::Surface;
 use super::unread::Unread;

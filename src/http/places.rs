@@ -125,7 +125,10 @@ fn crowded() -> ApiError {
 
 fn too_many_of_client() -> ApiError {
     let message = "too many listen from this address already; close some, or try again";
-    ApiError { retry_after: Some(RETRY_SECONDS), ..ApiError::new(StatusCode::TOO_MANY_REQUESTS, "too_many_feeds", message) }
+    ApiError {
+        retry_after: Some(RETRY_SECONDS),
+        ..ApiError::new(StatusCode::TOO_MANY_REQUESTS, "too_many_feeds", message)
+    }
 }
 
 impl<S: Sync> FromRequestParts<S> for Listening {

@@ -22,6 +22,7 @@ pub mod msg_id;
 pub mod parameters;
 pub mod parsed;
 pub mod part;
+pub mod pictures;
 pub mod quoted;
 pub mod structure;
 pub mod traces;

@@ -1,7 +1,9 @@
-//! What the store knows of agents at the desk.
+//! What the store knows of agents at the desk, and what they keep there.
 
 use crate::clock::UnixMs;
 use crate::conversation::agent::Agent;
+use crate::conversation::id::Id;
+use crate::conversation::model::{Author, Status, Via};
 
 /// A session that has not ended.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -10,4 +12,52 @@ pub struct AgentSession {
     pub created_at: UnixMs,
     /// When its use was noted last.
     pub used_at: UnixMs,
+}
+
+/// What an agent changes of a conversation; `None` leaves it.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct ConversationChanges {
+    pub status: Option<Status>,
+    /// With status `Snoozed`: when it wakes.
+    pub snoozed_until: Option<UnixMs>,
+    /// The inner `None`: nobody.
+    pub assignee: Option<Option<String>>,
+    pub subject: Option<String>,
+}
+
+/// What a list shows beside a conversation.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Glance {
+    pub conversation: Id,
+    /// Whether the agent who looks has something to read; `None`: no agent looks.
+    pub unread: Option<bool>,
+    pub last_message: Option<LastMessage>,
+}
+
+/// The beginning of the last message.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct LastMessage {
+    pub text: String,
+    pub author: Author,
+    pub via: Via,
+    pub at: UnixMs,
+}
+
+/// Whom the conversations of a list are assigned to.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum AssigneeWish {
+    Nobody,
+    /// Canonical key.
+    Agent(String),
+}
+
+/// An answer kept for use again.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct CannedAnswer {
+    pub id: Id,
+    pub account: String,
+    /// What is typed to find it.
+    pub name: String,
+    pub text: String,
+    pub created_at: UnixMs,
 }

@@ -9,7 +9,9 @@ use super::sqlite::accept::Octets;
 use super::sqlite::refusals::BATCH_MAX;
 use super::sqlite::units::Writing;
 use super::sqlite::writer::{Fault, Order};
-use super::sqlite::{accept, api_tokens, begin, conversations, filing, ledger, messages, reply_tokens, routing, search_index};
+use super::sqlite::{
+    accept, api_tokens, begin, conversations, filing, ledger, messages, reply_tokens, routing, search_index,
+};
 use super::unit::{Acceptance, AcceptedEntry, FilingResult, NewConversation, NewMessage, RoutingEvidence, TokenState};
 use super::{StoreError, backup};
 use crate::clock::Clock;

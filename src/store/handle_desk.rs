@@ -1,13 +1,14 @@
 //! The handle's units of work for the agents' desk: who is let in, and what agents keep there.
 
 use super::StoreError;
-use super::desk::AgentSession;
-use super::handle::Store;
+use super::desk::{AgentSession, CannedAnswer, ConversationChanges, Glance};
+use super::handle::{Page, Store};
 use super::sqlite::units::Writing;
-use super::sqlite::{agent_sessions, conversations};
+use super::sqlite::{agent_sessions, canned_answers, conversation_changes, conversations, glances, messages};
 use crate::clock::UnixMs;
 use crate::conversation::agent::Agent;
 use crate::conversation::id::Id;
+use crate::conversation::model::{Conversation, Message};
 
 impl Store {
     /// The agents of an address (canonical key), each with the kept form of their password.
@@ -48,6 +49,62 @@ impl Store {
     pub async fn inboxes_of(&self, conversations: Vec<Id>) -> Result<Vec<(Id, String)>, StoreError> {
         let read = move |connection: &_| conversations::inboxes_of(connection, &conversations);
         self.engine.readers.read(read).await
+    }
+
+    /// Changes what an agent may change.
+    pub async fn change_conversation(&self, id: Id, changes: ConversationChanges) -> Result<Conversation, StoreError> {
+        let work = move |writing: &Writing<'_>| {
+            conversation_changes::change(writing, id, &changes)?;
+            conversations::conversation(writing.connection, id)
+        };
+        self.engine.write(0, work).await
+    }
+
+    /// What a list shows beside these conversations, in their order; `agent` is who looks.
+    pub async fn glances(&self, conversations: Vec<Id>, agent: Option<Id>) -> Result<Vec<Glance>, StoreError> {
+        self.engine.readers.read(move |connection| glances::of(connection, &conversations, agent)).await
+    }
+
+    /// Notes up to which message an agent has read a conversation; `None`: all there is.
+    pub async fn read_by_agent(&self, agent: Id, conversation: Id, up_to: Option<Id>) -> Result<(), StoreError> {
+        self.engine.write(0, move |writing| glances::read_up_to(writing, agent, conversation, up_to)).await
+    }
+
+    /// A page of a conversation's messages that were stored before one, oldest first; the cursor leads further back.
+    pub async fn messages_before(
+        &self,
+        conversation: Id,
+        before: Option<Id>,
+        limit: usize,
+    ) -> Result<Page<Message>, StoreError> {
+        let read = move |connection: &_| messages::page_before(connection, conversation, before, limit);
+        self.engine.readers.read(read).await
+    }
+
+    pub async fn canned_answers(&self, account: String) -> Result<Vec<CannedAnswer>, StoreError> {
+        self.engine.readers.read(move |connection| canned_answers::list(connection, &account)).await
+    }
+
+    pub async fn canned_answer(&self, id: Id) -> Result<CannedAnswer, StoreError> {
+        self.engine.readers.look_up(move |connection| canned_answers::one(connection, id)).await
+    }
+
+    /// `Conflict`: the account has one of this name.
+    pub async fn add_canned_answer(
+        &self,
+        account: String,
+        name: String,
+        text: String,
+    ) -> Result<CannedAnswer, StoreError> {
+        self.engine.write(0, move |writing| canned_answers::add(writing, &account, &name, &text)).await
+    }
+
+    pub async fn change_canned_answer(&self, id: Id, name: String, text: String) -> Result<CannedAnswer, StoreError> {
+        self.engine.write(0, move |writing| canned_answers::change(writing, id, &name, &text)).await
+    }
+
+    pub async fn remove_canned_answer(&self, id: Id) -> Result<(), StoreError> {
+        self.engine.write(0, move |writing| canned_answers::remove(writing, id)).await
     }
 
     pub async fn end_session(&self, sha256: [u8; 32]) -> Result<(), StoreError> {

@@ -1,5 +1,6 @@
 //! What the surfaces ask of the store.
 
+use super::desk::AssigneeWish;
 use crate::conversation::id::Id;
 use crate::conversation::model::Status;
 use std::fmt;
@@ -13,6 +14,9 @@ pub struct ConversationQuery {
     /// Of these inboxes only, whatever else is asked.
     pub inboxes: Option<Vec<String>>,
     pub status: Option<Status>,
+    pub assignee: Option<AssigneeWish>,
+    /// Only what this agent has not read, of the conversations with the latest activity.
+    pub unread_by: Option<Id>,
     /// Contact email or identifier, exact.
     pub contact: Option<String>,
     /// Words in subject or messages.

@@ -87,6 +87,13 @@ pub fn agent(product: &Product, account: &str, email: &str, inboxes: Option<&[&s
     id
 }
 
+/// A mail of a customer that the door takes.
+pub fn mail(product: &Product, recipient: &str, content: &str) {
+    let (to, content) = (format!("RCPT TO:<{recipient}>"), format!("From: jane@customer.example\r\n{content}\r\n."));
+    let said = product.smtp_reply(&["HELO a.example", "MAIL FROM:<jane@customer.example>", &to, "DATA", &content]);
+    assert!(said.starts_with("250 "), "{said}");
+}
+
 const SARA: &str = "sara@agents.example";
 
 #[test]
@@ -314,8 +321,17 @@ fn an_agent_of_one_inbox_sees_nothing_of_another() {
         let path = format!("/api/v1/queue/{}", entry["id"].as_str().expect("an id"));
         assert_eq!(browser.get(&path).status, expected);
     }
-    product.recipient_reply("reply+00000000000000000000000000000000@reply.acme.example");
-    assert_eq!(browser.get("/api/v1/inbound").json()["items"], json!([]), "it was for no inbox of theirs");
+    mail(&product, "support@acme.example", "Subject: website\r\n\r\nHello");
+    mail(&product, "shop@acme.example", "Subject: shop\r\n\r\nHello");
+    let offered = product.owner.get("/api/v1/inbound", "").json();
+    for entry in offered["items"].as_array().expect("items") {
+        let expected = if entry["envelope_to"] == "shop@acme.example" { 200 } else { 404 };
+        let path = format!("/api/v1/inbound/{}", entry["id"].as_str().expect("an id"));
+        assert_eq!((browser.get(&path).status, browser.get(&format!("{path}/raw")).status), (expected, expected));
+    }
+    let seen = browser.get("/api/v1/inbound").json();
+    assert_eq!(seen["items"].as_array().map(Vec::len), Some(1), "{seen}");
+    assert_eq!(seen["items"][0]["envelope_to"], "shop@acme.example");
     let note = json!({ "author": "note", "text": "x" });
     assert_eq!(browser.call("POST", &format!("{}/messages", path(&website)), &note).status, 404);
     assert_eq!(browser.call("POST", "/api/v1/conversations", &kettle()).status, 422);
@@ -333,5 +349,61 @@ fn an_agent_writes_under_their_own_name() {
     let sent = browser.call("POST", &path, &json!({ "author": "agent", "agent": "Ben", "text": "Hello" })).json();
     assert_eq!((&sent["author"]["email"], &sent["via"]), (&json!(SARA), &json!("desk")), "{sent}");
     assert_eq!(browser.call("POST", &path, &json!({ "author": "contact", "text": "Hello" })).status, 422);
+    product.stop();
+}
+
+/// An open feed of events, as a browser keeps it.
+pub struct Listening(std::io::BufReader<std::net::TcpStream>);
+
+impl Browser<'_> {
+    /// Listens; the first frame says that it does.
+    pub fn listen(&self) -> Listening {
+        use std::io::Write;
+        let address = self.product.running.http_addresses().first().expect("an address");
+        let mut stream = std::net::TcpStream::connect(address).expect("HTTP listens");
+        let request = format!("GET /api/v1/events HTTP/1.1\r\nHost: {HOST}\r\nCookie: {}\r\n\r\n", self.cookie);
+        stream.write_all(request.as_bytes()).expect("it reads");
+        let mut listening = Listening(std::io::BufReader::new(stream));
+        listening.until("retry: ");
+        listening
+    }
+}
+
+impl Listening {
+    /// Everything up to the end of the frame in which a line begins with these words, or to the end of the feed.
+    pub fn until(&mut self, words: &str) -> String {
+        use std::io::BufRead;
+        let (mut heard, mut found) = (String::new(), false);
+        loop {
+            let mut line = String::new();
+            let ended = self.0.read_line(&mut line).expect("the feed is read") == 0;
+            heard.push_str(&line);
+            found |= line.starts_with(words);
+            if ended || (found && line == "\n") {
+                return heard;
+            }
+        }
+    }
+}
+
+#[test]
+fn a_feed_tells_an_agent_of_their_inboxes_and_ends_with_their_session() {
+    let product = Product::with(&CONFIG.replacen("[[account]]\nname = \"bolt\"", TWO_INBOXES, 1));
+    let id = agent(&product, "acme", SARA, Some(&["shop"]));
+    let browser = Browser::of(&product, SARA);
+    let mut heard = browser.listen();
+    let website = product.begin(&kettle()).json();
+    let mut shop = kettle();
+    shop["inbox"] = json!("shop");
+    let shop = product.begin(&shop).json();
+    let frames = heard.until("event: message.created");
+    let name = |conversation: &Value| conversation["id"].as_str().expect("an id").to_owned();
+    assert!(frames.contains(&name(&shop)) && !frames.contains(&name(&website)), "{frames}");
+    assert_eq!(product.owner.call("DELETE", &format!("/api/v1/agents/{id}"), "", "").status, 204);
+    let mut again = kettle();
+    again["inbox"] = json!("shop");
+    let after = name(&product.begin(&again).json());
+    let rest = heard.until("no such line");
+    assert!(!rest.contains(&after), "{rest}");
     product.stop();
 }

@@ -13,6 +13,8 @@ mod compose;
 mod daemon;
 mod demo;
 mod desk;
+mod desk_api;
+mod desk_html;
 mod dialog;
 mod events;
 mod evil_mx;

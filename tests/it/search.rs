@@ -100,8 +100,24 @@ async fn nothing_typed_is_syntax() {
     let store = open(dir.path());
     let kettle = begin(&store, "acme", "jane@customer.example", "Kettle", &["it leaks"]).await;
     for words in [
-        "\"", "'", "*", "leaks*", "^leaks", "terms:leaks", "NEAR(leaks, 2)", "leaks OR", "(leaks", "leaks -kettle", "{a b}:",
-        "a\0b", "--", "; DROP TABLE search", "%_%", "leaks AND NOT", "\u{202e}leaks", "\u{10ffff}",
+        "\"",
+        "'",
+        "*",
+        "leaks*",
+        "^leaks",
+        "terms:leaks",
+        "NEAR(leaks, 2)",
+        "leaks OR",
+        "(leaks",
+        "leaks -kettle",
+        "{a b}:",
+        "a\0b",
+        "--",
+        "; DROP TABLE search",
+        "%_%",
+        "leaks AND NOT",
+        "\u{202e}leaks",
+        "\u{10ffff}",
     ] {
         store.conversations(asked(Some("acme"), words)).await.unwrap_or_else(|error| panic!("{words:?}: {error}"));
     }
@@ -127,7 +143,9 @@ async fn pages_hold_each_conversation_once_latest_match_first() {
     let store = open(dir.path());
     let mut made = Vec::new();
     for n in 0..20 {
-        made.push(begin(&store, "acme", &format!("v{n}@customer.example"), "Kettle", &["it leaks", "it still leaks"]).await);
+        made.push(
+            begin(&store, "acme", &format!("v{n}@customer.example"), "Kettle", &["it leaks", "it still leaks"]).await,
+        );
     }
     for id in [made[3], made[7]] {
         store.append_message(id, message("Jane", "leaks again")).await.expect("appended");

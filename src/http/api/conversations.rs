@@ -9,15 +9,16 @@ use crate::conversation::id::Id;
 use crate::conversation::model::{Conversation, Status};
 use crate::http::caller::Caller;
 use crate::http::error::ApiError;
-use crate::http::input::{Body, PathId, Query, cursor, line, page_length};
+use crate::http::input::{Body, PathId, Query, cursor, line, page_length, time};
 use crate::http::surface::Surface;
 use crate::mail::address::Address;
+use crate::store::desk::{AssigneeWish, ConversationChanges};
 use crate::store::query::ConversationQuery;
 use crate::store::unit::{NewConversation, NewMessage};
 use axum::Json;
 use axum::extract::State;
 use axum::http::StatusCode;
-use serde::Deserialize;
+use serde::{Deserialize, Deserializer};
 use utoipa::{IntoParams, ToSchema};
 
 #[derive(Debug, Deserialize, ToSchema)]
@@ -47,9 +48,18 @@ pub struct NewContact {
 pub struct Changes {
     #[schema(value_type = Option<String>)]
     status: Option<Status>,
-    /// An agent's registered address, or name.
-    assignee: Option<String>,
+    /// An agent's registered address, or name; null for nobody.
+    #[serde(default, deserialize_with = "given")]
+    #[schema(value_type = Option<String>)]
+    assignee: Option<Option<String>>,
     subject: Option<String>,
+    /// Snoozes it until then; a new message wakes it earlier.
+    snooze_until: Option<String>,
+}
+
+/// Tells null from what is not there.
+fn given<'de, D: Deserializer<'de>>(from: D) -> Result<Option<Option<String>>, D::Error> {
+    Option::<String>::deserialize(from).map(Some)
 }
 
 #[derive(Debug, Deserialize, IntoParams)]
@@ -60,6 +70,10 @@ pub struct ListQuery {
     inbox: Option<String>,
     #[param(value_type = Option<String>)]
     status: Option<Status>,
+    /// `me`, `none`, or an agent's address.
+    assignee: Option<String>,
+    /// True: only those with something that the calling agent has not read, of the 10,000 with the latest activity.
+    unread: Option<bool>,
     /// The contact's email address or identifier.
     contact: Option<String>,
     /// Words in subject or messages.
@@ -82,7 +96,7 @@ pub async fn create(
     let agents = surface.store.agents(Some(account.clone())).await?;
     let new = checked(body, account, &agents, &surface, &caller)?;
     let conversation = surface.store.new_conversation(new).await?;
-    Ok((StatusCode::CREATED, Json(with_messages(&surface, conversation).await?)))
+    Ok((StatusCode::CREATED, Json(with_messages(&surface, Some(&caller), conversation).await?)))
 }
 
 /// Everything is checked before anything is stored.
@@ -151,17 +165,31 @@ pub async fn list(
             inbox: query.inbox,
             inboxes: caller.inboxes().map(<[String]>::to_vec),
             status: query.status,
+            assignee: assignee_wish(&caller, query.assignee)?,
+            unread_by: unread_wish(&caller, query.unread)?,
             contact: query.contact,
             query: query.query,
             cursor: cursor(query.cursor.as_deref())?,
             limit: page_length(query.limit)?,
         })
         .await?;
-    let mut items = Vec::with_capacity(page.items.len());
-    for conversation in page.items {
-        items.push(without_messages(&surface, conversation).await?);
-    }
-    Ok(Json(List { items, next: page.next }))
+    Ok(Json(List { items: shapes(&surface, Some(&caller), page.items).await?, next: page.next }))
+}
+
+fn assignee_wish(caller: &Caller, asked: Option<String>) -> Result<Option<AssigneeWish>, ApiError> {
+    Ok(match line("assignee", asked)?.as_deref() {
+        None => None,
+        Some("none") => Some(AssigneeWish::Nobody),
+        Some("me") => Some(AssigneeWish::Agent(caller.agent()?.email.clone())),
+        Some(word) => {
+            let address = Address::parse(word).map(|address| address.key());
+            Some(AssigneeWish::Agent(address.unwrap_or_else(|_| word.to_owned())))
+        }
+    })
+}
+
+fn unread_wish(caller: &Caller, asked: Option<bool>) -> Result<Option<Id>, ApiError> {
+    if asked == Some(true) { Ok(Some(caller.agent()?.id)) } else { Ok(None) }
 }
 
 #[utoipa::path(get, path = "/api/v1/conversations/{id}", params(("id" = String, Path)),
@@ -172,7 +200,7 @@ pub async fn show(
     PathId(id): PathId,
 ) -> Result<Json<ConversationShape>, ApiError> {
     let conversation = visible(&surface, &caller, id).await?;
-    Ok(Json(with_messages(&surface, conversation).await?))
+    Ok(Json(with_messages(&surface, Some(&caller), conversation).await?))
 }
 
 #[utoipa::path(patch, path = "/api/v1/conversations/{id}", params(("id" = String, Path)), request_body = Changes,
@@ -184,13 +212,29 @@ pub async fn change(
     Body(changes): Body<Changes>,
 ) -> Result<Json<ConversationShape>, ApiError> {
     let conversation = visible(&surface, &caller, id).await?;
-    let assignee = match line("assignee", changes.assignee)? {
-        Some(word) => Some(assignee(&surface, conversation.account, word).await?),
-        None => None,
+    let changes = changes_of(&surface, conversation.account, changes).await?;
+    let changed = surface.store.change_conversation(id, changes).await?;
+    Ok(Json(shape(&surface, Some(&caller), changed).await?))
+}
+
+async fn changes_of(surface: &Surface, account: String, asked: Changes) -> Result<ConversationChanges, ApiError> {
+    let snoozed_until = time("snooze_until", asked.snooze_until.as_deref())?;
+    let status = match (asked.status, snoozed_until) {
+        (None | Some(Status::Snoozed), Some(until)) if until > surface.clock.now() => Some(Status::Snoozed),
+        (None | Some(Status::Snoozed), Some(_)) => {
+            return Err(ApiError::invalid("snooze_until", "a time to come is expected"));
+        }
+        (Some(_), Some(_)) => return Err(ApiError::invalid("snooze_until", "it goes with the status snoozed only")),
+        (status, None) => status,
     };
-    let subject = line("subject", changes.subject)?;
-    let changed = surface.store.update_conversation(id, changes.status, assignee, subject).await?;
-    Ok(Json(without_messages(&surface, changed).await?))
+    let assignee = match asked.assignee {
+        None => None,
+        Some(word) => match line("assignee", word)? {
+            Some(word) => Some(Some(assignee(surface, account, word).await?)),
+            None => Some(None),
+        },
+    };
+    Ok(ConversationChanges { status, snoozed_until, assignee, subject: line("subject", asked.subject)? })
 }
 
 /// The registered address of the agent who is meant. An account without registered agents may use any word.
@@ -221,16 +265,45 @@ pub async fn within(surface: &Surface, caller: &Caller, id: Id) -> Result<bool, 
     Ok(caller.may_see_inbox(&conversation.account, &conversation.inbox))
 }
 
-/// The conversation as lists and changes show it.
+/// The conversation as changes show it to programs.
 pub async fn without_messages(surface: &Surface, conversation: Conversation) -> Result<ConversationShape, ApiError> {
-    let account = surface.account(&conversation.account);
-    let continuity = continuity::of(surface, &conversation, account.as_ref()).await?;
-    Ok(ConversationShape::new(conversation, account.as_ref(), continuity))
+    shape(surface, None, conversation).await
 }
 
-async fn with_messages(surface: &Surface, conversation: Conversation) -> Result<ConversationShape, ApiError> {
+async fn shape(
+    surface: &Surface,
+    caller: Option<&Caller>,
+    conversation: Conversation,
+) -> Result<ConversationShape, ApiError> {
+    let mut shapes = shapes(surface, caller, vec![conversation]).await?;
+    shapes.pop().ok_or_else(|| ApiError::not_found("conversation"))
+}
+
+/// The conversations as lists show them; to an agent with what they have not read.
+async fn shapes(
+    surface: &Surface,
+    caller: Option<&Caller>,
+    conversations: Vec<Conversation>,
+) -> Result<Vec<ConversationShape>, ApiError> {
+    let agent = caller.and_then(|caller| caller.agent().ok()).map(|agent| agent.id);
+    let ids = conversations.iter().map(|conversation| conversation.id).collect();
+    let glances = surface.store.glances(ids, agent).await?;
+    let mut shapes = Vec::with_capacity(conversations.len());
+    for (conversation, glance) in conversations.into_iter().zip(glances) {
+        let account = surface.account(&conversation.account);
+        let continuity = continuity::of(surface, &conversation, account.as_ref()).await?;
+        shapes.push(ConversationShape::new(conversation, account.as_ref(), continuity).with(glance));
+    }
+    Ok(shapes)
+}
+
+async fn with_messages(
+    surface: &Surface,
+    caller: Option<&Caller>,
+    conversation: Conversation,
+) -> Result<ConversationShape, ApiError> {
     let messages = surface.store.messages(conversation.id, MESSAGES_SHOWN).await?;
-    let mut shape = without_messages(surface, conversation).await?;
+    let mut shape = shape(surface, caller, conversation).await?;
     shape.messages = Some(shown(surface, messages).await?);
     Ok(shape)
 }

@@ -3,14 +3,14 @@
 
 use super::agents::named;
 use super::conversations::visible;
-use super::shape::MessageShape;
+use super::shape::{List, MessageShape};
 use super::uploads::{WrittenFile, uploads};
 use crate::conversation::agent::Agent;
 use crate::conversation::delivery::Posting;
 use crate::conversation::model::{Author, AuthorKind, Direction, Message, Participant, Via};
 use crate::http::caller::Caller;
 use crate::http::error::ApiError;
-use crate::http::input::{LargeBody, PathId, line, text};
+use crate::http::input::{LargeBody, PathId, Query, line, page_length, text};
 use crate::http::surface::Surface;
 use crate::mail::address::Address;
 use crate::mail::html;
@@ -19,7 +19,7 @@ use axum::Json;
 use axum::extract::State;
 use axum::http::StatusCode;
 use serde::Deserialize;
-use utoipa::ToSchema;
+use utoipa::{IntoParams, ToSchema};
 
 /// A message as a caller writes it.
 #[derive(Debug, Deserialize, ToSchema)]
@@ -180,6 +180,30 @@ pub async fn append(
     let stored = surface.store.append_message(id, message).await?;
     let shown = shown(&surface, vec![stored]).await?.pop();
     shown.map(|shape| (StatusCode::CREATED, Json(shape))).ok_or_else(|| ApiError::not_found("message"))
+}
+
+#[derive(Debug, Deserialize, IntoParams)]
+#[into_params(parameter_in = Query)]
+#[serde(deny_unknown_fields)]
+pub struct PageQuery {
+    /// The id of a message, or `next` of a page: what was stored before it.
+    before: Option<String>,
+    limit: Option<u32>,
+}
+
+#[utoipa::path(get, path = "/api/v1/conversations/{id}/messages", params(("id" = String, Path), PageQuery),
+    responses((status = 200, description = "the latest, oldest first; next leads further back", body = List<MessageShape>)))]
+pub async fn list(
+    State(surface): State<Surface>,
+    caller: Caller,
+    PathId(id): PathId,
+    Query(query): Query<PageQuery>,
+) -> Result<Json<List<MessageShape>>, ApiError> {
+    visible(&surface, &caller, id).await?;
+    let unknown = |_| ApiError::invalid("before", "the id of a message is expected");
+    let before = query.before.as_deref().map(str::parse).transpose().map_err(unknown)?;
+    let page = surface.store.messages_before(id, before, page_length(query.limit)?).await?;
+    Ok(Json(List { items: shown(&surface, page.items).await?, next: page.next }))
 }
 
 /// By which way a caller's message came.

@@ -7,6 +7,7 @@ use crate::conversation::model::{Attachment, Email, Ingress, Message, Outcome, P
 use crate::conversation::model::{Author, AuthorKind, Channel, Contact, Conversation, Direction, Status, Via};
 use crate::mail::automatic::Class;
 use crate::mail::dsn::Bounce;
+use crate::store::desk::{Glance, LastMessage};
 use crate::store::ledger::LedgerEntry;
 use serde::Serialize;
 use utoipa::ToSchema;
@@ -44,8 +45,23 @@ pub struct ConversationShape {
     pub last_message_at: Option<String>,
     pub unseen_by_contact: u32,
     pub continuity: ContinuityShape,
+    /// Whether somebody outside wrote what the calling agent has not read; null for a caller who is no agent.
+    pub unread: Option<bool>,
+    pub last_message: Option<LastMessageShape>,
+    /// When a snoozed one wakes by itself.
+    pub snooze_until: Option<String>,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub messages: Option<Vec<MessageShape>>,
+}
+
+/// The beginning of the last message.
+#[derive(Debug, Serialize, ToSchema)]
+pub struct LastMessageShape {
+    pub text: String,
+    pub author: AuthorShape,
+    #[schema(value_type = String)]
+    pub via: Via,
+    pub at: String,
 }
 
 #[derive(Debug, Serialize, ToSchema)]
@@ -217,8 +233,24 @@ impl ConversationShape {
             last_message_at: conversation.last_message_at.map(|at| at.rfc3339()),
             unseen_by_contact: conversation.unseen_by_contact,
             continuity,
+            unread: None,
+            last_message: None,
+            snooze_until: conversation.snoozed_until.map(UnixMs::rfc3339),
             messages: None,
         }
+    }
+
+    /// With what a list shows beside it.
+    pub fn with(self, glance: Glance) -> ConversationShape {
+        let last_message = glance.last_message.map(LastMessageShape::from);
+        ConversationShape { unread: glance.unread, last_message, ..self }
+    }
+}
+
+impl From<LastMessage> for LastMessageShape {
+    fn from(message: LastMessage) -> LastMessageShape {
+        let LastMessage { text, author, via, at } = message;
+        LastMessageShape { text, author: author.into(), via, at: at.rfc3339() }
     }
 }
 

@@ -1,5 +1,6 @@
 //! Conversations as they are read and listed, and what an agent changes of them.
 
+use super::super::desk::AssigneeWish;
 use super::super::query::{ConversationCursor, ConversationQuery};
 use super::super::{Page, StoreError};
 use super::begin::email_key;
@@ -68,7 +69,11 @@ pub fn page(connection: &Connection, query: &ConversationQuery) -> Result<Page<C
 }
 
 /// A conversation that was found by its words, if the other conditions hold for it.
-pub fn matching(connection: &Connection, query: &ConversationQuery, id: Id) -> Result<Option<Conversation>, StoreError> {
+pub fn matching(
+    connection: &Connection,
+    query: &ConversationQuery,
+    id: Id,
+) -> Result<Option<Conversation>, StoreError> {
     let (conditions, mut values) = conditions(query);
     values.push(Value::Integer(id.0));
     let sql = format!("SELECT {COLUMNS} FROM {TABLES} WHERE {conditions} AND c.id = ?");
@@ -115,6 +120,18 @@ fn conditions(query: &ConversationQuery) -> (String, Vec<Value>) {
     if let Some(status) = query.status {
         conditions.push("c.status = ?");
         values.push(Value::Text(status.word().to_owned()));
+    }
+    match &query.assignee {
+        Some(AssigneeWish::Nobody) => conditions.push("c.assignee IS NULL"),
+        Some(AssigneeWish::Agent(email)) => {
+            conditions.push("c.assignee = ?");
+            values.push(text(email));
+        }
+        None => {}
+    }
+    if let Some(agent) = query.unread_by {
+        conditions.push(UNREAD);
+        values.extend(std::iter::repeat_n(Value::Integer(agent.0), 3));
     }
     if let Some(contact) = &query.contact {
         conditions.push("c.contact_id IN (SELECT id FROM contacts WHERE email = ? OR identifier = ?)");
@@ -170,6 +187,11 @@ fn bounced(row: &Row<'_>) -> rusqlite::Result<Option<Bounced>> {
     Ok(since.map(|since| Bounced { since: UnixMs(since), reason: reason.unwrap_or_default() }))
 }
 
+/// As [`super::glances::UNREAD`]. Of the latest conversations only: with everything read, the rest would be looked at in vain.
+const UNREAD: &str = "c.active_at >= ifnull((SELECT l.active_at FROM conversations l
+      WHERE l.account = (SELECT a.account FROM agents a WHERE a.id = ?) ORDER BY l.active_at DESC LIMIT 1 OFFSET 10000), 0)
+    AND (SELECT max(m.id) FROM messages m WHERE m.conversation_id = c.id AND m.direction = 'incoming')
+    > ifnull((SELECT r.up_to FROM agent_reads r WHERE r.agent_id = ? AND r.conversation_id = c.id), ?)";
 const COLUMNS: &str = "c.id, c.account, c.inbox, c.channel, c.status, c.subject, c.assignee, k.id, k.name, k.email,
     k.identifier, c.reply_token, c.created_at, c.last_message_at, c.unseen_by_contact, c.contact_id, c.active_at,
     ifnull(t.revoked_at, t.expires_at), c.snoozed_until, k.bounced_at, k.bounce_reason,

@@ -1,8 +1,8 @@
 //! Messages of a conversation: appending (once per idempotency key) and reading.
 
-use super::super::StoreError;
 use super::super::outgoing::EventKind;
 use super::super::unit::NewMessage;
+use super::super::{Page, StoreError};
 use super::events::Happening;
 use super::units::Writing;
 use super::words::{Json, Stored};
@@ -174,6 +174,26 @@ pub fn latest(connection: &Connection, conversation: Id, limit: usize) -> Result
         find.query_map(params![conversation, limit], read)?.collect::<Result<_, rusqlite::Error>>()?;
     messages.sort_by_key(|message| (message.created_at, message.id));
     messages.into_iter().map(|message| complete(connection, message)).collect()
+}
+
+/// A page of the messages that were stored before one, or last; oldest first, and the cursor leads further back.
+pub fn page_before(
+    connection: &Connection,
+    conversation: Id,
+    before: Option<Id>,
+    limit: usize,
+) -> Result<Page<Message>, StoreError> {
+    conversations::exists(connection, conversation)?;
+    let sql = format!("SELECT {COLUMNS} FROM messages WHERE conversation_id = ? AND id < ? ORDER BY id DESC LIMIT ?");
+    let mut find = connection.prepare_cached(&sql)?;
+    let values = params![conversation, before.unwrap_or(Id(i64::MAX)), limit + 1];
+    let mut messages: Vec<Message> = find.query_map(values, read)?.collect::<Result<_, rusqlite::Error>>()?;
+    let more = messages.len() > limit;
+    messages.truncate(limit);
+    let next = messages.last().filter(|_| more).map(|message| message.id.to_string());
+    messages.sort_by_key(|message| (message.created_at, message.id));
+    let items = messages.into_iter().map(|message| complete(connection, message)).collect::<Result<_, _>>()?;
+    Ok(Page { items, next })
 }
 
 /// The message that an attachment belongs to.

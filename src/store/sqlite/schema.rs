@@ -240,6 +240,7 @@ CREATE TABLE agent_reads (
 CREATE TABLE canned_answers (
   id INTEGER PRIMARY KEY, account TEXT NOT NULL, name TEXT NOT NULL, text TEXT NOT NULL, created_at INTEGER NOT NULL) STRICT;
 CREATE UNIQUE INDEX canned_answers_name ON canned_answers (account, name);
+CREATE INDEX messages_received ON messages (conversation_id, id) WHERE direction = 'incoming';
 CREATE VIRTUAL TABLE search USING fts5 (terms, content = '', contentless_delete = 1, detail = none, tokenize = 'ascii');
 CREATE TABLE search_terms (term TEXT PRIMARY KEY, documents INTEGER NOT NULL) STRICT, WITHOUT ROWID;
 CREATE TABLE search_stale (id INTEGER PRIMARY KEY) STRICT;

@@ -90,8 +90,9 @@ impl Search<'_> {
 /// Conversations of a mail that is asked for by its Message-ID.
 fn by_message_id(connection: &Connection, accounts: &[String], words: &str) -> Result<Vec<Id>, StoreError> {
     let Some(id) = MsgId::parse(words).filter(|id| id.as_str().contains('@')) else { return Ok(Vec::new()) };
-    let mut find = connection
-        .prepare_cached("SELECT DISTINCT conversation_id FROM message_ids WHERE account = ? AND message_id = ? LIMIT 100")?;
+    let mut find = connection.prepare_cached(
+        "SELECT DISTINCT conversation_id FROM message_ids WHERE account = ? AND message_id = ? LIMIT 100",
+    )?;
     let mut found = Vec::new();
     for account in accounts {
         let rows = find.query_map(params![account, id.as_str()], |row| row.get(0))?;

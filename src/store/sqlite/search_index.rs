@@ -128,7 +128,9 @@ impl Indexer {
         for term in &found {
             words.extend([key.as_str(), term, " "]);
         }
-        connection.prepare_cached("INSERT INTO search (rowid, terms) VALUES (?, ?)")?.execute(params![document.id, words])?;
+        connection
+            .prepare_cached("INSERT INTO search (rowid, terms) VALUES (?, ?)")?
+            .execute(params![document.id, words])?;
         self.list(connection, &key, &found)
     }
 
@@ -179,7 +181,8 @@ pub fn account_key(account: &str) -> String {
 fn ids(connection: &Connection, sql: &str, after: Id) -> Result<Vec<Id>, StoreError> {
     let mut find = connection.prepare_cached(sql)?;
     let count = find.parameter_count();
-    let rows = find.query_map(rusqlite::params_from_iter([STEP_ROWS, after.0].into_iter().take(count)), |row| row.get(0))?;
+    let rows =
+        find.query_map(rusqlite::params_from_iter([STEP_ROWS, after.0].into_iter().take(count)), |row| row.get(0))?;
     Ok(rows.collect::<Result<_, _>>()?)
 }
 

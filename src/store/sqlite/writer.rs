@@ -13,8 +13,8 @@ use super::super::StoreError;
 use super::super::shared::Shared;
 use super::checkpoint::{self, Checkpointer};
 use super::connection;
-use super::units::{Unit, Writing};
 use super::search_index::Indexer;
+use super::units::{Unit, Writing};
 use super::{accept, refusals};
 use rusqlite::Connection;
 use std::cell::Cell;
@@ -238,7 +238,9 @@ impl Writer {
         match self.upkeep.index.run(connection, steps) {
             Ok(()) => self.checkpoint(),
             Err(error @ (StoreError::Unhealthy(_) | StoreError::Damaged(_))) => self.shared.fell_ill(&error),
-            Err(error) => tracing::warn!(%error, "search does not find the latest messages: the index is written on later"),
+            Err(error) => {
+                tracing::warn!(%error, "search does not find the latest messages: the index is written on later")
+            }
         }
     }
 

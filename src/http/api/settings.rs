@@ -1,0 +1,138 @@
+//! `/api/v1/settings`: an account as the config has it, for its agents to look at. Named field by field: a secret that the
+//! config gets later is not shown by accident.
+
+use crate::config::checked::{Account, ForgedPolicy, Inbox, OutboundTls};
+use crate::conversation::model::Channel;
+use crate::http::caller::Caller;
+use crate::http::error::ApiError;
+use crate::http::input::Query;
+use crate::http::surface::Surface;
+use axum::Json;
+use axum::extract::State;
+use serde::{Deserialize, Serialize};
+use std::time::Duration;
+use utoipa::{IntoParams, ToSchema};
+
+#[derive(Debug, Deserialize, IntoParams)]
+#[into_params(parameter_in = Query)]
+#[serde(deny_unknown_fields)]
+pub struct SettingsQuery {
+    /// A token's own account, or the only one, need not be named.
+    account: Option<String>,
+}
+
+#[derive(Debug, Serialize, ToSchema)]
+pub struct Settings {
+    name: String,
+    inbound_domain: String,
+    continuity: bool,
+    /// What becomes of mail whose author is forged: `reject` or `keep`.
+    forged: &'static str,
+    /// The least TLS outgoing mail needs: `prefer` or `require`.
+    outbound_tls: &'static str,
+    /// `selector` at `domain`.
+    dkim: Vec<String>,
+    webhooks: usize,
+    bridge: bool,
+    /// Names of the templates in place of replyd's own.
+    templates: Vec<&'static str>,
+    inboxes: Vec<InboxSettings>,
+}
+
+#[derive(Debug, Serialize, ToSchema)]
+pub struct InboxSettings {
+    name: String,
+    #[schema(value_type = String)]
+    channel: Channel,
+    address: Option<String>,
+    /// How long after a visitor is gone what they did not see goes out by mail.
+    offline_delay: String,
+    /// The same while the page is open and nobody looks.
+    unseen_delay: String,
+    /// Where the link in a mail leads; empty for the page the visitor was on last.
+    resume_url: String,
+    notify_agents: bool,
+    display_name: String,
+    language: String,
+    /// How much of what was said before stands below an answer.
+    history: String,
+    bridge: bool,
+}
+
+#[utoipa::path(get, path = "/api/v1/settings", params(SettingsQuery),
+    responses((status = 200, description = "the account, with the inboxes the caller may see", body = Settings)))]
+pub async fn show(
+    State(surface): State<Surface>,
+    caller: Caller,
+    Query(query): Query<SettingsQuery>,
+) -> Result<Json<Settings>, ApiError> {
+    let account = surface.known_account(&caller.account(query.account, &surface)?)?;
+    let seen = account.inboxes.iter().filter(|inbox| caller.may_see_inbox(&account.name, &inbox.name));
+    let inboxes = seen.map(InboxSettings::from).collect();
+    Ok(Json(Settings::of(&account, inboxes)))
+}
+
+impl Settings {
+    fn of(account: &Account, inboxes: Vec<InboxSettings>) -> Settings {
+        Settings {
+            name: account.name.clone(),
+            inbound_domain: account.inbound_domain.clone(),
+            continuity: account.continuity,
+            forged: match account.forged {
+                ForgedPolicy::Reject => "reject",
+                ForgedPolicy::Keep => "keep",
+            },
+            outbound_tls: match account.outbound_tls {
+                OutboundTls::Prefer => "prefer",
+                OutboundTls::Require => "require",
+            },
+            dkim: account.dkim.iter().map(|key| format!("{} at {}", key.selector, key.domain)).collect(),
+            webhooks: account.webhooks.len(),
+            bridge: account.bridge.is_some(),
+            templates: account.templates.iter().map(|template| template.name).collect(),
+            inboxes,
+        }
+    }
+}
+
+impl From<&Inbox> for InboxSettings {
+    fn from(inbox: &Inbox) -> InboxSettings {
+        InboxSettings {
+            name: inbox.name.clone(),
+            channel: inbox.channel,
+            address: inbox.address.clone(),
+            offline_delay: words(inbox.offline_delay),
+            unseen_delay: words(inbox.unseen_delay),
+            resume_url: inbox.resume_url.clone(),
+            notify_agents: inbox.notify_agents,
+            display_name: inbox.voice.display_name.clone(),
+            language: inbox.voice.language.tag().to_owned(),
+            history: format!("{:?}", inbox.voice.history).to_lowercase(),
+            bridge: inbox.bridge.is_some(),
+        }
+    }
+}
+
+/// As the config writes it: the largest unit that says it exactly.
+fn words(duration: Duration) -> String {
+    let seconds = duration.as_secs();
+    match seconds {
+        0 => "0 s".to_owned(),
+        _ if seconds.is_multiple_of(86_400) => format!("{} d", seconds / 86_400),
+        _ if seconds.is_multiple_of(3600) => format!("{} h", seconds / 3600),
+        _ if seconds.is_multiple_of(60) => format!("{} m", seconds / 60),
+        _ => format!("{seconds} s"),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_time_is_written_as_the_config_writes_it() {
+        for (seconds, expected) in [(0, "0 s"), (90, "90 s"), (120, "2 m"), (7200, "2 h"), (86_400, "1 d")] {
+            assert_eq!(words(Duration::from_secs(seconds)), expected);
+        }
+    }
+}
