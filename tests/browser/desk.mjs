@@ -28,10 +28,17 @@ export class Desk {
     await this.box.waitFor();
   }
 
-  async answer(text) {
+  async write(text) {
     await this.box.fill(text);
     await this.page.getByRole("button", { name: "Send", exact: true }).click();
     await this.message(text).waitFor();
+  }
+
+  /** Writes it, and does not wait until it can no longer be taken back. */
+  async answer(text) {
+    await this.write(text);
+    await this.message(text).getByRole("button", { name: "Send now" }).click();
+    await this.message(text).getByText("Not sent yet").waitFor({ state: "detached" });
   }
 
   message(text) { return this.page.locator("li.message", { hasText: text }); }

@@ -62,7 +62,7 @@ class Tale {
   }
 }
 
-story("whenever replyd is killed, the story ends right with one mail", { inbox: 'undo_window = "1 s"' }, async (site, t) => {
+story("whenever replyd is killed, the story ends right with one mail", {}, async (site, t) => {
   const desk = await Desk.enter(site, await site.person());
   const count = new Tale(site, desk, 0).steps.length;
   await new Tale(site, desk, "all").run(() => true);
