@@ -11,9 +11,10 @@ use std::str::FromStr;
 pub struct Id(pub i64);
 
 impl Id {
-    /// The least id that can be issued at this time: ids of earlier times are below it.
+    /// The least id that can be issued at this time: ids of earlier times are below it. A time that no id can have is the
+    /// nearest that one can.
     pub fn first_of(at: UnixMs) -> Id {
-        Id(at.0 << RANDOM_BITS)
+        Id(at.0.clamp(0, i64::MAX >> RANDOM_BITS) << RANDOM_BITS)
     }
 
     /// When it was issued, by the clock of then.
@@ -69,5 +70,12 @@ mod tests {
         for text in ["", "x", "../../etc/passwd", "0000000000000", "aaaaaaaaaaaaaaaaaaaaaaaa"] {
             assert_eq!(text.parse::<Id>(), Err(IdError), "{text}");
         }
+    }
+
+    #[test]
+    fn a_time_is_a_place_in_the_order_even_one_that_no_id_has() {
+        let at = |ms| Id::first_of(UnixMs(ms));
+        assert!(at(-1) == at(0) && at(0) < at(1) && at(1) < at(4_102_444_800_000) && at(1).issued_at() == UnixMs(1));
+        assert!(at(4_102_444_800_000) <= at(i64::MAX), "the year 2100 is later than every id");
     }
 }

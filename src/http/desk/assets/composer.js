@@ -34,7 +34,7 @@ export class Composer {
     const attach = h('button', { class: 'icon-button', type: 'button', 'aria-label': 'Attach files', title: 'Attach files' }, icon('clip'));
     const canned = h('button', { class: 'icon-button', type: 'button', 'aria-label': 'Canned answers', title: 'Canned answers: /' }, icon('answers'));
     this.node = h('form', { class: 'composer', 'aria-label': 'Write' },
-      this.warning, h('div', { class: 'composer-top' }, this.modes, this.copies), this.text, this.uploads.node,
+      this.warning, h('div', { class: 'composer-top' }, this.modes, this.copies), this.text, this.uploads.node, this.uploads.input,
       h('div', { class: 'composer-foot' }, attach, canned, this.forecast.node, this.mail, this.send));
     this.picker = new AnswerPicker(this.text, this.node, page);
     attach.addEventListener('click', () => this.uploads.pick());

@@ -1,11 +1,13 @@
-// Live news from the server. After a lost connection the browser resumes by itself; if that took long, `resumed` says
-// that everything shown should be read anew.
+// Live news from the server. A browser allows few connections to one host, so of several tabs of the desk one listens
+// and tells the others. After a lost connection the feed goes on where it was; `resumed` says that it had been away.
 
 const KINDS = ['message.created', 'delivery.changed', 'conversation.changed', 'bounce', 'typing', 'viewing', 'presence', 'reset'];
+const AGAIN = 5000;
+
 const listeners = new Set();
-let lostAt = 0;
-let source = null;
+const tabs = new BroadcastChannel('replyd.desk.feed');
 let lastId = '';
+let lostAt = 0;
 
 /** The listener gets `(kind, data)`; the answer takes it off again. */
 export function listen(listener) {
@@ -14,36 +16,45 @@ export function listen(listener) {
 }
 
 export function open() {
-  source = new EventSource(lastId ? `/api/v1/events?after=${encodeURIComponent(lastId)}` : '/api/v1/events');
-  source.addEventListener('open', connected);
-  source.addEventListener('error', lost);
-  for (const kind of KINDS) source.addEventListener(kind, (event) => heard(kind, event));
+  tabs.addEventListener('message', ({ data: { kind, data, id } }) => hear(kind, data, id));
+  tabs.postMessage({ kind: 'asks', data: {} });
+  // Without locks (plain http on a name that is not localhost) each tab listens for itself.
+  if (!navigator.locks) return connect(() => {});
+  return navigator.locks.request('replyd.desk.feed', () => new Promise(() => connect((message) => tabs.postMessage(message))));
 }
 
-function heard(kind, event) {
-  if (event.lastEventId) lastId = event.lastEventId;
-  let data;
+/** Until the tab is closed; the lock is free again then, and another tab goes on. */
+function connect(tell) {
+  const source = new EventSource(lastId ? `/api/v1/events?after=${encodeURIComponent(lastId)}` : '/api/v1/events');
+  const pass = (kind, data, id) => {
+    hear(kind, data, id);
+    tell({ kind, data, id });
+  };
+  source.addEventListener('open', () => pass('connected', {}));
+  source.addEventListener('error', () => {
+    pass('lost', {});
+    // A refused connection is not tried again by the browser.
+    if (source.readyState === EventSource.CLOSED) setTimeout(() => connect(tell), AGAIN);
+  });
+  tabs.addEventListener('message', ({ data: { kind } }) => {
+    if (kind === 'asks' && source.readyState === EventSource.OPEN) tell({ kind: 'connected', data: {} });
+  });
+  for (const kind of KINDS) source.addEventListener(kind, (event) => pass(kind, read(event.data), event.lastEventId));
+}
+
+function read(text) {
   try {
-    data = JSON.parse(event.data);
+    return JSON.parse(text);
   } catch {
-    data = {};
+    return {};
   }
-  tell(kind, data);
 }
 
-function connected() {
-  tell('connected', {});
-  if (lostAt) tell('resumed', { away: Date.now() - lostAt });
-  lostAt = 0;
-}
-
-function lost() {
-  if (!lostAt) lostAt = Date.now();
-  tell('lost', {});
-  // A refused connection is not tried again by the browser.
-  if (source.readyState === EventSource.CLOSED) setTimeout(open, 5000);
-}
-
-function tell(kind, data) {
+function hear(kind, data, id) {
+  if (id) lastId = id;
+  if (kind === 'lost' && !lostAt) lostAt = Date.now();
   for (const listener of [...listeners]) listener(kind, data);
+  if (kind !== 'connected' || !lostAt) return;
+  lostAt = 0;
+  for (const listener of [...listeners]) listener('resumed', {});
 }

@@ -6,6 +6,7 @@ import { get } from './api.js';
 import { listen } from './feed.js';
 import { go, here, to } from './router.js';
 import { session } from './session.js';
+import { hasDraft } from './drafts.js';
 import { row } from './row.js';
 
 const PAGE = 40;
@@ -227,7 +228,7 @@ class List {
   }
 }
 
-const drawnOf = (item, params) => JSON.stringify([item, params.toString(), localStorage.length]);
+const drawnOf = (item, params) => JSON.stringify([item, params.toString(), hasDraft(item.id)]);
 
 function select(label, options) {
   return h('select', { class: 'field', 'aria-label': label }, options.map(([value, words]) => h('option', { value }, words)));

@@ -6,7 +6,7 @@ import { pageNode } from './paged.js';
 import { facts } from './original.js';
 import { session } from './session.js';
 
-const TEMPLATES = [['answer', 'Answer to a contact'], ['notification', 'Notification to an agent']];
+const TEMPLATES = [['answer', 'Answer to a contact'], ['notification', 'Notification to an agent'], ['notice', 'Notice of replyd to an agent']];
 
 export function settingsPage() {
   const place = h('div', null, h('p', { class: 'soft' }, 'Loading …'));
@@ -55,7 +55,7 @@ function group(name, value) {
 }
 
 const isGroup = (value) => value !== null && typeof value === 'object' && (!Array.isArray(value) || value.some((one) => one && typeof one === 'object')) && Object.keys(value).length > 0;
-const words = (name) => name.replaceAll('_', ' ').replace(/^./, (letter) => letter.toUpperCase());
+const words = (name) => name.replaceAll('_', ' ').replace(/^./, (letter) => letter.toUpperCase()).replace(/\b(?:dkim|url|tls|arc)\b/gi, (short) => short.toUpperCase());
 
 function said(value) {
   if (value === true) return 'yes';

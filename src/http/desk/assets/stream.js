@@ -14,6 +14,7 @@ const AT_END = 120;
 export class Stream {
   messages = [];
   drawn = new Map();
+  top = 0;
 
   constructor(path, context) {
     this.path = path;
@@ -23,9 +24,7 @@ export class Stream {
     this.scroll = h('div', { class: 'messages', tabindex: '-1' }, this.older, this.list);
     this.jump = h('button', { class: 'button small jump', type: 'button', hidden: true, on: { click: () => this.toEnd() } }, 'Newest');
     this.node = h('div', { class: 'stream-in' }, this.scroll, this.jump);
-    this.scroll.addEventListener('scroll', () => {
-      if (this.atEnd()) this.jump.hidden = true;
-    }, { passive: true });
+    this.scroll.addEventListener('scroll', () => this.scrolled(), { passive: true });
     this.grown = new ResizeObserver(() => this.pinned && this.toEnd());
     this.grown.observe(this.list);
     this.grown.observe(this.scroll);
@@ -49,6 +48,14 @@ export class Stream {
 
   atEnd() {
     return this.scroll.scrollHeight - this.scroll.scrollTop - this.scroll.clientHeight < AT_END;
+  }
+
+  /** Whoever goes up, by whatever means, is not pulled down again. */
+  scrolled() {
+    const top = this.scroll.scrollTop;
+    if (this.atEnd()) this.jump.hidden = true;
+    else if (top < this.top - 4) this.pinned = false;
+    this.top = top;
   }
 
   /** Stays there while pictures and late layout still make it longer. */
