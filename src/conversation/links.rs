@@ -25,6 +25,18 @@ pub fn until(from: UnixMs, life: Duration) -> UnixMs {
     UnixMs(from.0.saturating_add(i64::try_from(life.as_millis()).unwrap_or(i64::MAX)))
 }
 
+/// `{public_url}/resume/{conversation}?until=…&signature=…`: opens this conversation in the chat, and nothing else.
+pub fn resume_url(keys: &Keys, public_url: &str, conversation: Id, until: UnixMs) -> String {
+    let until = until.seconds();
+    let signature = keys.sign(Purpose::Resume, &conversation.to_string(), end_of(until));
+    format!("{public_url}/resume/{conversation}?until={until}&signature={signature}")
+}
+
+/// Whether such a link is ours and still good; `until` as it stands in the link.
+pub fn opens_resume(keys: &Keys, conversation: Id, until: i64, signature: &str, now: UnixMs) -> bool {
+    keys.verify(Purpose::Resume, &conversation.to_string(), end_of(until), now, signature)
+}
+
 /// `{public_url}/unsubscribe/{entry}?signature=…`: RFC 8058 §3.1 wants it to identify the recipient by itself. It does not
 /// end: whoever finds an old mail may still say no.
 pub fn unsubscribe_url(keys: &Keys, public_url: &str, entry: Id) -> String {

@@ -7,6 +7,7 @@ use crate::config::checked::{Config, Endpoint};
 use crate::continuity;
 use crate::dns::Resolver;
 use crate::filing;
+use crate::http::live::Live;
 use crate::http::metrics::Metrics;
 use crate::http::page::mailboxes::DemoPages;
 use crate::http::{self, Doors, Surface};
@@ -55,6 +56,7 @@ pub struct Running {
     webhooks: webhooks::Handle,
     continuity: continuity::Handle,
     http: Vec<SocketAddr>,
+    live: Live,
     store: Store,
     stop: CancellationToken,
     /// Filing and HTTP: they end after the doors for mail.
@@ -114,6 +116,7 @@ impl Running {
         tasks.spawn(tls.watch(move || watched.load().tls.clone(), stop.clone()));
         let surface = Surface { demo, ..Surface::new(Arc::clone(&services), metrics) };
         let http = addresses(&sockets.http);
+        let live = surface.live.clone();
         http::start(&surface, Doors { tcp: sockets.http, owner: sockets.owner }, &surfaces, &tasks)?;
         Ok(Running {
             services,
@@ -125,6 +128,7 @@ impl Running {
             webhooks,
             continuity,
             http,
+            live,
             store,
             stop,
             surfaces,
@@ -140,6 +144,11 @@ impl Running {
     /// Where HTTP answers over TCP.
     pub fn http_addresses(&self) -> &[SocketAddr] {
         &self.http
+    }
+
+    /// What is handed to those who listen.
+    pub fn live(&self) -> &Live {
+        &self.live
     }
 
     /// Stops in order: no new mail in or out, running transfers end within the drain time, then the surfaces, then the store.

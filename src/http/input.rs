@@ -45,7 +45,8 @@ impl<T: DeserializeOwned> FromRequest<Surface> for LargeBody<T> {
     }
 }
 
-async fn read<T: DeserializeOwned>(request: Request, octets_max: usize) -> Result<T, ApiError> {
+/// The JSON of a request, up to so many octets.
+pub async fn read<T: DeserializeOwned>(request: Request, octets_max: usize) -> Result<T, ApiError> {
     let body = Limited::new(request.into_body(), octets_max);
     let octets = body.collect().await.map_err(|error| unreadable(error.as_ref(), octets_max))?.to_bytes();
     serde_json::from_slice(&octets).map_err(|error| refused(&error))

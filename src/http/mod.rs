@@ -3,6 +3,7 @@
 
 pub mod api;
 pub mod caller;
+mod client_address;
 pub mod desk;
 pub mod error;
 pub mod health;
@@ -18,6 +19,7 @@ pub mod public;
 pub mod router;
 pub mod surface;
 pub mod unread;
+pub mod widget;
 
 pub use listener::{Doors, start};
 pub use surface::Surface;

@@ -1,6 +1,6 @@
 //! `/openapi.json`: the API described by the types and handlers themselves.
 
-use super::{api, health, ingress, metrics, public};
+use super::{api, health, ingress, metrics, public, widget};
 use axum::Json;
 use utoipa::OpenApi;
 use utoipa::openapi::security::{Http, HttpAuthScheme, SecurityScheme};
@@ -53,6 +53,20 @@ use utoipa::openapi::security::{Http, HttpAuthScheme, SecurityScheme};
         api::webhooks::remove,
         api::webhooks::replay,
         public::attachment::download,
+        widget::assets::script,
+        widget::about::show,
+        widget::visitors::enter,
+        widget::visitors::identify,
+        widget::state::show,
+        widget::messages::say,
+        widget::messages::list,
+        widget::feed::listen,
+        widget::signs::presence,
+        widget::signs::seen,
+        widget::signs::typing,
+        widget::contact::change,
+        widget::resume::open,
+        widget::resume::follow,
         public::unsubscribe::ask,
         public::unsubscribe::unsubscribe,
         api::tokens::add,

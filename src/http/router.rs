@@ -1,15 +1,17 @@
 //! Every route on one page, and what holds for all of them: errors as JSON, a deadline, careful headers.
 
 use super::caller::Door;
+use super::client_address;
 use super::error::ApiError;
+use super::listener::PeerAddress;
 use super::surface::Surface;
-use super::{api, desk, health, ingress, metrics, openapi, page, public};
+use super::{api, desk, health, ingress, metrics, openapi, page, public, widget};
 use axum::Router;
-use axum::extract::Request;
+use axum::extract::{Request, State};
 use axum::http::{HeaderName, HeaderValue, StatusCode, header};
-use axum::middleware::{Next, from_fn};
+use axum::middleware::{Next, from_fn_with_state};
 use axum::response::{IntoResponse, Response};
-use axum::routing::{MethodRouter, delete, get, post, put};
+use axum::routing::{MethodRouter, delete, get, patch, post, put};
 use std::time::Duration;
 
 /// Path and handlers.
@@ -56,11 +58,30 @@ fn routes() -> Vec<(&'static str, MethodRouter<Surface>)> {
         ("/api/v1/tokens/{id}", delete(api::tokens::revoke)),
         ("/api/v1/backup", post(api::backup::create)),
         ("/attachments/{id}", get(public::attachment::download)),
+        ("/resume/{conversation}", get(widget::resume::follow)),
         ("/unsubscribe/{id}", get(public::unsubscribe::ask).post(public::unsubscribe::unsubscribe)),
         ("/healthz", get(health::healthz)),
         ("/readyz", get(health::readyz)),
         ("/metrics", get(metrics::metrics)),
         ("/openapi.json", get(openapi::openapi)),
+    ]
+}
+
+/// What the widgets of sites call, from any origin.
+fn widget_routes() -> Vec<(&'static str, MethodRouter<Surface>)> {
+    vec![
+        ("/widget/v1/widget.js", get(widget::assets::script)),
+        ("/widget/v1/config", get(widget::about::show)),
+        ("/widget/v1/visitors", post(widget::visitors::enter)),
+        ("/widget/v1/identity", post(widget::visitors::identify)),
+        ("/widget/v1/state", get(widget::state::show)),
+        ("/widget/v1/messages", get(widget::messages::list).post(widget::messages::say)),
+        ("/widget/v1/events", get(widget::feed::listen)),
+        ("/widget/v1/presence", post(widget::signs::presence)),
+        ("/widget/v1/seen", post(widget::signs::seen)),
+        ("/widget/v1/typing", post(widget::signs::typing)),
+        ("/widget/v1/contact", patch(widget::contact::change)),
+        ("/widget/v1/resume", post(widget::resume::open)),
     ]
 }
 
@@ -93,11 +114,13 @@ fn desk_pages() -> Vec<(&'static str, MethodRouter<Surface>)> {
 
 /// The service behind one door.
 pub fn router(surface: Surface, door: Door) -> Router {
-    let style = std::iter::once(("/note.css", get(public::page::style)));
+    let style = [("/note.css", get(public::page::style)), ("/widget/v1/hosted.css", get(widget::resume::style))];
     let pages = if surface.demo.is_some() { pages() } else { Vec::new() };
     let all = routes().into_iter().chain(style).chain(desk_pages()).chain(pages);
-    let router = all.fold(Router::new(), |router, (path, handlers)| router.route(path, handlers));
+    let router = collected(all);
+    let widgets = from_fn_with_state(surface.clone(), widget::cors::around);
     let router = router
+        .merge(collected(widget_routes()).layer(widgets))
         .fallback(async || ApiError::new(StatusCode::NOT_FOUND, "no_such_path", "no such path; see /openapi.json"))
         .method_not_allowed_fallback(async || {
             ApiError::new(
@@ -106,7 +129,8 @@ pub fn router(surface: Surface, door: Door) -> Router {
                 "this path has other methods; see /openapi.json",
             )
         });
-    let mut router = router.layer(from_fn(move |request, next| through(door, request, next)));
+    let through = from_fn_with_state(surface.clone(), move |state, request, next| through(door, state, request, next));
+    let mut router = router.layer(through);
     if surface.demo.is_some() {
         router = router.layer(from_fn(page::stage::framed));
     }
@@ -114,12 +138,22 @@ pub fn router(surface: Surface, door: Door) -> Router {
     router.merge(ingress::router()).with_state(surface)
 }
 
-async fn through(door: Door, mut request: Request, next: Next) -> Response {
+fn collected(all: impl IntoIterator<Item = (&'static str, MethodRouter<Surface>)>) -> Router<Surface> {
+    all.into_iter().fold(Router::new(), |router, (path, handlers)| router.route(path, handlers))
+}
+
+async fn through(door: Door, State(surface): State<Surface>, mut request: Request, next: Next) -> Response {
     request.extensions_mut().insert(door);
+    if let Some(peer) = request.extensions().get::<PeerAddress>() {
+        let proxies = &surface.config.load().http.forwarded_from;
+        let client = client_address::client(*peer, request.headers(), proxies);
+        request.extensions_mut().insert(client);
+    }
+    let patience = if request.uri().path() == "/widget/v1/messages" { UPLOAD_TIMEOUT } else { CALL_TIMEOUT };
     let mut response = match door {
         // A backup takes as long as it takes, and its caller may break off.
         Door::UnixSocket => next.run(request).await,
-        Door::Tcp => tokio::time::timeout(CALL_TIMEOUT, next.run(request)).await.unwrap_or_else(|_| too_slow()),
+        Door::Tcp => tokio::time::timeout(patience, next.run(request)).await.unwrap_or_else(|_| too_slow()),
     };
     for (name, value) in CAREFUL {
         response.headers_mut().entry(name).or_insert(HeaderValue::from_static(value));
@@ -139,6 +173,8 @@ const CAREFUL: [(HeaderName, &str); 3] = [
 ];
 
 const CALL_TIMEOUT: Duration = Duration::from_secs(30);
+/// A visitor's picture over a phone's connection.
+const UPLOAD_TIMEOUT: Duration = Duration::from_secs(180);
 
 #[cfg(test)]
 mod tests {
@@ -172,6 +208,7 @@ mod tests {
             .map(|method| ("/rails/action_mailbox/mandrill/inbound_emails".to_owned(), method.to_owned()));
         let routed: BTreeSet<(String, String)> = routes()
             .iter()
+            .chain(&widget_routes())
             .flat_map(|(path, handlers)| methods(handlers).into_iter().map(|method| ((*path).to_owned(), method)))
             .chain(doors)
             .chain(checks)

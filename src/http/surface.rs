@@ -8,6 +8,7 @@ use crate::http::live::Live;
 use crate::http::metrics::Metrics;
 use crate::http::page::mailboxes::DemoPages;
 use crate::http::places::Places;
+use crate::http::widget::WidgetDoor;
 use crate::inbound::Services;
 use crate::net::permits::ContentBudget;
 use crate::store::Store;
@@ -37,6 +38,8 @@ pub struct Surface {
     pub places: Places,
     /// What bounds signing in at the desk.
     pub desk: Arc<DeskDoor>,
+    /// What bounds visitors, and who of them is connected.
+    pub widget: Arc<WidgetDoor>,
     /// Hands what happens to those who listen.
     pub live: Live,
     /// Ends what would answer for ever.
@@ -52,6 +55,7 @@ impl Surface {
             config: Arc::clone(&inbound.config),
             clock: inbound.clock.clone(),
             desk: Arc::new(DeskDoor::new(inbound.clock.monotonic())),
+            widget: Arc::new(WidgetDoor::new(inbound.clock.monotonic())),
             inbound,
             request_memory: Arc::default(),
             metrics,

@@ -96,6 +96,10 @@ pub struct Counters {
     pub hook_calls: Family<HookLabels, Counter>,
     /// Answers of hosts that mean us: our address, domain or login.
     pub delivery_refused_us: Counter,
+    /// Widgets that fell behind and read everything anew.
+    pub widget_resets: Counter,
+    /// Calls of widgets beyond a budget.
+    pub widget_refused: Counter,
     pub accept_errors: Counter,
     pub panics: Counter,
 }
@@ -121,6 +125,8 @@ impl Default for Counters {
             delivery_seconds: Histogram::new(exponential_buckets(0.001, 2.0, 22)),
             hook_calls: hook_calls(),
             delivery_refused_us: Counter::default(),
+            widget_resets: Counter::default(),
+            widget_refused: Counter::default(),
             accept_errors: Counter::default(),
             panics: Counter::default(),
         }
@@ -178,6 +184,10 @@ impl Counters {
         );
         let help = "Calls to subscribers, bridges and recipient hooks, by what came of them";
         registry.register("hook_calls", help, self.hook_calls.clone());
+        let help = "Widgets that fell behind what happens and read everything anew";
+        registry.register("widget_resets", help, self.widget_resets.clone());
+        let help = "Calls of widgets beyond what a visitor, conversation or address may";
+        registry.register("widget_refused", help, self.widget_refused.clone());
         registry.register("accept_errors", "Errors of accept, such as EMFILE", self.accept_errors.clone());
         registry.register("panics", "Tasks that panicked", self.panics.clone());
     }

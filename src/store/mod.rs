@@ -12,6 +12,7 @@ pub mod mail_file;
 pub mod outgoing;
 pub mod query;
 pub mod unit;
+pub mod visitors;
 
 mod backup;
 mod data_dir;
@@ -24,6 +25,7 @@ mod handle_desk;
 mod handle_doors;
 mod handle_hooks;
 mod handle_outgoing;
+mod handle_visitors;
 mod leftovers;
 mod shared;
 mod sqlite;

@@ -50,4 +50,7 @@ mod tls;
 mod upgrade;
 mod webhooks;
 mod webhooks_api;
+mod widget;
+mod widget_client;
+mod widget_feed;
 mod widget_script;

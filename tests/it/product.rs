@@ -56,7 +56,19 @@ impl Product {
 
     /// With another config.
     pub fn with(text: &str) -> Product {
-        let dir = tempfile::tempdir().expect("a temporary directory");
+        Product::over(tempfile::tempdir().expect("a temporary directory"), text)
+    }
+
+    /// The same again, over the same data and at other ports.
+    pub fn restarted(self) -> Product {
+        let Product { running, runtime, dir, store, .. } = self;
+        drop(store);
+        runtime.block_on(running.stop());
+        let text = std::fs::read_to_string(dir.path().join("replyd.toml")).expect("the config");
+        Product::over(dir, &text)
+    }
+
+    fn over(dir: tempfile::TempDir, text: &str) -> Product {
         // For the commands, which ask it where the data directory is.
         std::fs::write(dir.path().join("replyd.toml"), text).expect("a config");
         crate::certificates::write(dir.path(), "tls", &["mx.example.com"]);

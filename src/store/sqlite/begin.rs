@@ -12,6 +12,11 @@ use rusqlite::{OptionalExtension, params};
 /// Writes the conversation and its first messages.
 pub fn conversation(writing: &Writing<'_>, new: &NewConversation) -> Result<Id, StoreError> {
     let contact = contact(writing, new)?;
+    with_contact(writing, new, contact)
+}
+
+/// The same for a contact that is known already, whatever `new` says of one.
+pub fn with_contact(writing: &Writing<'_>, new: &NewConversation, contact: Id) -> Result<Id, StoreError> {
     let id = writing.next_id()?;
     // The token's row refers to the conversation and the conversation shows the token: the token is drawn first.
     writing.execute(

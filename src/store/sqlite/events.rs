@@ -3,6 +3,7 @@
 
 use super::super::StoreError;
 use super::super::outgoing::{Event, EventKind, QueueEntry};
+use super::super::visitors::Missed;
 use super::units::Writing;
 use super::words::{Json, Stored};
 use crate::clock::UnixMs;
@@ -94,6 +95,25 @@ pub fn next_of_conversation(
     Ok(find.query_row(params![account, after, to, conversation], |row| row.get(0)).optional()?)
 }
 
+/// What happened in a conversation after an event. Events go oldest first, so as long as one of that time or before is there,
+/// none after it is gone; and no more of an account's are looked through than a look-up may cost.
+pub fn missed(connection: &Connection, account: &str, conversation: Id, last: Id) -> Result<Missed, StoreError> {
+    let mut find = connection.prepare_cached("SELECT EXISTS (SELECT 1 FROM events WHERE id <= ?)")?;
+    let is_known: bool = find.query_row([last], |row| row.get(0))?;
+    let latest = after(connection, Some(account), None, 1)?.last().map(|event| event.id);
+    let mut beyond = connection.prepare_cached("SELECT 1 FROM events WHERE account = ? AND id > ? LIMIT 1 OFFSET ?")?;
+    if !is_known || latest < Some(last) || beyond.exists(params![account, last, LOOKED_THROUGH_MAX])? {
+        return Ok(Missed::Unknown(latest));
+    }
+    let mut find = connection.prepare_cached(
+        "SELECT id, at, account, kind, conversation_id, message_id, queue_id, detail FROM events
+         WHERE account = ? AND id > ? AND conversation_id = ? ORDER BY id LIMIT ?",
+    )?;
+    let rows = find.query_map(params![account, last, conversation, MISSED_MAX + 1], read)?;
+    let events: Vec<Event> = rows.collect::<Result<_, _>>()?;
+    Ok(if events.len() > MISSED_MAX { Missed::Unknown(latest) } else { Missed::Events(events) })
+}
+
 /// The id below which events are too old or too many to be kept.
 pub fn kept_from(connection: &Connection, now: UnixMs, most: usize) -> Result<Id, StoreError> {
     let mut find = connection.prepare_cached("SELECT id FROM events ORDER BY id DESC LIMIT 1 OFFSET ?")?;
@@ -123,5 +143,8 @@ fn read(row: &Row<'_>) -> rusqlite::Result<Event> {
 
 /// A listener that was away for longer reads what it shows anew.
 const KEPT_MS: i64 = 7 * 86_400 * 1000;
+/// Events of an account that a listener who comes back may have missed, and of those its conversation's.
+const LOOKED_THROUGH_MAX: usize = 5000;
+const MISSED_MAX: usize = 200;
 /// Events of one answer.
 const PAGE_MAX: usize = 1000;

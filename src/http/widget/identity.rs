@@ -1,0 +1,88 @@
+//! Whether a site vouches for an identifier: HMAC-SHA256 of it under the inbox's secret, in hexadecimal, as sites that came
+//! from Chatwoot make it already. Pure.
+
+use super::refused::Refused;
+use crate::config::checked::Widget;
+use aws_lc_rs::hmac;
+use axum::http::StatusCode;
+use data_encoding::HEXLOWER_PERMISSIVE;
+use serde::Deserialize;
+use utoipa::ToSchema;
+
+/// Who the page says its visitor is.
+#[derive(Debug, Clone, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Identity {
+    /// The site's own name for this person.
+    pub identifier: String,
+    /// HMAC-SHA256 of the identifier under the inbox's identity_secret, in hexadecimal.
+    pub identifier_hash: Option<String>,
+    /// A claim, unless it is the identifier itself: only that is signed.
+    pub email: Option<String>,
+    pub name: Option<String>,
+}
+
+/// Refuses what the site did not sign.
+pub fn check(widget: &Widget, identity: &Identity) -> Result<(), Refused> {
+    let Some(secret) = &widget.identity_secret else {
+        let message = "this inbox has no identity_secret in the config, so nobody can be vouched for";
+        return Err(Refused::new(StatusCode::UNAUTHORIZED, "identity_not_configured", message));
+    };
+    let given = identity.identifier_hash.as_deref().unwrap_or_default();
+    if given.is_empty() {
+        return Err(wrong("identifier_hash is missing"));
+    }
+    let tag = HEXLOWER_PERMISSIVE.decode(given.as_bytes()).unwrap_or_default();
+    let key = hmac::Key::new(hmac::HMAC_SHA256, secret.expose().as_bytes());
+    // Compares in constant time: how much of a guess was right does not show.
+    hmac::verify(&key, identity.identifier.as_bytes(), &tag).map_err(|_| wrong("identifier_hash is wrong"))
+}
+
+fn wrong(what: &str) -> Refused {
+    let message = format!(
+        "{what}: it is the HMAC-SHA256 of exactly this identifier under the inbox's identity_secret, in hexadecimal, made \
+         on the site's server"
+    );
+    Refused::new(StatusCode::UNAUTHORIZED, "identity_hash_wrong", &message)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::config::secret::Secret;
+
+    fn check_with(secret: Option<&str>, identifier: &str, hash: Option<&str>) -> Result<(), &'static str> {
+        let widget =
+            Widget { identity_secret: secret.map(|secret| Secret::from(secret.to_owned())), ..Widget::default() };
+        let identity = Identity {
+            identifier: identifier.into(),
+            identifier_hash: hash.map(str::to_owned),
+            email: None,
+            name: None,
+        };
+        check(&widget, &identity).map_err(|refused| refused.error.code)
+    }
+
+    /// RFC 4231 §4.3, whose key and data are words.
+    const JEFE: &str = "5bdcc146bf60754e6a042426089575c75a003f089d2739839dec58b964ec3843";
+
+    #[test]
+    fn only_what_the_site_signed_passes() {
+        let data = "what do ya want for nothing?";
+        assert_eq!(check_with(Some("Jefe"), data, Some(JEFE)), Ok(()));
+        assert_eq!(check_with(Some("Jefe"), data, Some(&JEFE.to_uppercase())), Ok(()));
+        for (identifier, hash) in [
+            ("other", Some(JEFE)),
+            (data, None),
+            (data, Some("")),
+            (data, Some("zz")),
+            (data, Some(&JEFE[..62])),
+            (data, Some(&JEFE.replace('5', "6"))),
+            (data, Some(data)),
+        ] {
+            assert_eq!(check_with(Some("Jefe"), identifier, hash), Err("identity_hash_wrong"), "{identifier} {hash:?}");
+        }
+        assert_eq!(check_with(Some("jefe"), data, Some(JEFE)), Err("identity_hash_wrong"));
+        assert_eq!(check_with(None, data, Some(JEFE)), Err("identity_not_configured"));
+    }
+}
