@@ -120,15 +120,10 @@ pub fn router(surface: Surface, door: Door) -> Router {
     let router = collected(all);
     let widgets = from_fn_with_state(surface.clone(), widget::cors::around);
     let router = router
-        .merge(collected(widget_routes()).layer(widgets))
+        // First: the browser's question before a call has no method of ours.
+        .merge(collected(widget_routes()).method_not_allowed_fallback(no_such_method).layer(widgets))
         .fallback(async || ApiError::new(StatusCode::NOT_FOUND, "no_such_path", "no such path; see /openapi.json"))
-        .method_not_allowed_fallback(async || {
-            ApiError::new(
-                StatusCode::METHOD_NOT_ALLOWED,
-                "no_such_method",
-                "this path has other methods; see /openapi.json",
-            )
-        });
+        .method_not_allowed_fallback(no_such_method);
     let through = from_fn_with_state(surface.clone(), move |state, request, next| through(door, state, request, next));
     let mut router = router.layer(through);
     if surface.demo.is_some() {
@@ -136,6 +131,11 @@ pub fn router(surface: Surface, door: Door) -> Router {
     }
     // They answer as others promised, and a mail takes longer than a call.
     router.merge(ingress::router()).with_state(surface)
+}
+
+async fn no_such_method() -> ApiError {
+    let message = "this path has other methods; see /openapi.json";
+    ApiError::new(StatusCode::METHOD_NOT_ALLOWED, "no_such_method", message)
 }
 
 fn collected(all: impl IntoIterator<Item = (&'static str, MethodRouter<Surface>)>) -> Router<Surface> {

@@ -34,6 +34,8 @@ pub struct Surface {
     pub inbound: Arc<Services>,
     /// What requests to ingresses hold in memory.
     pub request_memory: Arc<ContentBudget>,
+    /// What requests to ingresses have sent before they have proven anything.
+    pub unproven_content: Arc<ContentBudget>,
     /// Places for those who listen to events.
     pub places: Places,
     /// What bounds signing in at the desk.
@@ -58,6 +60,7 @@ impl Surface {
             widget: Arc::new(WidgetDoor::new(inbound.clock.monotonic())),
             inbound,
             request_memory: Arc::default(),
+            unproven_content: Arc::default(),
             metrics,
             mail_readers: Arc::new(Semaphore::new(MAIL_READERS)),
             large_bodies: Arc::new(Semaphore::new(LARGE_BODIES)),

@@ -39,9 +39,13 @@ pub enum Addressees {
 pub async fn addressees(services: &Services, named: &Named, accounts: &[String]) -> Addressees {
     let mut first: Option<(String, String)> = None;
     let places = std::iter::once(&named.envelope).chain(&named.traces.places).cloned();
-    for place in places.chain(std::iter::once(of_threads(services, named, accounts))) {
+    let places = places.chain(std::iter::once(of_threads(services, named, accounts)));
+    for (number, place) in places.enumerate() {
         let mut known = Vec::new();
-        for address in place.into_iter().take(services.limits().recipients_max) {
+        // Whoever wrote the header decides how long its lists are. A provider that names more recipients than one mail by
+        // SMTP may have will not bring the rest by itself.
+        let recipients_max = if number == 0 { ENVELOPE_MAX } else { services.limits().recipients_max };
+        for address in place.into_iter().take(recipients_max) {
             match decide(services, &address, accounts).await {
                 RecipientDecision::Accept(recipient) => known.push(recipient),
                 RecipientDecision::Refuse(reply) if reply.is_transient() => return Addressees::Undecided,
@@ -84,3 +88,5 @@ async fn decide(services: &Services, address: &Address, accounts: &[String]) -> 
 }
 
 const THREAD_TOKENS_MAX: usize = 10;
+/// Recipients that a provider's envelope may name.
+pub const ENVELOPE_MAX: usize = 1000;

@@ -34,6 +34,8 @@ fn refusal_v6(ip: Ipv6Addr) -> Option<&'static str> {
         [0, 0, 0, 0, 0, 0, 0, 1] => Some("loopback"),
         // RFC 4291 §2.5.5: the kernel would dial the IPv4 address, past any filter that looks at IPv6.
         [0, 0, 0, 0, 0, 0xffff, ..] | [0, 0, 0, 0, 0, 0, ..] => Some("an IPv4 address in disguise"),
+        // RFC 2765 §2.1: the same under another prefix, where a translator stands.
+        [0, 0, 0, 0, 0xffff, 0, high, low] => refusal_v4(embedded(high, low)),
         // RFC 6052: translated to the IPv4 address, so what counts is that one.
         [0x64, 0xff9b, 0, 0, 0, 0, high, low] => refusal_v4(embedded(high, low)),
         // RFC 8215: translation inside one network.
@@ -85,6 +87,8 @@ mod tests {
             ("::ffff:127.0.0.1", Some("an IPv4 address in disguise")),
             ("::ffff:8.8.8.8", Some("an IPv4 address in disguise")),
             ("::127.0.0.1", Some("an IPv4 address in disguise")),
+            ("::ffff:0:127.0.0.1", Some("loopback")),
+            ("::ffff:0:8.8.8.8", None),
             ("64:ff9b::10.0.0.1", Some("private")),
             ("64:ff9b::8.8.8.8", None),
             ("64:ff9b:1::8.8.8.8", Some("private")),

@@ -14,9 +14,20 @@ pub struct SignatureUse {
     pub used_for: [u8; 32],
 }
 
+/// Whose a signature is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum SignatureClaim {
+    /// Nobody had used it.
+    New,
+    /// It was used for the same before.
+    Known,
+    /// It was used for something else.
+    Taken,
+}
+
 impl Store {
-    /// Notes what a one-time signature is used for; `false` if it was used for something else before.
-    pub async fn claim_signature(&self, claim: SignatureUse, expires_at: UnixMs) -> Result<bool, StoreError> {
+    /// Notes what a one-time signature is used for.
+    pub async fn claim_signature(&self, claim: SignatureUse, expires_at: UnixMs) -> Result<SignatureClaim, StoreError> {
         let SignatureUse { digest, used_for } = claim;
         self.engine.write(0, move |writing| used_signatures::claim(writing, &digest, &used_for, expires_at)).await
     }

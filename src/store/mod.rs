@@ -32,6 +32,6 @@ mod sqlite;
 
 pub use error::StoreError;
 pub use handle::{Filed, FreeSpace, Page, Store};
-pub use handle_doors::SignatureUse;
+pub use handle_doors::{SignatureClaim, SignatureUse};
 pub use handle_outgoing::NewAgent;
 pub use sqlite::writer::Fault;

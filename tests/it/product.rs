@@ -49,6 +49,9 @@ name = "help"
 channel = "api"
 "#;
 
+/// A domain that says who may send in its name.
+const ZONE: &str = r#"{"partner.example":[{"TXT":"v=spf1 ip4:192.0.2.66 -all"}]}"#;
+
 impl Product {
     pub fn start() -> Product {
         Product::with(CONFIG)
@@ -76,7 +79,7 @@ impl Product {
         let config = config.expect("a good config");
         let runtime = replyd::daemon::serve::runtime().expect("a runtime");
         let (running, store, zone) = runtime.block_on(async {
-            let zone = ZoneServer::start(Zone::parse("{}").expect("a zone")).await.expect("a zone server");
+            let zone = ZoneServer::start(Zone::parse(ZONE).expect("a zone")).await.expect("a zone server");
             let store = Store::open(&config.server.data_dir, Clock::System).expect("the store opens");
             let sockets = Sockets::bind(&config, Vec::new()).expect("free ports");
             let resolver = zone.resolver().expect("a resolver");

@@ -7,7 +7,6 @@ use super::post::{Ending, post};
 use super::report::Report;
 use super::spool::{Draft, Spool, Turn};
 use super::url::Url;
-use std::fs::File;
 use std::io::{self, Read};
 use std::path::Path;
 
@@ -76,8 +75,7 @@ fn backlog(target: &Target, spool: &Spool, turn: Option<&Turn>, mails_max: usize
         return Ok(Backlog::Waiting);
     }
     for mail in waiting.iter().take(mails_max) {
-        let file = File::open(mail)?;
-        let length = file.metadata()?.len();
+        let (file, length) = spool.read(mail)?;
         match target.send(&mut &file, Some(length)) {
             Ending::Answered(200..=299) => spool.remove(mail)?,
             // This mail is refused for itself, and must not stand before the others for ever.

@@ -2,6 +2,7 @@
 //! the address that was named.
 
 use super::url::{Tls, Url};
+use crate::clock::Clock;
 use data_encoding::BASE64;
 use rustls::pki_types::ServerName;
 use rustls::{ClientConfig, ClientConnection, StreamOwned};
@@ -9,7 +10,7 @@ use std::io::{self, ErrorKind, Read, Write};
 use std::net::{TcpStream, ToSocketAddrs};
 use std::sync::Arc;
 use std::sync::mpsc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 /// How a request ended.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -40,16 +41,60 @@ pub fn post(url: &Url, password: &str, mail: &mut dyn Read, length: Option<u64>)
     }
 }
 
-trait Stream: Read + Write {}
-impl<T: Read + Write> Stream for T {}
+trait Stream: Read + Write {
+    /// What comes next has this long, in however many pieces.
+    fn allow(&mut self, patience: Duration);
+}
+
+/// A connection on which no step outlasts its time: a server that sends or takes an octet now and then would keep the MTA
+/// waiting for days.
+struct Hurried {
+    stream: TcpStream,
+    until: Instant,
+}
+
+impl Hurried {
+    fn left(&self, patience: Duration) -> io::Result<Duration> {
+        let left = self.until.saturating_duration_since(Clock::System.monotonic());
+        if left.is_zero() { Err(ErrorKind::TimedOut.into()) } else { Ok(left.min(patience)) }
+    }
+}
+
+impl Read for Hurried {
+    fn read(&mut self, space: &mut [u8]) -> io::Result<usize> {
+        self.stream.set_read_timeout(Some(self.left(READ_PATIENCE)?))?;
+        self.stream.read(space)
+    }
+}
+
+impl Write for Hurried {
+    fn write(&mut self, octets: &[u8]) -> io::Result<usize> {
+        self.stream.set_write_timeout(Some(self.left(BLOCK_PATIENCE)?))?;
+        self.stream.write(octets)
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        self.stream.flush()
+    }
+}
+
+impl Stream for Hurried {
+    fn allow(&mut self, patience: Duration) {
+        self.until = Clock::System.monotonic() + patience;
+    }
+}
+
+impl Stream for StreamOwned<ClientConnection, Hurried> {
+    fn allow(&mut self, patience: Duration) {
+        self.sock.allow(patience);
+    }
+}
 
 fn open(url: &Url) -> Result<Box<dyn Stream>, Ending> {
     let stream = connect(url)?;
-    let prepared = stream
-        .set_read_timeout(Some(READ_PATIENCE))
-        .and_then(|()| stream.set_write_timeout(Some(WRITE_PATIENCE)))
-        .and_then(|()| stream.set_nodelay(true));
-    prepared.map_err(|error| of_stream(&error))?;
+    stream.set_nodelay(true).map_err(|error| of_stream(&error))?;
+    let mut stream = Hurried { stream, until: Clock::System.monotonic() };
+    stream.allow(HANDSHAKE_PATIENCE);
     match url.tls {
         Tls::None => Ok(Box::new(stream)),
         Tls::Verified => handshake(url, stream),
@@ -80,7 +125,7 @@ fn dial(host: &str, port: u16) -> io::Result<TcpStream> {
     Err(last)
 }
 
-fn handshake(url: &Url, mut stream: TcpStream) -> Result<Box<dyn Stream>, Ending> {
+fn handshake(url: &Url, mut stream: Hurried) -> Result<Box<dyn Stream>, Ending> {
     let config = client_config().map_err(Ending::Error)?;
     let name = ServerName::try_from(url.host.clone()).map_err(|error| Ending::Error(error.to_string()))?;
     let mut connection = ClientConnection::new(config, name).map_err(|error| Ending::Error(error.to_string()))?;
@@ -127,6 +172,7 @@ enum Sending {
 }
 
 fn send(stream: &mut dyn Stream, head: &str, mail: &mut dyn Read, length: Option<u64>) -> Result<(), Sending> {
+    stream.allow(BLOCK_PATIENCE);
     stream.write_all(head.as_bytes()).map_err(Sending::Stream)?;
     let mut space = vec![0; BLOCK_OCTETS];
     loop {
@@ -138,6 +184,7 @@ fn send(stream: &mut dyn Stream, head: &str, mail: &mut dyn Read, length: Option
             Err(error) => return Err(Sending::Mail(error)),
         };
         let block = space.get(..read).unwrap_or_default();
+        stream.allow(BLOCK_PATIENCE);
         let written = match length {
             Some(_) => stream.write_all(block),
             None => write!(stream, "{read:x}\r\n")
@@ -152,6 +199,7 @@ fn send(stream: &mut dyn Stream, head: &str, mail: &mut dyn Read, length: Option
 
 /// The status of the answer; interim ones (RFC 9110 §15.2) are passed over.
 fn status(stream: &mut dyn Stream) -> io::Result<u16> {
+    stream.allow(ANSWER_PATIENCE);
     let mut octets = Vec::new();
     loop {
         let mut space = [0; 4096];
@@ -197,7 +245,11 @@ fn status_in(octets: &[u8]) -> Found {
 
 const CONNECT_PATIENCE: Duration = Duration::from_secs(1);
 const READ_PATIENCE: Duration = Duration::from_secs(10);
-const WRITE_PATIENCE: Duration = Duration::from_secs(60);
+const HANDSHAKE_PATIENCE: Duration = Duration::from_secs(30);
+/// For each block of the mail, so that a mail takes as long as its octets do.
+const BLOCK_PATIENCE: Duration = Duration::from_secs(60);
+/// For all of the answer, each read of which has less.
+const ANSWER_PATIENCE: Duration = Duration::from_secs(60);
 const BLOCK_OCTETS: usize = 64 * 1024;
 const ANSWER_OCTETS_MAX: usize = 64 * 1024;
 
@@ -219,6 +271,19 @@ mod tests {
         ] {
             assert_eq!(status_in(answer.as_bytes()), expected, "{answer:?}");
         }
+    }
+
+    #[test]
+    fn a_step_that_had_its_time_is_over_however_much_still_comes() {
+        let listener = std::net::TcpListener::bind("127.0.0.1:0").expect("a free port");
+        let stream = TcpStream::connect(listener.local_addr().expect("an address")).expect("it listens");
+        let (mut far, _) = listener.accept().expect("a connection");
+        far.write_all(b"HTTP/1.1 2").expect("it is open");
+        let mut hurried = Hurried { stream, until: Clock::System.monotonic() };
+        let late = |result: io::Result<usize>| matches!(result, Err(error) if error.kind() == ErrorKind::TimedOut);
+        assert!(late(hurried.read(&mut [0; 1])) && late(hurried.write(b"x")));
+        hurried.allow(READ_PATIENCE);
+        assert!(matches!(hurried.read(&mut [0; 1]), Ok(1)) && matches!(hurried.write(b"x"), Ok(1)));
     }
 
     #[test]

@@ -2,10 +2,10 @@
 //! is on disk, with its name: the MTA may forget the mail. Names sort by time.
 
 use crate::clock::Clock;
-use rustix::fs::{FlockOperation, flock};
+use rustix::fs::{FlockOperation, OFlags, flock};
 use std::fs::{self, DirBuilder, File, OpenOptions};
 use std::io::{self, Read};
-use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
+use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt, PermissionsExt};
 use std::path::{Path, PathBuf};
 
 #[derive(Debug)]
@@ -36,13 +36,26 @@ impl Spool {
     /// Opens or makes the folder: mail is nobody else's business.
     pub fn open(folder: &Path) -> io::Result<Spool> {
         DirBuilder::new().recursive(true).mode(0o700).create(folder)?;
+        // Whoever may write there decides what is sent with our password, and what our lock and drafts are.
+        if fs::metadata(folder)?.permissions().mode() & OTHERS_WRITE != 0 {
+            return Err(io::Error::other("others than its owner may write there; chmod go-w it"));
+        }
         Ok(Spool { folder: folder.to_owned() })
+    }
+
+    /// A mail that waits: the file itself, never what a link leads to, and never a pipe that nobody writes to.
+    pub fn read(&self, mail: &Path) -> io::Result<(File, u64)> {
+        let named = |error: io::Error| io::Error::new(error.kind(), format!("{}: {error}", mail.display()));
+        let file = OpenOptions::new().read(true).custom_flags(ITSELF).open(mail).map_err(named)?;
+        let length = file.metadata()?.len();
+        Ok((file, length))
     }
 
     /// `None` while another call has it.
     pub fn turn(&self) -> io::Result<Option<Turn>> {
-        let lock =
-            OpenOptions::new().create(true).truncate(false).write(true).mode(0o600).open(self.folder.join("lock"))?;
+        let mut options = OpenOptions::new();
+        options.create(true).truncate(false).write(true).mode(0o600).custom_flags(ITSELF);
+        let lock = options.open(self.folder.join("lock"))?;
         match flock(&lock, FlockOperation::NonBlockingLockExclusive) {
             Ok(()) => {
                 self.sweep();
@@ -57,7 +70,8 @@ impl Spool {
     pub fn waiting(&self) -> io::Result<Vec<PathBuf>> {
         let is_mail = |path: &PathBuf| path.extension().is_some_and(|extension| extension == "eml");
         let entries = fs::read_dir(&self.folder)?.collect::<io::Result<Vec<_>>>()?;
-        let mut mails: Vec<PathBuf> = entries.into_iter().map(|entry| entry.path()).filter(is_mail).collect();
+        let files = entries.into_iter().filter(|entry| entry.file_type().is_ok_and(|kind| kind.is_file()));
+        let mut mails: Vec<PathBuf> = files.map(|entry| entry.path()).filter(is_mail).collect();
         mails.sort();
         Ok(mails)
     }
@@ -127,6 +141,8 @@ impl Draft {
 }
 
 const MAILS_MAX: usize = 10_000;
+const OTHERS_WRITE: u32 = 0o022;
+const ITSELF: i32 = OFlags::NOFOLLOW.union(OFlags::NONBLOCK).bits().cast_signed();
 const DRAFT_LIFE_MS: i64 = 24 * 3600 * 1000;
 
 #[cfg(test)]
@@ -159,6 +175,33 @@ mod tests {
         keep(&spool, "second");
         let last = fs::read_to_string(spool.waiting().unwrap().pop().unwrap()).unwrap();
         assert_eq!(last, "second");
+    }
+
+    #[test]
+    fn what_is_no_file_of_the_folder_is_never_sent() {
+        let dir = tempfile::tempdir().expect("a folder");
+        let spool = Spool::open(&dir.path().join("spool")).expect("a spool");
+        keep(&spool, "a mail");
+        let mail = spool.waiting().expect("a list").remove(0);
+        let secret = dir.path().join("secret");
+        fs::write(&secret, "another's").expect("a file");
+        let link = spool.folder.join("000000000000001-1.eml");
+        std::os::unix::fs::symlink(&secret, &link).expect("a link");
+        fs::create_dir(spool.folder.join("000000000000002-1.eml")).expect("a folder");
+        assert_eq!(spool.waiting().expect("a list"), [mail.clone()]);
+        assert!(spool.read(&mail).is_ok_and(|(_, length)| length == 6));
+        assert!(spool.read(&link).is_err_and(|error| error.to_string().contains("000000000000001-1.eml")));
+        std::os::unix::fs::symlink(&secret, spool.folder.join("lock")).expect("a link");
+        assert!(spool.turn().is_err());
+    }
+
+    #[test]
+    fn a_folder_that_others_may_write_to_is_not_used() {
+        let dir = tempfile::tempdir().expect("a folder");
+        for (mode, is_used) in [(0o700, true), (0o755, true), (0o770, false), (0o1777, false)] {
+            fs::set_permissions(dir.path(), fs::Permissions::from_mode(mode)).expect("our folder");
+            assert_eq!(Spool::open(dir.path()).is_ok(), is_used, "{mode:o}");
+        }
     }
 
     #[test]

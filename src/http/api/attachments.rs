@@ -1,5 +1,5 @@
 //! `/api/v1/attachments/{id}`: an attachment's content, as it was uploaded or from the raw mail it came in. Whatever a stranger sent
-//! is handed out as a download that no browser runs.
+//! is handed out as a download that no browser runs; by a signed link, pictures may be shown in place.
 
 use crate::conversation::id::Id;
 use crate::conversation::model::{Attachment, Message};
@@ -10,7 +10,7 @@ use crate::http::input::PathId;
 use crate::http::surface::Surface;
 use crate::mail::parsed::ParsedMail;
 use axum::extract::State;
-use axum::http::{HeaderName, header};
+use axum::http::{HeaderName, HeaderValue, header};
 use axum::response::{IntoResponse, Response};
 
 #[utoipa::path(get, path = "/api/v1/attachments/{id}", params(("id" = String, Path)),
@@ -69,7 +69,27 @@ fn part_octets(raw: &[u8], part: u32) -> Option<Vec<u8>> {
 
 impl IntoResponse for Download {
     fn into_response(self) -> Response {
-        (headers(&self.attachment), self.octets).into_response()
+        let picture = picture(&self.octets);
+        let mut response = (headers(&self.attachment), self.octets).into_response();
+        if let Some(picture) = picture {
+            let shown = disposition(&self.attachment.name).replacen("attachment", "inline", 1);
+            response.headers_mut().insert(header::CONTENT_TYPE, HeaderValue::from_static(picture));
+            HeaderValue::try_from(shown)
+                .map(|shown| response.headers_mut().insert(header::CONTENT_DISPOSITION, shown))
+                .ok();
+        }
+        response
+    }
+}
+
+/// What a browser may show in place: pictures that begin as such and hold no script, whatever their sender called them.
+fn picture(octets: &[u8]) -> Option<&'static str> {
+    match octets {
+        [0x89, b'P', b'N', b'G', b'\r', b'\n', 0x1a, b'\n', ..] => Some("image/png"),
+        [0xff, 0xd8, 0xff, ..] => Some("image/jpeg"),
+        [b'G', b'I', b'F', b'8', b'7' | b'9', b'a', ..] => Some("image/gif"),
+        [b'R', b'I', b'F', b'F', _, _, _, _, b'W', b'E', b'B', b'P', ..] => Some("image/webp"),
+        _ => None,
     }
 }
 
@@ -97,6 +117,21 @@ fn disposition(name: &str) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn only_what_begins_as_a_picture_is_one() {
+        for (octets, expected) in [
+            (&b"\x89PNG\r\n\x1a\nrest"[..], Some("image/png")),
+            (b"\xff\xd8\xff\xe0", Some("image/jpeg")),
+            (b"GIF89a<script>", Some("image/gif")),
+            (b"RIFF\0\0\0\0WEBPVP8 ", Some("image/webp")),
+            (b"<svg onload=alert(1)>", None),
+            (b"\x89PNG", None),
+            (b"", None),
+        ] {
+            assert_eq!(picture(octets), expected, "{octets:?}");
+        }
+    }
 
     #[test]
     fn any_name_makes_a_clean_header() {

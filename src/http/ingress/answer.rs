@@ -45,7 +45,8 @@ impl Refused {
     }
 
     pub fn media_type(found: &str) -> Refused {
-        let reason = format!("Content-Type is {found:?}, and message/rfc822 is expected");
+        let shown: String = found.chars().take(SHOWN_MAX).collect();
+        let reason = format!("Content-Type is {shown:?}, and message/rfc822 is expected");
         Refused::new(StatusCode::UNSUPPORTED_MEDIA_TYPE, Kind::Request, reason)
     }
 
@@ -57,6 +58,11 @@ impl Refused {
     /// A parameter that is not what it must be.
     pub fn unprocessable(reason: impl Into<String>) -> Refused {
         Refused::new(StatusCode::UNPROCESSABLE_ENTITY, Kind::Request, reason)
+    }
+
+    /// The provider was set up to bring a parsed mail.
+    pub fn not_raw(reason: impl Into<String>) -> Refused {
+        Refused::new(StatusCode::BAD_REQUEST, Kind::Mendable, reason)
     }
 
     /// A body that cannot be decoded.
@@ -115,6 +121,9 @@ pub fn response(status: StatusCode, challenge: Challenge) -> Response {
     response.headers_mut().insert(header::WWW_AUTHENTICATE, realm);
     response
 }
+
+/// Of a peer's words in a reason.
+const SHOWN_MAX: usize = 100;
 
 /// A status as the ledger shows it.
 pub fn words(status: StatusCode) -> String {

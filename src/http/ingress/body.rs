@@ -51,6 +51,11 @@ impl Octets {
         Refused::too_large(format!("the body is longer than {} octets", self.octets_max))
     }
 
+    /// A client that waits for `100 Continue` has sent nothing: it reads the answer at once (RFC 9110 §10.1.1).
+    pub fn is_withheld(&self, expectation: Option<&[u8]>) -> bool {
+        self.received == 0 && expectation.is_some_and(|expects| expects.eq_ignore_ascii_case(b"100-continue"))
+    }
+
     /// Reads on after a refusal. A connection that is closed with octets unread is reset, and the answer lost.
     pub async fn drain(&mut self, Drain(octets_max): Drain) {
         self.left = octets_max;

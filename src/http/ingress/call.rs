@@ -64,6 +64,7 @@ impl Call {
             services: &self.services,
             budget: &self.surface.request_memory,
             budget_octets: REQUEST_OCTETS_IN_MEMORY,
+            unproven: &self.surface.unproven_content,
             content_type: self.content_type(),
             query: self.parts.uri.query().unwrap_or_default(),
         };
@@ -87,7 +88,9 @@ impl Call {
     pub async fn answer(&self, result: Result<(), Refused>, body: &mut Octets) -> Response {
         let Err(refused) = result else { return answer::response(self.success, Challenge::None) };
         let refused = if self.is_safe() { refused.made_safe() } else { refused };
-        body.drain(Drain(body_octets_max(&self.config, self.origin.ingress))).await;
+        if !body.is_withheld(self.header("expect")) {
+            body.drain(Drain(body_octets_max(&self.config, self.origin.ingress))).await;
+        }
         if matches!(refused.kind, Kind::Mendable | Kind::Request) {
             let said = answer::words(refused.status);
             tracing::warn!(session = %self.origin.session, reason = refused.reason, said, "a request to an ingress is refused");

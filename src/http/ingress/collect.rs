@@ -6,12 +6,11 @@ use super::answer::Refused;
 use super::body::Octets;
 use super::form::Form;
 use super::intake::{Intake, Taken};
-use super::json;
+use super::json::{self, Member};
 use super::multipart::Multipart;
 use super::piece::{Kind, Name, Piece};
 use crate::inbound::Services;
 use crate::net::permits::{ContentBudget, ContentShare};
-use serde_json::Value;
 use std::sync::Arc;
 
 /// What a door reads.
@@ -24,6 +23,15 @@ pub struct Wanted {
     pub noted: &'static [&'static str],
     /// The whole body's parameters count, as for a signature over all of them.
     pub everything: bool,
+    pub proof: Proof,
+}
+
+/// When it is known whose request it is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Proof {
+    Before,
+    /// By parameters that may stand behind the mail.
+    Inside,
 }
 
 /// A parameter that is kept.
@@ -59,10 +67,17 @@ pub enum MailParameter {
     Text(Taken),
 }
 
+impl MailParameter {
+    fn is_there(&self) -> bool {
+        !matches!(self, MailParameter::Missing)
+    }
+}
+
 /// What is kept; the share of the budget lives as long as it.
 #[derive(Debug)]
 pub struct Parameters {
     kept: Vec<(String, Parameter)>,
+    doubtful: bool,
     _share: ContentShare,
 }
 
@@ -73,6 +88,12 @@ impl Parameters {
 
     pub fn has(&self, name: &str) -> bool {
         self.get(name).is_some()
+    }
+
+    /// A wanted parameter came twice, or the body went on behind its end: the author of a mail who knows the boundary that a
+    /// provider always uses (SendGrid's is `xYzZY`) writes parameters into it. So no parameter is the provider's word.
+    pub fn are_doubtful(&self) -> bool {
+        self.doubtful
     }
 
     /// Sorted by name.
@@ -89,6 +110,8 @@ pub struct Source<'a> {
     pub services: &'a Services,
     pub budget: &'a Arc<ContentBudget>,
     pub budget_octets: u64,
+    /// Mails of requests that have proven nothing yet.
+    pub unproven: &'a Arc<ContentBudget>,
     pub content_type: &'a str,
     pub query: &'a str,
 }
@@ -119,6 +142,7 @@ pub async fn collect(
             while let Some(octets) = body.next().await? {
                 collector.take(multipart.feed(&octets)?.into_iter()).await?;
             }
+            collector.parameters.doubtful |= multipart.is_doubtful();
             collector.take(multipart.finish()?.into_iter()).await?;
         }
         "application/json" | "text/x-json" | "application/jsonrequest" | "application/vnd.api+json" => {
@@ -140,6 +164,8 @@ struct Collector<'a> {
     current: Current,
     parameters: Parameters,
     mail: MailParameter,
+    /// Parameters so far, wanted or not.
+    names: usize,
 }
 
 /// The parameter whose octets come.
@@ -151,8 +177,8 @@ enum Current {
 
 impl<'a> Collector<'a> {
     fn new(source: &'a Source<'a>, wanted: Wanted) -> Collector<'a> {
-        let parameters = Parameters { kept: Vec::new(), _share: source.budget.share() };
-        Collector { source, wanted, current: Current::PassedOver, parameters, mail: MailParameter::Missing }
+        let parameters = Parameters { kept: Vec::new(), doubtful: false, _share: source.budget.share() };
+        Collector { source, wanted, current: Current::PassedOver, parameters, mail: MailParameter::Missing, names: 0 }
     }
 
     async fn take(&mut self, pieces: impl Iterator<Item = Piece>) -> Result<(), Refused> {
@@ -168,9 +194,16 @@ impl<'a> Collector<'a> {
 
     fn begin(&mut self, name: Name) -> Result<(), Refused> {
         self.current = Current::PassedOver;
-        if self.wanted.mail == Some(name.word.as_str()) {
+        self.names += 1;
+        if self.names > NAMES_MAX {
+            return Err(Refused::too_large("the request has too many parameters"));
+        }
+        let is_mail = self.wanted.mail == Some(name.word.as_str());
+        let is_again = if is_mail { self.mail.is_there() } else { self.parameters.has(&name.word) };
+        self.parameters.doubtful |= is_again;
+        if is_mail {
             match name.kind {
-                Kind::Text => self.current = Current::Mail(Box::new(Intake::new(self.source.services))),
+                Kind::Text => self.current = Current::Mail(Box::new(self.intake())),
                 Kind::Other => self.mail = MailParameter::Other,
             }
         } else if self.wanted.everything || self.wanted.kept.contains(&name.word.as_str()) {
@@ -182,6 +215,13 @@ impl<'a> Collector<'a> {
             self.keep(name.word, Parameter::Other)?;
         }
         Ok(())
+    }
+
+    fn intake(&self) -> Intake {
+        match self.wanted.proof {
+            Proof::Before => Intake::new(self.source.services),
+            Proof::Inside => Intake::unproven(self.source.services, self.source.unproven),
+        }
     }
 
     async fn append(&mut self, octets: Vec<u8>) -> Result<(), Refused> {
@@ -238,11 +278,11 @@ impl<'a> Collector<'a> {
         Ok(())
     }
 
-    async fn take_member(&mut self, word: String, value: Value) -> Result<(), Refused> {
+    async fn take_member(&mut self, word: String, value: Member) -> Result<(), Refused> {
         let text = match value {
-            Value::Null => return Ok(()),
-            Value::String(text) => Some(text),
-            Value::Bool(_) | Value::Number(_) | Value::Array(_) | Value::Object(_) => None,
+            Member::Null => return Ok(()),
+            Member::Text(text) => Some(text),
+            Member::Object(_) | Member::Other => None,
         };
         let kind = if text.is_some() { Kind::Text } else { Kind::Other };
         self.begin(Name { word, kind })?;
@@ -264,4 +304,6 @@ fn hold(share: &mut ContentShare, octets: usize, octets_max: u64) -> Result<(), 
 /// Of one kept parameter; lists of recipients are the longest.
 const TEXT_OCTETS_MAX: usize = 1024 * 1024;
 const PARAMETERS_MAX: usize = 200;
+/// Each costs a look at all that are kept; Rack reads as many.
+const NAMES_MAX: usize = 4096;
 const PIECE_OCTETS: usize = 64 * 1024;

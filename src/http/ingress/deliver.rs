@@ -5,7 +5,7 @@ use super::answer::Refused;
 use super::call::Call;
 use super::intake::Taken;
 use crate::conversation::model::Outcome;
-use crate::inbound::addressee::{Addressees, Named, addressees};
+use crate::inbound::addressee::{Addressees, ENVELOPE_MAX, Named, addressees};
 use crate::inbound::doorstep::Untaken;
 use crate::inbound::policy::{Answering, Recipient};
 use crate::inbound::receive::{self, Offered, Received};
@@ -36,6 +36,9 @@ impl Brought {
 pub async fn deliver(call: &Call, opened: &[String], brought: Brought) -> Result<(), Refused> {
     let Brought { mail, envelope, envelope_from, author_ip } = brought;
     let services = &call.services;
+    if envelope.len() > ENVELOPE_MAX {
+        return Err(Refused::too_large(format!("the envelope names more than {ENVELOPE_MAX} recipients")));
+    }
     let traces = mail.content.read(&services.large_mails, async |raw| Traces::read(raw)).await;
     let traces = traces.map_err(|error| Refused::unavailable(error.to_string()))?;
     let envelope_from = envelope_from.or_else(|| traces.reverse_path.clone());

@@ -25,6 +25,11 @@ impl Form {
         let mut pieces = Vec::new();
         let mut rest = octets;
         while !rest.is_empty() {
+            if self.place == Place::Name && self.name.is_empty() && self.escape.is_empty() {
+                // Between separators is no parameter, however many there are.
+                let nothing = rest.iter().take_while(|octet| **octet == b'&').count();
+                rest = rest.get(nothing..).unwrap_or_default();
+            }
             let end = self.separator(rest);
             let (text, tail) = rest.split_at(end);
             self.decode(text, &mut pieces)?;

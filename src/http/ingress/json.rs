@@ -1,43 +1,143 @@
-//! Parameters of a JSON body: the few that are wanted are kept, the rest is read over.
+//! JSON as ingresses read it: the few members that are wanted are kept, the rest is read over and leaves nothing. Of two
+//! octets of JSON a value in memory would make thirty, and some bodies are read before anybody has proven who sent them.
 
-use serde::de::{Deserializer as _, IgnoredAny, MapAccess, Visitor};
-use serde_json::Value;
+use serde::de::{DeserializeSeed, Deserializer, Error, IgnoredAny, MapAccess, SeqAccess, Visitor};
 use std::fmt;
 
-/// Members of the object with these names. What is no object has no parameters, and what is no JSON is an error.
-pub fn members(octets: &[u8], wanted: &[&str]) -> Result<Vec<(String, Value)>, serde_json::Error> {
-    if octets.trim_ascii_start().first() != Some(&b'{') {
-        return serde_json::from_slice::<IgnoredAny>(octets).map(|_| Vec::new());
+/// A value, as far as anybody here reads it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Member {
+    Text(String),
+    Null,
+    /// An object at a depth that is looked at: its wanted members, of equal names the last.
+    Object(Vec<(String, Member)>),
+    /// A number, an array, a deeper object.
+    Other,
+}
+
+impl Member {
+    pub fn take(&mut self, name: &str) -> Option<Member> {
+        let Member::Object(members) = self else { return None };
+        let at = members.iter().position(|(known, _)| known == name)?;
+        Some(members.swap_remove(at).1)
     }
+
+    pub fn text(self) -> Option<String> {
+        if let Member::Text(text) = self { Some(text) } else { None }
+    }
+}
+
+/// Members of the object with these names. What is no object has no parameters, and what is no JSON is an error.
+pub fn members(octets: &[u8], wanted: &[&str]) -> Result<Vec<(String, Member)>, serde_json::Error> {
     let mut deserializer = serde_json::Deserializer::from_slice(octets);
-    let members = deserializer.deserialize_map(Members { wanted })?;
+    let member = Reader { wanted, depth: 1 }.deserialize(&mut deserializer)?;
     deserializer.end()?;
-    Ok(members)
+    Ok(if let Member::Object(members) = member { members } else { Vec::new() })
 }
 
-struct Members<'a> {
+/// A list of objects, each with these members and those of objects in it; `None` if it has more than `items_max`.
+pub fn objects(octets: &[u8], wanted: &[&str], items_max: usize) -> Result<Option<Vec<Member>>, serde_json::Error> {
+    let mut deserializer = serde_json::Deserializer::from_slice(octets);
+    let objects = deserializer.deserialize_seq(Objects { wanted, items_max })?;
+    deserializer.end()?;
+    Ok(objects)
+}
+
+struct Objects<'a> {
     wanted: &'a [&'a str],
+    items_max: usize,
 }
 
-impl<'de> Visitor<'de> for Members<'_> {
-    type Value = Vec<(String, Value)>;
+impl<'de> Visitor<'de> for Objects<'_> {
+    type Value = Option<Vec<Member>>;
 
     fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("an object")
+        f.write_str("a list of objects")
     }
 
-    fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Self::Value, A::Error> {
-        let mut members: Vec<(String, Value)> = Vec::new();
+    fn visit_seq<A: SeqAccess<'de>>(self, mut items: A) -> Result<Self::Value, A::Error> {
+        let mut objects = Vec::new();
+        while let Some(object) = items.next_element_seed(Reader { wanted: self.wanted, depth: 2 })? {
+            if !matches!(object, Member::Object(_)) {
+                return Err(A::Error::custom("an item is no object"));
+            }
+            if objects.len() == self.items_max {
+                while items.next_element::<IgnoredAny>()?.is_some() {}
+                return Ok(None);
+            }
+            objects.push(object);
+        }
+        Ok(Some(objects))
+    }
+}
+
+/// Reads one value, and objects in it down to a depth.
+#[derive(Clone, Copy)]
+struct Reader<'a> {
+    wanted: &'a [&'a str],
+    depth: usize,
+}
+
+impl<'de> DeserializeSeed<'de> for Reader<'_> {
+    type Value = Member;
+
+    fn deserialize<D: Deserializer<'de>>(self, deserializer: D) -> Result<Member, D::Error> {
+        deserializer.deserialize_any(self)
+    }
+}
+
+impl<'de> Visitor<'de> for Reader<'_> {
+    type Value = Member;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("a value")
+    }
+
+    fn visit_str<E>(self, text: &str) -> Result<Member, E> {
+        Ok(Member::Text(text.to_owned()))
+    }
+
+    fn visit_string<E>(self, text: String) -> Result<Member, E> {
+        Ok(Member::Text(text))
+    }
+
+    fn visit_unit<E>(self) -> Result<Member, E> {
+        Ok(Member::Null)
+    }
+
+    fn visit_bool<E>(self, _: bool) -> Result<Member, E> {
+        Ok(Member::Other)
+    }
+
+    fn visit_i64<E>(self, _: i64) -> Result<Member, E> {
+        Ok(Member::Other)
+    }
+
+    fn visit_u64<E>(self, _: u64) -> Result<Member, E> {
+        Ok(Member::Other)
+    }
+
+    fn visit_f64<E>(self, _: f64) -> Result<Member, E> {
+        Ok(Member::Other)
+    }
+
+    fn visit_seq<A: SeqAccess<'de>>(self, mut items: A) -> Result<Member, A::Error> {
+        while items.next_element::<IgnoredAny>()?.is_some() {}
+        Ok(Member::Other)
+    }
+
+    fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Member, A::Error> {
+        let mut members: Vec<(String, Member)> = Vec::new();
         while let Some(name) = map.next_key::<String>()? {
-            if !self.wanted.contains(&name.as_str()) {
+            if self.depth == 0 || !self.wanted.contains(&name.as_str()) {
                 map.next_value::<IgnoredAny>()?;
                 continue;
             }
-            let value = map.next_value::<Value>()?;
+            let value = map.next_value_seed(Reader { depth: self.depth - 1, ..self })?;
             members.retain(|(known, _)| *known != name);
             members.push((name, value));
         }
-        Ok(members)
+        Ok(if self.depth == 0 { Member::Other } else { Member::Object(members) })
     }
 }
 
@@ -49,8 +149,15 @@ mod tests {
     fn wanted_members_are_kept_and_the_last_of_a_name_counts() {
         let json = br#" {"a": 1, "b": {"a": 9}, "c": [1, "x"], "a": "two"} "#;
         let members = members(json, &["a", "c"]).expect("an object");
-        let names: Vec<_> = members.iter().map(|(name, value)| (name.as_str(), value.to_string())).collect();
-        assert_eq!(names, [("c", "[1,\"x\"]".to_owned()), ("a", "\"two\"".to_owned())]);
+        assert_eq!(members, [("c".to_owned(), Member::Other), ("a".to_owned(), Member::Text("two".to_owned()))]);
+    }
+
+    #[test]
+    fn of_a_value_that_is_no_text_nothing_is_kept() {
+        let json = br#"{"a": {"x": [1, {"y": null}]}, "b": null, "c": -1.5e3, "d": true, "e": 18446744073709551615}"#;
+        let members = members(json, &["a", "b", "c", "d", "e"]).expect("an object");
+        let values: Vec<_> = members.into_iter().map(|(_, value)| value).collect();
+        assert_eq!(values, [Member::Other, Member::Null, Member::Other, Member::Other, Member::Other]);
     }
 
     #[test]
@@ -60,5 +167,25 @@ mod tests {
             assert!(members(json.as_bytes(), &["a"]).is_err(), "{json:?}");
         }
         assert!(members(b"{\"a\":\"\xff\"}", &["a"]).is_err());
+    }
+
+    #[test]
+    fn a_list_has_its_objects_and_no_more_than_it_may() {
+        let json =
+            br#"[{"event": "in", "msg": {"raw": "x", "deep": {"raw": 1}}}, {"msg": [{"raw": "y"}], "raw": "z"}]"#;
+        let wanted = ["event", "msg", "raw", "deep"];
+        let text = |text: &str| Some(Member::Text(text.to_owned()));
+        let mut list = objects(json, &wanted, 2).expect("a list").expect("two");
+        let (mut second, mut first) = (list.pop().expect("two"), list.pop().expect("two"));
+        let mut msg = first.take("msg").expect("it is there");
+        assert_eq!(
+            (first.take("event"), msg.take("raw"), msg.take("deep")),
+            (text("in"), text("x"), Some(Member::Other))
+        );
+        assert_eq!((second.take("msg"), second.take("event")), (Some(Member::Other), None));
+        assert_eq!(objects(json, &wanted, 1).expect("a list"), None);
+        for wrong in ["{}", "[1]", "[{}", "[{}] x", "", "[null]"] {
+            assert!(objects(wrong.as_bytes(), &wanted, 5).is_err(), "{wrong}");
+        }
     }
 }

@@ -9,12 +9,12 @@ use super::answer::Refused;
 use super::basic::equal;
 use super::body::Octets;
 use super::call::Call;
-use super::collect::{MailParameter, Parameter, Parameters, Wanted};
+use super::collect::{MailParameter, Parameter, Parameters, Proof as Proven, Wanted};
 use super::deliver::{Brought, deliver};
 use super::intake::Taken;
 use crate::clock::UnixMs;
 use crate::mail::address::Address;
-use crate::store::SignatureUse;
+use crate::store::{SignatureClaim, SignatureUse};
 use aws_lc_rs::{digest, hmac};
 use std::time::Duration;
 
@@ -29,7 +29,7 @@ pub async fn take(call: &Call, body: &mut Octets) -> Result<(), Refused> {
         proof.is_signed_by(secret.expose()) & proof.is_fresh(now, account.ingress.mailgun_freshness)
     })?;
     let mail = match mail {
-        MailParameter::Text(mail) if !mail.blank => mail,
+        MailParameter::Text(mail) if !mail.blank => mail.proven(),
         MailParameter::Other => return Err(Refused::unprocessable("body-mime is no string")),
         MailParameter::Missing | MailParameter::Text(_) => return Err(Refused::missing(why_missing(&parameters))),
     };
@@ -37,15 +37,16 @@ pub async fn take(call: &Call, body: &mut Octets) -> Result<(), Refused> {
     let claim = claim(call, &proof, &mail, &envelope).await?;
     let brought = Brought { mail, envelope, envelope_from: sender(&parameters), author_ip: None };
     let result = deliver(call, &opened, brought).await;
-    if result.is_err() {
-        // It was not taken: its retry may not find the signature used, even if its octets differ.
-        let _ = call.services.store.release_signature(claim).await;
+    if result.is_err() && claim.is_new {
+        // It was not taken: its retry may not find the signature used, even if its octets differ. What an earlier request
+        // claimed stays that one's: it may have been taken.
+        let _ = call.services.store.release_signature(claim.signature).await;
     }
     result
 }
 
 /// One signature, one mail: whoever saw a request may not put another mail in its place.
-async fn claim(call: &Call, proof: &Proof<'_>, mail: &Taken, to: &[Address]) -> Result<SignatureUse, Refused> {
+async fn claim(call: &Call, proof: &Proof<'_>, mail: &Taken, to: &[Address]) -> Result<Claim, Refused> {
     let of_proof = digest::digest(&digest::SHA256, format!("{}\n{}", proof.timestamp, proof.token).as_bytes());
     let mut used_for = digest::Context::new(&digest::SHA256);
     used_for.update(&mail.content.sha256());
@@ -60,10 +61,17 @@ async fn claim(call: &Call, proof: &Proof<'_>, mail: &Taken, to: &[Address]) -> 
     // A clock of Mailgun's that is ahead, and one that is behind.
     let expires_at = signed_at.max(call.services.clock.now().0).saturating_add(life).saturating_add(SPARE_MS);
     match call.services.store.claim_signature(claim, UnixMs(expires_at)).await {
-        Ok(true) => Ok(claim),
-        Ok(false) => Err(Refused::unauthorized("the signature was used for another mail: a replay")),
+        Ok(SignatureClaim::New) => Ok(Claim { signature: claim, is_new: true }),
+        Ok(SignatureClaim::Known) => Ok(Claim { signature: claim, is_new: false }),
+        Ok(SignatureClaim::Taken) => Err(Refused::unauthorized("the signature was used for another mail: a replay")),
         Err(error) => Err(Refused::unavailable(error.to_string())),
     }
+}
+
+struct Claim {
+    signature: SignatureUse,
+    /// No earlier request made it.
+    is_new: bool,
 }
 
 /// What Mailgun signs with.
@@ -147,6 +155,7 @@ const WANTED: Wanted = Wanted {
     kept: &["timestamp", "token", "signature", "recipient", "sender"],
     noted: &["body-plain", "body-html", "stripped-text"],
     everything: false,
+    proof: Proven::Inside,
 };
 const SPARE_MS: i64 = 60 * 60 * 1000;
 

@@ -7,13 +7,13 @@ use super::answer::Refused;
 use super::basic::equal;
 use super::body::Octets;
 use super::call::Call;
-use super::collect::{Parameter, Parameters, Wanted};
+use super::collect::{Parameter, Parameters, Proof, Wanted};
 use super::deliver::{Brought, deliver};
 use super::intake::Intake;
+use super::json::{self, Member};
 use crate::config::checked::IngressSecret;
 use crate::mail::address::Address;
 use aws_lc_rs::hmac;
-use serde_json::Value;
 use std::sync::Arc;
 use tokio::task::JoinSet;
 
@@ -57,12 +57,21 @@ impl Signed<'_> {
         equal(data_encoding::BASE64.encode(context.sign().as_ref()).as_bytes(), self.signature)
     }
 
+    fn octets(&self) -> usize {
+        let texts = self.parameters.sorted().into_iter().map(|(_, parameter)| match parameter {
+            Parameter::Text(text) => text.len(),
+            Parameter::Other => 0,
+        });
+        texts.sum()
+    }
+
     /// For the operator: a signature that is right for the URL as it was called tells what is wrong with ours.
     fn why_not(&self, call: &Call, url: &str) -> String {
         let host = call.header("host").map(String::from_utf8_lossy).unwrap_or_default();
         let called = ["https", "http"].map(|scheme| format!("{scheme}://{host}{}", path(call)));
         let keys = call.config.accounts.iter().filter_map(|account| account.ingress.mandrill_api_key.as_ref());
-        for secret in keys {
+        // Who has proven nothing may not make us sign a large body over and over.
+        for secret in keys.filter(|_| self.octets() <= EXPLAINED_OCTETS_MAX) {
             let IngressSecret::Ready(secret) = secret else { continue };
             if let Some(right) = called.iter().find(|called| self.is_by(secret.expose(), called)) {
                 return format!(
@@ -89,29 +98,23 @@ fn events(parameters: &Parameters) -> Result<Vec<Inbound>, Refused> {
     let parameter = parameter.ok_or_else(|| Refused::missing("mandrill_events is missing or blank"))?;
     let wrong = || Refused::unprocessable("mandrill_events is no JSON list of objects");
     let Parameter::Text(text) = parameter else { return Err(wrong()) };
-    let events: Vec<serde_json::Map<String, Value>> = serde_json::from_slice(text).map_err(|_| wrong())?;
-    if events.len() > EVENTS_MAX {
-        return Err(Refused::too_large(format!("more than {EVENTS_MAX} events in one request")));
-    }
+    let events = json::objects(text, &["event", "msg", "raw_msg", "email"], EVENTS_MAX).map_err(|_| wrong())?;
+    let events = events.ok_or_else(|| Refused::too_large(format!("more than {EVENTS_MAX} events in one request")))?;
     let mut inbound = Vec::new();
     for mut event in events {
-        if event.get("event").and_then(Value::as_str) == Some("inbound") {
+        if event.take("event").and_then(Member::text).as_deref() == Some("inbound") {
             inbound.push(
-                mail(event.remove("msg"))
-                    .ok_or_else(|| Refused::unprocessable("an inbound event has no msg.raw_msg"))?,
+                mail(event.take("msg")).ok_or_else(|| Refused::unprocessable("an inbound event has no msg.raw_msg"))?,
             );
         }
     }
     Ok(inbound)
 }
 
-fn mail(message: Option<Value>) -> Option<Inbound> {
-    let Value::Object(mut message) = message? else { return None };
-    let email = message.get("email").and_then(Value::as_str).and_then(|email| Address::parse(email.trim()).ok());
-    match message.remove("raw_msg")? {
-        Value::String(raw) => Some(Inbound { raw, email }),
-        _ => None,
-    }
+fn mail(message: Option<Member>) -> Option<Inbound> {
+    let mut message = message?;
+    let email = message.take("email").and_then(Member::text).and_then(|email| Address::parse(email.trim()).ok());
+    message.take("raw_msg").and_then(Member::text).map(|raw| Inbound { raw, email })
 }
 
 /// Several at a time, so that their commits share a sync. One that cannot be taken now makes Mandrill bring all of them
@@ -150,8 +153,9 @@ async fn deliver_one(call: &Call, opened: &[String], event: Inbound) -> Result<(
 
 const EVENTS: &str = "mandrill_events";
 const PROBE_KEY: &str = "test-webhook";
-const WANTED: Wanted = Wanted { mail: None, kept: &[EVENTS], noted: &[], everything: true };
+const WANTED: Wanted = Wanted { mail: None, kept: &[EVENTS], noted: &[], everything: true, proof: Proof::Inside };
 /// As many as Mandrill puts into one request.
 const EVENTS_MAX: usize = 1000;
 const AT_A_TIME: usize = 16;
+const EXPLAINED_OCTETS_MAX: usize = 8 * 1024 * 1024;
 const PIECE_OCTETS: usize = 64 * 1024;

@@ -13,8 +13,13 @@ pub struct Multipart {
     /// CRLF, two hyphens, and the boundary (RFC 2046 §5.1.1).
     delimiter: Vec<u8>,
     place: Place,
+    /// Where a delimiter was seen that may turn out to be none.
+    within: Place,
     held: Vec<u8>,
+    /// Of a header in `held`, what was looked through: packets may be of one octet.
+    searched: usize,
     parts: usize,
+    doubtful: bool,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -38,7 +43,13 @@ impl Multipart {
         let boundary = boundary.ok_or(Malformed("multipart without a boundary"))?;
         // The first delimiter may stand at the very beginning: as if a line had ended before it.
         let held = b"\r\n".to_vec();
-        Ok(Multipart { delimiter: format!("\r\n--{boundary}").into_bytes(), place: Place::Preamble, held, parts: 0 })
+        let (delimiter, place) = (format!("\r\n--{boundary}").into_bytes(), Place::Preamble);
+        Ok(Multipart { delimiter, place, within: place, held, searched: 0, parts: 0, doubtful: false })
+    }
+
+    /// The body goes on behind its end: somebody who knew the boundary may have written that end into a value.
+    pub fn is_doubtful(&self) -> bool {
+        self.doubtful
     }
 
     pub fn feed(&mut self, octets: &[u8]) -> Result<Vec<Piece>, Malformed> {
@@ -65,10 +76,16 @@ impl Multipart {
     fn step(&mut self, held: &[u8], pieces: &mut Vec<Piece>) -> Result<Option<usize>, Malformed> {
         match self.place {
             Place::Preamble | Place::Nameless | Place::Value => Ok(self.value(held, pieces)),
-            Place::Delimiter => self.behind_delimiter(held),
+            Place::Delimiter => self.behind_delimiter(held, pieces),
             Place::Header => self.header(held, pieces),
-            Place::Epilogue => Ok((!held.is_empty()).then_some(held.len())),
+            Place::Epilogue => Ok(self.epilogue(held)),
         }
+    }
+
+    fn epilogue(&mut self, held: &[u8]) -> Option<usize> {
+        self.doubtful |= memmem::find(held, &self.delimiter).is_some();
+        let done = held.len().saturating_sub(self.delimiter.len() - 1);
+        (done > 0).then_some(done)
     }
 
     fn value(&mut self, held: &[u8], pieces: &mut Vec<Piece>) -> Option<usize> {
@@ -81,20 +98,33 @@ impl Multipart {
         if found.is_none() {
             return (done > 0).then_some(done);
         }
-        if self.place == Place::Value {
-            pieces.push(Piece::End);
-        }
-        self.place = Place::Delimiter;
+        self.within = std::mem::replace(&mut self.place, Place::Delimiter);
         Some(done + self.delimiter.len())
     }
 
-    fn behind_delimiter(&mut self, held: &[u8]) -> Result<Option<usize>, Malformed> {
+    fn behind_delimiter(&mut self, held: &[u8], pieces: &mut Vec<Piece>) -> Result<Option<usize>, Malformed> {
         if held.starts_with(b"--") {
+            self.end_value(pieces);
             self.place = Place::Epilogue;
             return Ok(Some(2));
         }
+        // RFC 2046 §5.1.1: white space only. A longer boundary of a mail in the value may begin as this one does.
+        let padding = held.iter().take_while(|octet| matches!(octet, b' ' | b'\t')).count();
+        let is_longer = match held.get(padding..).unwrap_or_default() {
+            [] | [b'\r'] | [b'\r', b'\n', ..] => false,
+            [b'-'] if padding == 0 => false,
+            _ => true,
+        };
+        if is_longer {
+            self.place = self.within;
+            if self.place == Place::Value {
+                pieces.push(Piece::Octets(self.delimiter.clone()));
+            }
+            return Ok(Some(0));
+        }
         match memmem::find(held, b"\r\n") {
             Some(at) => {
+                self.end_value(pieces);
                 self.place = Place::Header;
                 self.parts += 1;
                 if self.parts > PARTS_MAX {
@@ -108,12 +138,21 @@ impl Multipart {
         }
     }
 
+    fn end_value(&self, pieces: &mut Vec<Piece>) {
+        if self.within == Place::Value {
+            pieces.push(Piece::End);
+        }
+    }
+
     fn header(&mut self, held: &[u8], pieces: &mut Vec<Piece>) -> Result<Option<usize>, Malformed> {
         let header = held.get(..held.len().min(HEADER_OCTETS_MAX)).unwrap_or_default();
-        let Some(end) = memmem::find(header, b"\r\n\r\n") else {
+        let from = std::mem::replace(&mut self.searched, header.len().saturating_sub(3));
+        let found = memmem::find(header.get(from..).unwrap_or_default(), b"\r\n\r\n").map(|at| from + at);
+        let Some(end) = found else {
             let bounded = held.len() < HEADER_OCTETS_MAX;
             return if bounded { Ok(None) } else { Err(Malformed("the header of a part is too long")) };
         };
+        self.searched = 0;
         self.place = match name(&String::from_utf8_lossy(header.get(..end).unwrap_or_default())) {
             Some(name) => {
                 pieces.push(Piece::Name(name));
@@ -194,6 +233,30 @@ mod tests {
         );
         check("--b b--", &[]);
         check("--b b\r\nContent-Disposition: form-data; name=\"f\"; filename=\"\"\r\n\r\n\r\n--b b--", &[]);
+    }
+
+    #[test]
+    fn a_longer_boundary_within_a_value_is_text_of_it() {
+        check(
+            "--b b\r\nContent-Disposition: form-data; name=\"a\"\r\n\r\n1\r\n--b b2\r\n--b b-\r\n--b b \t x\r\n\r\n--b b2--\r\n\r\n--b b--",
+            &[("a", Kind::Text, "1\r\n--b b2\r\n--b b-\r\n--b b \t x\r\n\r\n--b b2--\r\n")],
+        );
+    }
+
+    #[test]
+    fn a_body_that_goes_on_behind_its_end_is_doubtful() {
+        let part = "--b b\r\nContent-Disposition: form-data; name=\"a\"\r\n\r\n1\r\n";
+        for (body, expected) in [
+            (format!("{part}--b b--\r\n"), false),
+            (format!("{part}--b b--\r\nepilogue\r\n--b\r\n"), false),
+            (format!("{part}--b b--\r\n{part}--b b--\r\n"), true),
+        ] {
+            for step in [1, 7, 1000] {
+                let mut multipart = Multipart::of("multipart/form-data; boundary=\"b b\"").expect("a boundary");
+                body.as_bytes().chunks(step).for_each(|cut| drop(multipart.feed(cut).expect("well-formed")));
+                assert_eq!(multipart.is_doubtful(), expected, "{body} in steps of {step}");
+            }
+        }
     }
 
     #[test]

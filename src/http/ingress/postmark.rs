@@ -5,7 +5,7 @@
 use super::answer::Refused;
 use super::body::Octets;
 use super::call::Call;
-use super::collect::{MailParameter, Parameter, Parameters, Wanted};
+use super::collect::{MailParameter, Parameter, Parameters, Proof, Wanted};
 use super::deliver::{Brought, deliver};
 use super::relay::opened_by_password;
 use crate::mail::address::Address;
@@ -30,6 +30,12 @@ fn recipient(parameters: &Parameters) -> Result<Vec<Address>, Refused> {
     }
 }
 
-const WANTED: Wanted = Wanted { mail: Some("RawEmail"), kept: &["OriginalRecipient"], noted: &[], everything: false };
+const WANTED: Wanted = Wanted {
+    mail: Some("RawEmail"),
+    kept: &["OriginalRecipient"],
+    noted: &[],
+    everything: false,
+    proof: Proof::Before,
+};
 
 const RAW_MISSING: &str = "RawEmail is missing: tick \"Include raw email content in JSON payload\" at the inbound webhook in Postmark's server settings";

@@ -1,11 +1,12 @@
 //! SendGrid's Inbound Parse: `email` holds the raw mail, `envelope` the SMTP envelope as JSON.
 //!
-//! `sender_ip` is the client that SendGrid's MX saw, so SPF asks about it: the request was proven to be SendGrid's.
+//! `sender_ip` is the client that SendGrid's MX saw, so SPF asks about it: the request was proven to be SendGrid's. Unless the
+//! body's form leaves doubt whether the mail's author wrote that parameter: then SPF is `none`.
 
 use super::answer::Refused;
 use super::body::Octets;
 use super::call::Call;
-use super::collect::{MailParameter, Parameters, Wanted};
+use super::collect::{MailParameter, Parameters, Proof, Wanted};
 use super::deliver::{Brought, deliver};
 use super::relay::opened_by_password;
 use crate::mail::address::Address;
@@ -18,18 +19,21 @@ pub async fn take(call: &Call, body: &mut Octets) -> Result<(), Refused> {
     let mail = match mail {
         MailParameter::Text(mail) if !mail.blank => mail,
         MailParameter::Other => return Err(Refused::unprocessable("email is no string")),
-        MailParameter::Missing | MailParameter::Text(_) => return Err(Refused::missing(why_missing(&parameters))),
+        MailParameter::Missing | MailParameter::Text(_) => return Err(missing(&parameters)),
     };
     let Envelope { to, from } = envelope(&parameters)?;
-    let author_ip = sender_ip(&parameters);
+    let author_ip = sender_ip(&parameters).filter(|_| !parameters.are_doubtful());
     deliver(call, &opened, Brought { mail, envelope: to, envelope_from: from, author_ip }).await
 }
 
-fn why_missing(parameters: &Parameters) -> &'static str {
+/// A box that is not ticked can be ticked: where SendGrid tries again, it is worth another try.
+fn missing(parameters: &Parameters) -> Refused {
     if ["text", "html", "headers"].iter().any(|name| parameters.has(name)) {
-        "email is missing, but the parsed mail is there: tick \"POST the raw, full MIME message\" at SendGrid's Inbound Parse"
+        Refused::not_raw(
+            "email is missing, but the parsed mail is there: tick \"POST the raw, full MIME message\" at SendGrid's Inbound Parse",
+        )
     } else {
-        "email is missing or blank"
+        Refused::missing("email is missing or blank")
     }
 }
 
@@ -64,4 +68,5 @@ const WANTED: Wanted = Wanted {
     kept: &["envelope", "sender_ip"],
     noted: &["text", "html", "headers"],
     everything: false,
+    proof: Proof::Before,
 };

@@ -250,7 +250,7 @@ fn named(writing: &Writing<'_>, nameless: &Visitor, known: Option<Id>, identifie
         params![contact, own, nameless.id],
     )?;
     writing.execute(
-        "UPDATE contacts SET name = ifnull(name, o.name),
+        "UPDATE contacts SET name = ifnull(contacts.name, o.name),
            claimed_email = CASE WHEN contacts.email IS NULL THEN ifnull(contacts.claimed_email, o.claimed_email)
              ELSE contacts.claimed_email END,
            fields = json_patch(ifnull(o.fields, '{}'), ifnull(contacts.fields, '{}'))
