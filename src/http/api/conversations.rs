@@ -82,6 +82,14 @@ pub struct ListQuery {
     limit: Option<u32>,
 }
 
+#[derive(Debug, Deserialize, IntoParams)]
+#[into_params(parameter_in = Query)]
+#[serde(deny_unknown_fields)]
+pub struct ShowQuery {
+    /// How many of its latest messages, 500 at most, and if not said.
+    messages: Option<u16>,
+}
+
 #[utoipa::path(post, path = "/api/v1/conversations", request_body = NewConversationBody,
     responses((status = 201, description = "the conversation", body = ConversationShape)))]
 pub async fn create(
@@ -96,7 +104,7 @@ pub async fn create(
     let agents = surface.store.agents(Some(account.clone())).await?;
     let new = checked(body, account, &agents, &surface, &caller)?;
     let conversation = surface.store.new_conversation(new).await?;
-    Ok((StatusCode::CREATED, Json(with_messages(&surface, Some(&caller), conversation).await?)))
+    Ok((StatusCode::CREATED, Json(with_messages(&surface, Some(&caller), conversation, MESSAGES_SHOWN).await?)))
 }
 
 /// Everything is checked before anything is stored.
@@ -192,15 +200,17 @@ fn unread_wish(caller: &Caller, asked: Option<bool>) -> Result<Option<Id>, ApiEr
     if asked == Some(true) { Ok(Some(caller.agent()?.id)) } else { Ok(None) }
 }
 
-#[utoipa::path(get, path = "/api/v1/conversations/{id}", params(("id" = String, Path)),
+#[utoipa::path(get, path = "/api/v1/conversations/{id}", params(("id" = String, Path), ShowQuery),
     responses((status = 200, description = "with its latest messages, oldest first", body = ConversationShape)))]
 pub async fn show(
     State(surface): State<Surface>,
     caller: Caller,
     PathId(id): PathId,
+    Query(query): Query<ShowQuery>,
 ) -> Result<Json<ConversationShape>, ApiError> {
     let conversation = visible(&surface, &caller, id).await?;
-    Ok(Json(with_messages(&surface, Some(&caller), conversation).await?))
+    let count = query.messages.map_or(MESSAGES_SHOWN, |count| MESSAGES_SHOWN.min(count.into()));
+    Ok(Json(with_messages(&surface, Some(&caller), conversation, count).await?))
 }
 
 #[utoipa::path(patch, path = "/api/v1/conversations/{id}", params(("id" = String, Path)), request_body = Changes,
@@ -301,8 +311,9 @@ async fn with_messages(
     surface: &Surface,
     caller: Option<&Caller>,
     conversation: Conversation,
+    count: usize,
 ) -> Result<ConversationShape, ApiError> {
-    let messages = surface.store.messages(conversation.id, MESSAGES_SHOWN).await?;
+    let messages = surface.store.messages(conversation.id, count).await?;
     let mut shape = shape(surface, caller, conversation).await?;
     shape.messages = Some(shown(surface, messages).await?);
     Ok(shape)

@@ -47,7 +47,7 @@ async function drop(answer, draw) {
 }
 
 function form(answer, draw) {
-  const name = h('input', { class: 'field', value: answer?.name ?? '', required: true, maxlength: '60', pattern: '[^\\s/]+', title: 'One word, without / and spaces' });
+  const name = h('input', { class: 'field', value: answer?.name ?? '', required: true, maxlength: '60', pattern: '[^\\s\\/]+', title: 'One word, without / and spaces' });
   const text = h('textarea', { class: 'field', value: answer?.text ?? '', required: true, dir: 'auto' });
   const node = h('form', { class: 'edit' }, h('label', { class: 'stacked' }, 'Name: what is typed after /', name), h('label', { class: 'stacked' }, 'Text', text),
     h('div', { class: 'acts' }, h('button', { class: 'button primary', type: 'submit' }, 'Save'), h('button', { class: 'button', type: 'button', on: { click: draw } }, 'Cancel')));

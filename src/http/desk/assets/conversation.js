@@ -6,7 +6,7 @@ import { get, post } from './api.js';
 import { listen } from './feed.js';
 import { tried } from './say.js';
 import { Head } from './head.js';
-import { Stream } from './stream.js';
+import { PAGE, Stream } from './stream.js';
 import { Composer } from './composer.js';
 import { Colleagues } from './colleagues.js';
 import { details } from './details.js';
@@ -27,7 +27,7 @@ export class ConversationPage {
 
   async open() {
     show(this.node, h('div', { class: 'empty' }, h('p', null, 'Loading …')));
-    const conversation = await get(this.path);
+    const [conversation, latest] = await this.look();
     if (this.closed) return;
     this.conversation = conversation;
     this.context = {
@@ -44,10 +44,15 @@ export class ConversationPage {
     const stream = h('div', { class: 'stream' }, this.stream.node, this.colleagues.line, this.composer.node);
     show(this.node, this.head.node, stream, this.side);
     this.draw();
-    this.stream.first(conversation.messages ?? []);
+    this.stream.first(latest);
     this.quiet = listen((kind, data) => this.news(kind, data));
     this.colleagues.come();
     this.read();
+  }
+
+  /** Long threads are read by pages, also each time something happens in them. */
+  look() {
+    return Promise.all([get(this.path, { messages: 0 }), get(`${this.path}/messages`, { limit: PAGE })]);
   }
 
   close() {
@@ -87,11 +92,10 @@ export class ConversationPage {
 
   /** What is there by now: the conversation, and its latest messages. */
   async refresh() {
-    const conversation = await get(this.path).catch(() => null);
+    const [conversation, latest] = await this.look().catch(() => []);
     if (!conversation || this.closed) return;
-    const { messages, ...rest } = conversation;
-    const fresh = this.stream.merge(messages ?? []);
-    this.conversation = rest;
+    const fresh = this.stream.merge(latest);
+    this.conversation = conversation;
     this.draw();
     this.composer.came(fresh.filter(({ direction, author }) => direction === 'outgoing' && !isMe(author)));
     if (fresh.length) this.read();

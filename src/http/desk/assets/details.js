@@ -41,7 +41,8 @@ function pageLink(page) {
 function continuity({ continuity: of, contact: { bounced } }) {
   if (!of) return null;
   const due = of.due_at ? `By email at ${moment(of.due_at)}: ` : '';
-  return h('section', null, h('h2', null, 'Mail to the contact'), h('p', null, sentence(`${due}${of.reason}`)), bounced ? h('p', { class: 'bad-ink' }, `${bounced.reason} (${since(bounced.since)})`) : null);
+  const words = h('p', { class: bounced ? 'bad-ink' : null }, sentence(`${due}${of.reason}`), bounced ? ` (${since(bounced.since)})` : null);
+  return h('section', null, h('h2', null, 'Mail to the contact'), words);
 }
 
 const sentence = (words) => words.replace(/^./u, (letter) => letter.toUpperCase());

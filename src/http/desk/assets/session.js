@@ -8,9 +8,9 @@ export async function begin() {
   const me = await get('/api/v1/me');
   useCsrf(me.csrf);
   session.agent = me.agent;
-  session.account = typeof me.account === 'string' ? me.account : (me.account?.name ?? '');
-  session.inboxes = (me.inboxes ?? []).map((inbox) => (typeof inbox === 'string' ? { name: inbox } : inbox));
-  await Promise.all([readAgents(), readAnswers()]);
+  session.account = me.account;
+  session.inboxes = me.inboxes.map((name) => ({ name }));
+  await Promise.all([readAgents(), readAnswers(), readSettings()]);
 }
 
 export async function readAgents() {
@@ -18,8 +18,12 @@ export async function readAgents() {
 }
 
 export async function readAnswers() {
-  const read = await get('/api/v1/canned_answers').catch(() => ({ items: [] }));
-  session.answers = read.items ?? [];
+  session.answers = (await get('/api/v1/canned_answers')).items;
+}
+
+/** How long an answer of each inbox can be taken back is among them. */
+async function readSettings() {
+  session.inboxes = (await get('/api/v1/settings')).inboxes;
 }
 
 /** Whether this address, or author, is who sits here. */

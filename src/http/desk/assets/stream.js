@@ -8,7 +8,7 @@ import { messageNode } from './message.js';
 import { dayKey, dayName } from './time.js';
 import { personName } from './words.js';
 
-const PAGE = 50;
+export const PAGE = 50;
 const AT_END = 120;
 
 export class Stream {
@@ -35,9 +35,9 @@ export class Stream {
     this.grown.disconnect();
   }
 
-  first(messages) {
-    this.messages = messages;
-    this.older.hidden = messages.length < PAGE;
+  first({ items, next }) {
+    this.messages = items;
+    this.older.hidden = !next;
     this.draw();
     this.toEnd();
   }
@@ -66,8 +66,14 @@ export class Stream {
   }
 
   /** Takes the latest as the server has them; answers which are new. */
-  merge(latest) {
+  merge(page) {
+    const latest = page.items;
     const known = new Set(this.messages.map(({ id }) => id));
+    if (page.next && !latest.some(({ id }) => known.has(id))) {
+      // So much came meanwhile that some stand between: from here on as when it was opened.
+      this.first(page);
+      return latest;
+    }
     const fresh = latest.filter(({ id }) => !known.has(id));
     const kept = new Set(latest.map(({ id }) => id));
     const begin = latest[0]?.created_at ?? '';
@@ -100,11 +106,11 @@ export class Stream {
     const before = this.messages[0]?.id;
     const page = await get(`${this.path}/messages`, { before, limit: PAGE });
     const known = new Set(this.messages.map(({ id }) => id));
-    const found = page.items.filter(({ id }) => !known.has(id)).sort((a, b) => (a.created_at < b.created_at ? -1 : 1));
+    const found = page.items.filter(({ id }) => !known.has(id));
     const height = this.scroll.scrollHeight;
     this.pinned = false;
     this.messages = [...found, ...this.messages];
-    this.older.hidden = found.length === 0 || (page.more === false) || (page.items.length < PAGE && !page.more);
+    this.older.hidden = !page.next;
     this.draw();
     this.scroll.scrollTop += this.scroll.scrollHeight - height;
   }
