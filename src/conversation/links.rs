@@ -92,6 +92,19 @@ mod tests {
     }
 
     #[test]
+    fn a_resume_link_is_good_for_its_conversation_and_time() {
+        let url = resume_url(&keys(), "https://chat.example", ID, UnixMs(90_500));
+        let (start, signature) = url.rsplit_once('=').expect("a signature");
+        assert_eq!(start, format!("https://chat.example/resume/{ID}?until=90&signature"));
+        assert!(opens_resume(&keys(), ID, 90, signature, UnixMs(90_999)));
+        assert!(!opens_resume(&keys(), ID, 90, signature, UnixMs(91_000)));
+        assert!(!opens_resume(&keys(), ID, i64::MAX, signature, UnixMs(1)));
+        assert!(!opens_resume(&keys(), Id(5), 90, signature, UnixMs(1)));
+        assert!(!opens_attachment(&keys(), ID, 90, signature, UnixMs(1)));
+        assert!(!opens_resume(&keys(), ID, 90, "", UnixMs(1)));
+    }
+
+    #[test]
     fn an_unsubscribe_link_is_good_for_its_mail() {
         let url = unsubscribe_url(&keys(), "https://chat.example", ID);
         let signature = url.rsplit('=').next().unwrap_or_default();
