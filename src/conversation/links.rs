@@ -37,6 +37,9 @@ pub fn opens_resume(keys: &Keys, conversation: Id, until: i64, signature: &str, 
     keys.verify(Purpose::Resume, &conversation.to_string(), end_of(until), now, signature)
 }
 
+/// How long a mail opens its chat.
+pub const RESUME_LIFE: Duration = Duration::from_secs(30 * 86_400);
+
 /// `{public_url}/unsubscribe/{entry}?signature=…`: RFC 8058 §3.1 wants it to identify the recipient by itself. It does not
 /// end: whoever finds an old mail may still say no.
 pub fn unsubscribe_url(keys: &Keys, public_url: &str, entry: Id) -> String {
