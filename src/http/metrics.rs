@@ -1,5 +1,6 @@
 //! `/metrics`: the counters of the doors, and how the store is, in OpenMetrics text.
 
+use super::places::{FeedKind, Places};
 use super::surface::Surface;
 use crate::clock::UnixMs;
 use crate::net::counters::Counters;
@@ -23,6 +24,13 @@ pub struct Metrics {
     store: StoreGauges,
     tls: Tls,
     certificates: Family<CertificateLabels, Gauge>,
+    feeds: Family<FeedLabels, Gauge>,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct FeedLabels {
+    /// `account` for those with a token, `visitor` for open chats.
+    kind: &'static str,
 }
 
 #[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
@@ -74,8 +82,17 @@ impl Metrics {
         let certificates = Family::default();
         let help = "When a certificate ceases to be valid, in seconds since the Unix epoch";
         registry.register("cert_not_after_seconds", help, certificates.clone());
+        let feeds = Family::default();
+        registry.register("live_feeds", "Those who listen to what happens", feeds.clone());
         registry.register("build", "The program", Info::new(vec![("version", env!("CARGO_PKG_VERSION"))]));
-        Metrics { registry, store, tls, certificates }
+        Metrics { registry, store, tls, certificates, feeds }
+    }
+
+    fn count_feeds(&self, places: &Places) {
+        for (kind, of) in [("account", FeedKind::Account), ("visitor", FeedKind::Visitor)] {
+            let count = i64::try_from(places.taken(of)).unwrap_or(i64::MAX);
+            self.feeds.get_or_create(&FeedLabels { kind }).set(count);
+        }
     }
 
     fn text(&self, store: &Store, queue: Option<Backlog>, now: UnixMs) -> Result<String, std::fmt::Error> {
@@ -126,6 +143,7 @@ impl StoreGauges {
 pub async fn metrics(State(surface): State<Surface>) -> Response {
     // A store that cannot be read shows what it showed last: the other figures say why.
     let queue = surface.store.backlog().await.ok();
+    surface.metrics.count_feeds(&surface.places);
     match surface.metrics.text(&surface.store, queue, surface.clock.now()) {
         // prometheus-client writes OpenMetrics, which scrapers must be told.
         Ok(text) => ([(header::CONTENT_TYPE, "application/openmetrics-text; version=1.0.0; charset=utf-8")], text)

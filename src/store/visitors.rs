@@ -159,12 +159,21 @@ pub struct Claim {
     pub fields: Option<serde_json::Map<String, serde_json::Value>>,
 }
 
+/// Which conversation a message is meant for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Target {
+    Named(Id),
+    /// The visitor's latest that is not resolved, or a new one.
+    Latest,
+    /// A new one. Who came by a link stays in the link's.
+    New,
+}
+
 /// A message of a visitor.
 #[derive(Debug, Clone)]
 pub struct Saying {
     pub visitor: Id,
-    /// `None`: the visitor's latest, or a new one.
-    pub conversation: Option<Id>,
+    pub target: Target,
     /// Its author is filled in: the conversation's contact.
     pub message: NewMessage,
     pub claim: Claim,

@@ -21,6 +21,16 @@ fn a_visitor_writes_is_answered_and_sees_both() {
     assert_eq!(state["conversations"][0]["id"], json!(conversation));
     let (again, _) = ann.say("Thanks");
     assert_eq!(again, conversation, "one conversation at a time");
+    let matter = json!({"conversation": "new", "text": "Another matter", "idempotency_key": "k"});
+    let other = ann.post("messages", &matter).json()["conversation_id"].clone();
+    assert!(
+        other != json!(conversation) && other == ann.post("messages", &matter).json()["conversation_id"],
+        "{other}"
+    );
+    assert_eq!(
+        ann.get(&format!("state?conversation={conversation}")).json()["conversations"].as_array().map(Vec::len),
+        Some(2)
+    );
     let seen = shown(&product, &conversation);
     assert_eq!(
         (&seen["channel"], &seen["inbox"], &seen["account"]),
@@ -186,10 +196,18 @@ fn the_widget_is_described_for_anybody() {
     }
     let script = stranger.call("GET", "/widget/v1/widget.js?inbox=shop", "");
     assert!(script.status == 200 && script.head.contains("content-type: text/javascript"), "{}", script.head);
-    let tag = script.head.lines().find_map(|line| line.strip_prefix("etag: ")).expect("an ETag").to_owned();
+    let tag = script.head.lines().find_map(|line| line.strip_prefix("etag: ")).expect("an ETag").replace("w/", "W/");
     let again = stranger.with(&format!("If-None-Match: W/\"x\", {tag}\r\n"));
     let again = again.call("GET", "/widget/v1/widget.js", "");
     assert_eq!((again.status, again.body.as_str()), (304, ""));
+    for (accepted, packed) in
+        [("gzip, deflate, br", true), ("br;q=1, GZIP;q=0.5", true), ("gzip;q=0, *", false), ("br", false)]
+    {
+        let script = stranger.with(&format!("Accept-Encoding: {accepted}\r\n"));
+        let head = script.call("GET", "/widget/v1/widget.js?inbox=shop", "").head;
+        assert_eq!(head.contains("content-encoding: gzip"), packed, "{accepted}: {head}");
+        assert!(head.contains(&tag.to_lowercase()) && head.contains("vary: accept-encoding"), "{head}");
+    }
     product.stop();
 }
 

@@ -21,6 +21,7 @@ pub struct WidgetDoor {
     messages_of_peer: Budget<IpAddr>,
     messages: Budget<Id>,
     messages_in: Budget<Id>,
+    beginnings: Budget<Id>,
     reads: Budget<Id>,
     signs: Budget<Id>,
     feeds: Budget<Id>,
@@ -39,6 +40,7 @@ impl WidgetDoor {
             messages_of_peer: Budget::new(now, 60, every(500)),
             messages: Budget::new(now, 20, every(2000)),
             messages_in: Budget::new(now, 30, every(2000)),
+            beginnings: Budget::new(now, 5, every(60_000)),
             reads: Budget::new(now, 120, every(250)),
             signs: Budget::new(now, 120, every(250)),
             feeds: Budget::new(now, 30, every(1000)),
@@ -71,6 +73,11 @@ impl WidgetDoor {
     /// The same of all visitors of one conversation.
     pub fn message_in(&self, conversation: Id, now: Instant) -> Result<(), Refused> {
         take(&self.messages_in, conversation, now)
+    }
+
+    /// A further conversation: each is a line in the agents' list.
+    pub fn beginning(&self, visitor: Id, now: Instant) -> Result<(), Refused> {
+        take(&self.beginnings, visitor, now)
     }
 
     pub fn read(&self, visitor: Id, now: Instant) -> Result<(), Refused> {

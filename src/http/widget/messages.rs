@@ -12,7 +12,7 @@ use crate::http::input::{self, Query, line, text};
 use crate::http::surface::Surface;
 use crate::mail::address::Address;
 use crate::store::unit::NewMessage;
-use crate::store::visitors::{Claim, Range, Saying, Visitor};
+use crate::store::visitors::{Claim, Proof, Range, Saying, Target, Visitor};
 use axum::Json;
 use axum::extract::{FromRequest, Request, State};
 use axum::http::{StatusCode, header};
@@ -24,7 +24,7 @@ use utoipa::{IntoParams, ToSchema};
 #[derive(Debug, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub struct WrittenByVisitor {
-    /// Without it: the visitor's latest that is not resolved, or a new one.
+    /// `new` begins one. Without it: the visitor's latest that is not resolved, or a new one.
     conversation: Option<String>,
     #[serde(default)]
     text: String,
@@ -94,23 +94,38 @@ pub async fn say(
     let now = surface.clock.monotonic();
     let Guest { visitor, place, peer } = guest;
     surface.widget.message(peer, visitor.id, now)?;
-    let conversation = written.conversation.as_deref().map(id_of).transpose()?;
-    if let Some(conversation) = conversation {
-        surface.store.visitor_grounds(visitor.id, conversation).await?;
-        surface.widget.message_in(conversation, now)?;
-    }
-    let begins = conversation.is_none() && surface.store.visitor_begins(visitor.id).await?;
-    let saying = checked(&surface, &visitor, &place, conversation, begins, written)?;
+    let target = target(written.conversation.as_deref())?;
+    let begins = match target {
+        Target::Named(conversation) => {
+            surface.store.visitor_grounds(visitor.id, conversation).await?;
+            surface.widget.message_in(conversation, now)?;
+            false
+        }
+        Target::Latest => surface.store.visitor_begins(visitor.id).await?,
+        Target::New => {
+            surface.widget.beginning(visitor.id, now)?;
+            visitor.proof != Proof::Resume
+        }
+    };
+    let saying = checked(&surface, &visitor, &place, target, begins, written)?;
     let said = surface.store.visitor_says(saying).await?;
     let message = ShownMessage::of(&surface, said.message);
     Ok((StatusCode::CREATED, Json(SaidShape { conversation_id: said.conversation, message })))
+}
+
+fn target(conversation: Option<&str>) -> Result<Target, Refused> {
+    match conversation {
+        None => Ok(Target::Latest),
+        Some(NEW) => Ok(Target::New),
+        Some(id) => Ok(Target::Named(id_of(id)?)),
+    }
 }
 
 fn checked(
     surface: &Surface,
     visitor: &Visitor,
     place: &Place,
-    conversation: Option<Id>,
+    target: Target,
     begins: bool,
     written: WrittenByVisitor,
 ) -> Result<Saying, Refused> {
@@ -134,7 +149,7 @@ fn checked(
     let message = message(surface, place, written.text, written.attachments, written.idempotency_key)?;
     Ok(Saying {
         visitor: visitor.id,
-        conversation,
+        target,
         message,
         claim,
         page: page_address(written.page),
@@ -226,6 +241,8 @@ pub fn id_of(text: &str) -> Result<Id, Refused> {
     text.parse().map_err(|_| crate::http::error::ApiError::not_found("conversation").into())
 }
 
+/// No id: those have thirteen letters.
+const NEW: &str = "new";
 const TEXT_OCTETS_MAX: usize = 32 * 1024;
 pub const FILES_MAX: usize = 10;
 pub const FILE_OCTETS_MAX: usize = 10 * 1024 * 1024;

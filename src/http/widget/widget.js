@@ -549,7 +549,8 @@
     } else if (kind === "typing") typing(data);
     else if (kind === "conversation") {
       Object.assign(conversation, data.conversation || data);
-      renew();
+      if (data.visitor) visitor = data.visitor;
+      else renew();
     } else if (kind === "reset") {
       lastEvent = null;
       loaded = false;
@@ -1338,7 +1339,7 @@
     const newest = [...conversations].sort((a, b) => (a.last_message_at < b.last_message_at ? 1 : -1));
     const rows = newest.map((one) => make("li", { "aria-current": one.id === conversation?.id ? "true" : null }, entry(one)));
     for (const row of rows) row.firstChild.removeAttribute("aria-label");
-    return make("div.list", {}, make("ul", {}, ...rows), button(".main", t("fresh"), () => choose(null)));
+    return make("div.list", {}, make("ul", {}, ...rows), !borrowed() && button(".main", t("fresh"), () => choose(null)));
   }
 
   function mailPage() {
@@ -1437,6 +1438,7 @@
 
   function show(next) {
     view = next;
+    if (next === "list") renew();
     drawNow();
     focusInside();
   }

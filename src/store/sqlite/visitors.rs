@@ -7,7 +7,7 @@ use super::super::StoreError;
 use super::super::unit::NewConversation;
 use super::super::visitors::{
     Became, Claim, ContactChanges, Grounds, Identification, MailWish, NewVisitor, Proof, Said, Saying, Sight,
-    Surroundings, Visitor, VisitorContact,
+    Surroundings, Target, Visitor, VisitorContact,
 };
 use super::begin::email_key;
 use super::units::Writing;
@@ -146,10 +146,10 @@ pub fn heard(writing: &Writing<'_>, id: Id) -> Result<(), StoreError> {
     Ok(())
 }
 
-/// Where it belongs: where it is asked to, where it was said before, or in the latest.
+/// Where it belongs: where it is asked to, where it was said before, in the latest, or nowhere yet.
 fn target(writing: &Writing<'_>, speaker: &Visitor, saying: &Saying) -> Result<Option<Sight>, StoreError> {
     let connection = writing.connection;
-    if let Some(asked) = saying.conversation {
+    if let Target::Named(asked) = saying.target {
         let grounds = sight::grounds(connection, speaker.id, asked)?;
         return Ok(Some(Sight { conversation: asked, grounds }));
     }
@@ -161,6 +161,10 @@ fn target(writing: &Writing<'_>, speaker: &Visitor, saying: &Saying) -> Result<O
                 return Ok(Some(sight));
             }
         }
+    }
+    // A link is good for its conversation and begins none.
+    if saying.target == Target::New && speaker.proof != Proof::Resume {
+        return Ok(None);
     }
     latest(connection, speaker)
 }
