@@ -10,6 +10,7 @@ mod check_command;
 mod cli;
 mod commands;
 mod compose;
+mod continuity;
 mod daemon;
 mod demo;
 mod desk;

@@ -107,6 +107,11 @@ impl Desk {
         self.inbox(inbox)?.address.as_deref().and_then(|address| Address::parse(address).ok())
     }
 
+    /// Whether the inbox names a page of its own where the chat is.
+    pub fn has_resume_page(&self, inbox: &str) -> bool {
+        self.inbox(inbox).is_some_and(|inbox| !inbox.resume_url.is_empty())
+    }
+
     fn inbox(&self, name: &str) -> Option<&Inbox> {
         self.inboxes.iter().find(|inbox| inbox.name == name)
     }

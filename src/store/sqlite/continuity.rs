@@ -85,13 +85,15 @@ pub fn outlook(connection: &Connection, conversation: Id, now: UnixMs) -> Result
     let known = facts::load(connection, conversation, now)?;
     if known.armed.as_ref().is_some_and(|armed| armed.held) {
         let reason = "the mail is held until it is released: replyd queue release".to_owned();
-        return Ok(Outlook { due_at: None, reason });
+        return Ok(Outlook { due_at: None, reason, waits: true });
     }
-    Ok(match decide(&known.facts, &known.rules, now) {
-        Decision::Nothing(reason) => Outlook { due_at: None, reason: reason.to_string() },
-        Decision::Wait { until, reason } => Outlook { due_at: Some(until), reason: reason.to_string() },
-        Decision::Mail { reason, .. } => Outlook { due_at: Some(now), reason: reason.to_string() },
-    })
+    let waits = !known.facts.unseen.is_empty();
+    let (due_at, reason) = match decide(&known.facts, &known.rules, now) {
+        Decision::Nothing(reason) => (None, reason),
+        Decision::Wait { until, reason } => (Some(until), reason),
+        Decision::Mail { reason, .. } => (Some(now), reason),
+    };
+    Ok(Outlook { due_at, reason: reason.to_string(), waits })
 }
 
 /// What would become of a message written now. Its author's own typing is what ends with it.
