@@ -10,7 +10,7 @@ use super::sqlite::refusals::BATCH_MAX;
 use super::sqlite::units::Writing;
 use super::sqlite::writer::{Fault, Order};
 use super::sqlite::{
-    accept, api_tokens, begin, conversations, filing, ledger, messages, reply_tokens, routing, search_index,
+    accept, api_tokens, begin, conversations, filing, ledger, listing, messages, reply_tokens, routing, search_index,
 };
 use super::unit::{Acceptance, AcceptedEntry, FilingResult, NewConversation, NewMessage, RoutingEvidence, TokenState};
 use super::{StoreError, backup};
@@ -225,7 +225,7 @@ impl Store {
         if query.query.is_some() && self.engine.readers.look_up(search_index::is_behind).await? {
             self.engine.index().await;
         }
-        self.engine.readers.read(move |connection| conversations::page(connection, &query)).await
+        self.engine.readers.read(move |connection| listing::page(connection, &query)).await
     }
 
     /// The latest `limit` messages of a conversation, oldest first.

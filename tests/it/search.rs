@@ -177,6 +177,21 @@ async fn what_changes_is_found_as_it_is_now() {
     assert_eq!(found(&open(dir.path()), Some("acme"), "teapot").await, [id], "over a restart");
 }
 
+#[tokio::test]
+async fn what_was_taken_back_is_not_found() {
+    let dir = tempfile::tempdir().expect("a directory");
+    let store = open(dir.path());
+    let id = begin(&store, "acme", "jane@customer.example", "Kettle", &["it leaks"]).await;
+    let mut answer = message("Sara", "you silly customer");
+    (answer.direction, answer.author.kind) = (Direction::Outgoing, AuthorKind::Agent);
+    answer.posting.held = Some(std::time::Duration::from_secs(10));
+    let held = store.append_message(id, answer).await.expect("held").id;
+    assert_eq!(found(&store, Some("acme"), "silly").await, [id], "agents see it");
+    store.take_back(held).await.expect("taken back");
+    assert_eq!(found(&store, Some("acme"), "silly").await, []);
+    assert_eq!(found(&store, Some("acme"), "leaks").await, [id]);
+}
+
 /// More than a step of the index holds, in a database of before the index.
 #[tokio::test]
 async fn what_was_there_before_the_index_is_indexed_in_steps() {

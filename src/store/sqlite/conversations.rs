@@ -1,18 +1,13 @@
-//! Conversations as they are read and listed, and what an agent changes of them.
+//! Conversations as they are read, and what an agent changes of them.
 
-use super::super::desk::AssigneeWish;
-use super::super::query::{ConversationCursor, ConversationQuery};
-use super::super::{Page, StoreError};
-use super::begin::email_key;
-use super::search;
+use super::super::StoreError;
 use super::units::Writing;
-use super::words::{Stored, Word, names};
+use super::words::{Stored, Word};
 use crate::clock::UnixMs;
 use crate::conversation::id::Id;
 use crate::conversation::model::{Bounced, Contact, Conversation, Participant, Status};
 use crate::conversation::reply_token::ReplyToken;
-use rusqlite::types::Value;
-use rusqlite::{Connection, OptionalExtension, Row, params, params_from_iter};
+use rusqlite::{Connection, OptionalExtension, Row, params};
 
 /// Whether there is such a conversation.
 pub fn exists(connection: &Connection, id: Id) -> Result<(), StoreError> {
@@ -40,47 +35,6 @@ pub fn inboxes_of(connection: &Connection, ids: &[Id]) -> Result<Vec<(Id, String
     ids.iter().map(inbox).filter_map(Result::transpose).collect()
 }
 
-/// A page, newest activity first.
-pub fn page(connection: &Connection, query: &ConversationQuery) -> Result<Page<Conversation>, StoreError> {
-    if let Some(words) = query.query.as_deref().filter(|words| !words.trim().is_empty()) {
-        return search::page(connection, query, words);
-    }
-    let limit = query.limit.clamp(1, PAGE_MAX);
-    let (mut conditions, mut values) = conditions(query);
-    if let Some(ConversationCursor { active_at, id }) = query.cursor {
-        conditions.push_str(" AND (c.active_at, c.id) < (?, ?)");
-        values.extend([Value::Integer(active_at), Value::Integer(id.0)]);
-    }
-    let sql = format!(
-        "SELECT {COLUMNS} FROM {TABLES} WHERE {conditions} ORDER BY c.active_at DESC, c.id DESC LIMIT {}",
-        limit + 1
-    );
-    let mut find = connection.prepare_cached(&sql)?;
-    let rows = find.query_map(params_from_iter(values), |row| Ok((read(row)?, row.get::<_, i64>(16)?)))?;
-    let mut found: Vec<(Conversation, i64)> = rows.collect::<Result<_, _>>()?;
-    let more = found.len() > limit;
-    found.truncate(limit);
-    let next = found
-        .last()
-        .filter(|_| more)
-        .map(|(last, active_at)| ConversationCursor { active_at: *active_at, id: last.id }.to_string());
-    let items = found.into_iter().map(|(item, _)| with_participants(connection, item)).collect::<Result<_, _>>()?;
-    Ok(Page { items, next })
-}
-
-/// A conversation that was found by its words, if the other conditions hold for it.
-pub fn matching(
-    connection: &Connection,
-    query: &ConversationQuery,
-    id: Id,
-) -> Result<Option<Conversation>, StoreError> {
-    let (conditions, mut values) = conditions(query);
-    values.push(Value::Integer(id.0));
-    let sql = format!("SELECT {COLUMNS} FROM {TABLES} WHERE {conditions} AND c.id = ?");
-    let found = connection.prepare_cached(&sql)?.query_row(params_from_iter(values), read).optional()?;
-    found.map(|found| with_participants(connection, found)).transpose()
-}
-
 /// What an agent may change; `None` leaves it.
 pub fn update(
     writing: &Writing<'_>,
@@ -101,46 +55,8 @@ pub fn update(
     if detail.is_empty() { Ok(()) } else { super::events::of_conversation(writing, id, detail.into()) }
 }
 
-fn conditions(query: &ConversationQuery) -> (String, Vec<Value>) {
-    let mut conditions = vec!["1"];
-    let mut values = Vec::new();
-    let text = |text: &String| Value::Text(text.clone());
-    if let Some(account) = &query.account {
-        conditions.push("c.account = ?");
-        values.push(text(account));
-    }
-    if let Some(inbox) = &query.inbox {
-        conditions.push("c.inbox = ?");
-        values.push(text(inbox));
-    }
-    if let Some(inboxes) = &query.inboxes {
-        conditions.push("c.inbox IN (SELECT value FROM json_each(?))");
-        values.push(names(inboxes));
-    }
-    if let Some(status) = query.status {
-        conditions.push("c.status = ?");
-        values.push(Value::Text(status.word().to_owned()));
-    }
-    match &query.assignee {
-        Some(AssigneeWish::Nobody) => conditions.push("c.assignee IS NULL"),
-        Some(AssigneeWish::Agent(email)) => {
-            conditions.push("c.assignee = ?");
-            values.push(text(email));
-        }
-        None => {}
-    }
-    if let Some(agent) = query.unread_by {
-        conditions.push(UNREAD);
-        values.extend(std::iter::repeat_n(Value::Integer(agent.0), 3));
-    }
-    if let Some(contact) = &query.contact {
-        conditions.push("c.contact_id IN (SELECT id FROM contacts WHERE email = ? OR identifier = ?)");
-        values.extend([Value::Text(email_key(contact)), text(contact)]);
-    }
-    (conditions.join(" AND "), values)
-}
-
-fn with_participants(connection: &Connection, mut conversation: Conversation) -> Result<Conversation, StoreError> {
+/// The conversation with who else takes part in it.
+pub fn with_participants(connection: &Connection, mut conversation: Conversation) -> Result<Conversation, StoreError> {
     let mut find = connection.prepare_cached(
         "SELECT name, email, since FROM participants WHERE conversation_id = ? ORDER BY since, email",
     )?;
@@ -151,7 +67,8 @@ fn with_participants(connection: &Connection, mut conversation: Conversation) ->
     Ok(conversation)
 }
 
-fn read(row: &Row<'_>) -> rusqlite::Result<Conversation> {
+/// A row of [`COLUMNS`].
+pub fn read(row: &Row<'_>) -> rusqlite::Result<Conversation> {
     Ok(Conversation {
         id: row.get(0)?,
         account: row.get(1)?,
@@ -187,16 +104,9 @@ fn bounced(row: &Row<'_>) -> rusqlite::Result<Option<Bounced>> {
     Ok(since.map(|since| Bounced { since: UnixMs(since), reason: reason.unwrap_or_default() }))
 }
 
-/// As [`super::glances::UNREAD`]. Of the latest conversations only: with everything read, the rest would be looked at in vain.
-const UNREAD: &str = "c.active_at >= ifnull((SELECT l.active_at FROM conversations l
-      WHERE l.account = (SELECT a.account FROM agents a WHERE a.id = ?) ORDER BY l.active_at DESC LIMIT 1 OFFSET 10000), 0)
-    AND (SELECT max(m.id) FROM messages m WHERE m.conversation_id = c.id AND m.direction = 'incoming')
-    > ifnull((SELECT r.up_to FROM agent_reads r WHERE r.agent_id = ? AND r.conversation_id = c.id), ?)";
-const COLUMNS: &str = "c.id, c.account, c.inbox, c.channel, c.status, c.subject, c.assignee, k.id, k.name, k.email,
+pub const COLUMNS: &str = "c.id, c.account, c.inbox, c.channel, c.status, c.subject, c.assignee, k.id, k.name, k.email,
     k.identifier, c.reply_token, c.created_at, c.last_message_at, c.unseen_by_contact, c.contact_id, c.active_at,
     ifnull(t.revoked_at, t.expires_at), c.snoozed_until, k.bounced_at, k.bounce_reason,
     k.claimed_email, c.presence, c.presence_since, c.mail_off, c.page";
-const TABLES: &str = "conversations c JOIN contacts k ON k.id = c.contact_id
+pub const TABLES: &str = "conversations c JOIN contacts k ON k.id = c.contact_id
     LEFT JOIN reply_tokens t ON t.token = c.reply_token";
-/// Items of one page.
-pub const PAGE_MAX: usize = 500;

@@ -64,8 +64,7 @@ fn latest(connection: &Connection, conversation: Id) -> Result<Id, StoreError> {
 
 /// Of the conversation `c`, for the agent `?1`: somebody outside wrote after what the agent read last. Ids tell the order, an
 /// agent's own id too: what was there before the agent was is not theirs to catch up with.
-pub const UNREAD: &str =
-    "(SELECT max(m.id) FROM messages m WHERE m.conversation_id = c.id AND m.direction = 'incoming')
+pub const UNREAD: &str = "c.received_id
     > ifnull((SELECT r.up_to FROM agent_reads r WHERE r.agent_id = ?1 AND r.conversation_id = c.id), ?1)";
 
 /// Characters.

@@ -66,14 +66,16 @@ pub fn say(
     let after = threading::status_after(status, message.direction, message.author.kind, class);
     let kind = message.author.kind;
     let unseen = u32::from(message.direction == Direction::Outgoing && kind == AuthorKind::Agent);
-    let by_contact = message.direction == Direction::Incoming && kind == AuthorKind::Contact;
+    let incoming = message.direction == Direction::Incoming;
+    let by_contact = incoming && kind == AuthorKind::Contact;
     writing.execute(
         "UPDATE conversations SET status = ?1, active_at = ?2, last_message_at = max(coalesce(last_message_at, 0), ?3),
            unseen_by_contact = unseen_by_contact + ?4,
            agent_typing_until = CASE ?4 WHEN 0 THEN agent_typing_until END,
            contact_typing_until = CASE ?6 WHEN 0 THEN contact_typing_until END,
+           received_id = CASE ?7 WHEN 0 THEN received_id ELSE ?8 END,
            snoozed_until = CASE ?1 WHEN 'snoozed' THEN snoozed_until END WHERE id = ?5",
-        params![Stored(after), writing.now.0, at.0, unseen, conversation, by_contact],
+        params![Stored(after), writing.now.0, at.0, unseen, conversation, by_contact, incoming, id],
     )?;
     tell(writing, conversation, id, message)?;
     if after != status {

@@ -181,6 +181,7 @@ CREATE INDEX bridge_lane ON bridge_queue (account, inbox, lane, ledger_id) WHERE
 /// `presence_since` are what they come to, and outlive a restart. `messages.held_until` is the time in which an agent may
 /// still take a message back: until then only agents see it. `ledger.proof` is what a later copy of the mail proved of its
 /// author, where the mail itself did not.
+/// `conversations.received_id` is the last message from outside.
 ///
 /// `search` has one row for each message and one for each conversation (subject and people), under their ids. It is written behind
 /// them (`search_index.rs`), in the order of ids, up to the id in `progress`; `search_stale` names what changed after that.
@@ -240,7 +241,13 @@ CREATE TABLE agent_reads (
 CREATE TABLE canned_answers (
   id INTEGER PRIMARY KEY, account TEXT NOT NULL, name TEXT NOT NULL, text TEXT NOT NULL, created_at INTEGER NOT NULL) STRICT;
 CREATE UNIQUE INDEX canned_answers_name ON canned_answers (account, name);
-CREATE INDEX messages_received ON messages (conversation_id, id) WHERE direction = 'incoming';
+ALTER TABLE conversations ADD COLUMN received_id INTEGER;
+UPDATE conversations SET received_id =
+  (SELECT max(id) FROM messages WHERE conversation_id = conversations.id AND direction = 'incoming');
+DROP INDEX conversations_active;
+CREATE INDEX conversations_listed ON conversations (account, active_at, id, status, inbox, assignee, received_id);
+CREATE INDEX conversations_open ON conversations (account, status, active_at, id, inbox, assignee, received_id)
+  WHERE status <> 'resolved';
 CREATE VIRTUAL TABLE search USING fts5 (terms, content = '', contentless_delete = 1, detail = none, tokenize = 'ascii');
 CREATE TABLE search_terms (term TEXT PRIMARY KEY, documents INTEGER NOT NULL) STRICT, WITHOUT ROWID;
 CREATE TABLE search_stale (id INTEGER PRIMARY KEY) STRICT;

@@ -5,24 +5,24 @@
 
 use super::super::query::{ConversationCursor, ConversationQuery};
 use super::super::{Page, StoreError};
-use super::conversations;
+use super::listing;
 use super::search_index::account_key;
 use crate::conversation::id::Id;
 use crate::conversation::model::Conversation;
 use crate::conversation::terms;
 use crate::mail::msg_id::MsgId;
-use rusqlite::{Connection, OptionalExtension, params};
+use rusqlite::{Connection, params};
 use std::collections::HashSet;
 
 /// A page of what is found. Its cursor says up to which document the index was read.
 pub fn page(connection: &Connection, query: &ConversationQuery, words: &str) -> Result<Page<Conversation>, StoreError> {
     let accounts = match &query.account {
         Some(account) => vec![account.clone()],
-        None => accounts(connection)?,
+        None => listing::accounts(connection)?,
     };
     let by_message_id = by_message_id(connection, &accounts, words)?;
     if !by_message_id.is_empty() {
-        let found = by_message_id.into_iter().map(|id| conversations::matching(connection, query, id));
+        let found = by_message_id.into_iter().map(|id| listing::matching(connection, query, id));
         let items = found.filter_map(Result::transpose).collect::<Result<_, _>>()?;
         return Ok(Page { items, next: None });
     }
@@ -41,7 +41,7 @@ struct Search<'a> {
 
 impl Search<'_> {
     fn page(&self) -> Result<Page<Conversation>, StoreError> {
-        let limit = self.query.limit.clamp(1, conversations::PAGE_MAX);
+        let limit = self.query.limit.clamp(1, listing::PAGE_MAX);
         let below = self.from.map_or(i64::MAX, |cursor| cursor.active_at);
         let mut find = self.connection.prepare_cached(
             "SELECT s.rowid, m.conversation_id FROM search s LEFT JOIN messages m ON m.id = s.rowid
@@ -55,7 +55,7 @@ impl Search<'_> {
             looked_at += 1;
             if seen.insert(conversation)
                 && !self.was_shown(conversation)?
-                && let Some(found) = conversations::matching(self.connection, self.query, conversation)?
+                && let Some(found) = listing::matching(self.connection, self.query, conversation)?
             {
                 items.push(found);
             }
@@ -131,23 +131,8 @@ fn beginning_with(connection: &Connection, begun: &str) -> Result<Vec<String>, S
     Ok(std::iter::once(begun.to_owned()).chain(others).map(|term| format!("\"{term}\"")).collect())
 }
 
-/// Accounts that have conversations, each found by one step in the index.
-fn accounts(connection: &Connection) -> Result<Vec<String>, StoreError> {
-    let mut next = connection.prepare_cached("SELECT min(account) FROM conversations WHERE account > ?")?;
-    let mut found: Vec<String> = Vec::new();
-    while found.len() < ACCOUNTS_MAX {
-        let after = found.last().map_or("", String::as_str);
-        let account: Option<Option<String>> = next.query_row([after], |row| row.get(0)).optional()?;
-        let Some(account) = account.flatten() else { break };
-        found.push(account);
-    }
-    Ok(found)
-}
-
 /// Documents that one page looks at: a filter that leaves nearly none of them ends the page early, and its cursor goes on.
 const DOCUMENTS_MAX: usize = 5000;
 /// Later documents of one conversation that are looked at; beyond them it may be shown on two pages.
 const LATER_MAX: usize = 100;
 const WORDS_BEGUN_MAX: usize = 32;
-/// Of the owner's search over all accounts.
-const ACCOUNTS_MAX: usize = 64;

@@ -8,16 +8,22 @@ use super::super::StoreError;
 use crate::conversation::id::Id;
 use crate::conversation::terms;
 use rusqlite::{Connection, OptionalExtension, Row, params};
+use std::collections::hash_map::RandomState;
 use std::collections::{BTreeSet, HashSet};
+use std::hash::BuildHasher;
+use std::time::Duration;
 
 /// What the writer remembers of its index.
 #[derive(Debug)]
 pub struct Indexer {
-    /// Listed already: most words of a message are, and looking each up would cost more than the rest.
-    listed: HashSet<String>,
+    /// What is listed already, as hashes: most words of a message are, and looking each up would cost more than the rest.
+    listed: HashSet<u64>,
+    hasher: RandomState,
     documents: u64,
     /// Units committed since all was indexed; at the start it is not known.
     owed: usize,
+    /// The last step found as much as one may take.
+    full: bool,
     /// A step failed: the next commit shows whether the disk takes anything.
     paused: bool,
 }
@@ -31,7 +37,8 @@ struct Document {
 
 impl Default for Indexer {
     fn default() -> Indexer {
-        Indexer { listed: HashSet::new(), documents: 0, owed: 1, paused: false }
+        let (listed, hasher) = (HashSet::new(), RandomState::new());
+        Indexer { listed, hasher, documents: 0, owed: 1, full: false, paused: false }
     }
 }
 
@@ -42,9 +49,10 @@ impl Indexer {
         self.paused = false;
     }
 
-    /// Whether a step is to be made as soon as nothing else is to be done.
-    pub fn waits(&self) -> bool {
-        self.owed > 0 && !self.paused
+    /// How long nothing else is to be done before a step is made; `None`: none is due.
+    pub fn waits(&self) -> Option<Duration> {
+        let wait = if self.full { Duration::ZERO } else { REST };
+        (self.owed > 0 && !self.paused).then_some(wait)
     }
 
     /// Whether it must not fall behind further, however busy the writer is.
@@ -56,7 +64,7 @@ impl Indexer {
     pub fn run(&mut self, connection: &Connection, steps: usize) -> Result<(), StoreError> {
         for _ in 0..steps {
             if self.paused || !is_behind(connection)? {
-                self.owed = 0;
+                (self.owed, self.full) = (0, false);
                 break;
             }
             if let Err(error) = self.step(connection) {
@@ -74,14 +82,15 @@ impl Indexer {
 
     fn step(&mut self, connection: &Connection) -> Result<(), StoreError> {
         connection.prepare_cached("BEGIN IMMEDIATE")?.execute([])?;
-        self.renew(connection)?;
-        self.add(connection)?;
+        let renewed = self.renew(connection)?;
+        let added = self.add(connection)?;
+        self.full = renewed.max(added) >= STEP;
         connection.prepare_cached("COMMIT")?.execute([])?;
         Ok(())
     }
 
     /// What changed or went after it was indexed.
-    fn renew(&mut self, connection: &Connection) -> Result<(), StoreError> {
+    fn renew(&mut self, connection: &Connection) -> Result<usize, StoreError> {
         let stale = ids(connection, "SELECT id FROM search_stale ORDER BY id LIMIT ?1", Id(0))?;
         for id in &stale {
             connection.prepare_cached("DELETE FROM search WHERE rowid = ?")?.execute([id])?;
@@ -92,11 +101,11 @@ impl Indexer {
             };
             document.map_or(Ok(()), |document| self.write(connection, &document))?;
         }
-        Ok(())
+        Ok(stale.len())
     }
 
     /// What came after the last step.
-    fn add(&mut self, connection: &Connection) -> Result<(), StoreError> {
+    fn add(&mut self, connection: &Connection) -> Result<usize, StoreError> {
         let from = reached(connection)?;
         let messages = ids(connection, "SELECT id FROM messages WHERE id > ?2 ORDER BY id LIMIT ?1", from)?;
         let heads = ids(connection, "SELECT id FROM conversations WHERE id > ?2 ORDER BY id LIMIT ?1", from)?;
@@ -104,6 +113,7 @@ impl Indexer {
         let end = |ids: &[Id]| ids.last().copied().filter(|_| ids.len() >= STEP).unwrap_or(Id(i64::MAX));
         let to = end(&messages).min(end(&heads));
         let within = |ids: Vec<Id>| ids.into_iter().filter(move |id| *id <= to);
+        let found = messages.len().max(heads.len());
         let mut last = None;
         for (of, find) in [
             (within(messages), message as fn(&Connection, Id) -> Result<Option<Document>, StoreError>),
@@ -118,7 +128,7 @@ impl Indexer {
             let note = "INSERT INTO progress (name, value) VALUES ('search', ?) ON CONFLICT DO UPDATE SET value = excluded.value";
             connection.prepare_cached(note)?.execute([last])?;
         }
-        Ok(())
+        Ok(found)
     }
 
     fn write(&mut self, connection: &Connection, document: &Document) -> Result<(), StoreError> {
@@ -142,15 +152,15 @@ impl Indexer {
             self.listed.clear();
         }
         for term in found.iter().filter(|term| terms::is_listed(term)) {
-            let term = format!("{key}{term}");
-            if !counted && self.listed.contains(&term) {
+            let known = !self.listed.insert(self.hasher.hash_one((key, term)));
+            if known && !counted {
                 continue;
             }
+            let term = format!("{key}{term}");
             let weight = if counted { COUNTED_EACH } else { 1 };
             let list = "INSERT INTO search_terms (term, documents) VALUES (?1, ?2)
                 ON CONFLICT DO UPDATE SET documents = documents + ?2";
             connection.prepare_cached(list)?.execute(params![term, weight])?;
-            self.listed.insert(term);
         }
         Ok(())
     }
@@ -209,13 +219,16 @@ fn document(id: Id, row: &Row<'_>, columns: usize) -> rusqlite::Result<Document>
     Ok(Document { id, account: row.get(0)?, texts: texts.into_iter().flatten().collect() })
 }
 
-/// Documents of one step, some milliseconds of the writer.
-const STEP: usize = 128;
+/// Documents of one step: some ten milliseconds for which a mail that comes right then may wait.
+const STEP: usize = 256;
 const STEP_ROWS: i64 = STEP as i64;
 /// Units after which a busy writer makes a step after each of its batches.
-const OWED_MAX: usize = 4096;
+const OWED_MAX: usize = 32 * 1024;
+/// Bursts have commits close to each other: the index waits for their end.
+const REST: Duration = Duration::from_millis(50);
 /// Letters of a message that are read.
 const LETTERS_READ_MAX: usize = 64 * 1024;
-const LISTED_MAX: usize = 50_000;
-const COUNTED_EACH: u64 = 16;
+/// Some megabytes.
+const LISTED_MAX: usize = 200_000;
+const COUNTED_EACH: u64 = 64;
 const KEY_LETTERS: usize = 5;

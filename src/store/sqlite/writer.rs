@@ -122,8 +122,8 @@ impl Writer {
         if self.shared.refusals.waiting() > 0 {
             return self.orders.recv_timeout(REFUSALS_WAIT);
         }
-        if self.upkeep.index.waits() {
-            return self.orders.recv_timeout(INDEX_WAIT);
+        if let Some(rest) = self.upkeep.index.waits() {
+            return self.orders.recv_timeout(rest);
         }
         self.orders.recv().map_err(|_| RecvTimeoutError::Disconnected)
     }
@@ -343,9 +343,7 @@ const BATCH_UNITS_MAX: usize = 128;
 const BATCH_OCTETS_MAX: usize = 16 * 1024 * 1024;
 /// How long refusals alone wait for a commit that somebody needs: a flood of refusals must not cost a sync each.
 const REFUSALS_WAIT: Duration = Duration::from_millis(200);
-/// How long nothing else is to be done before the index is written on.
-const INDEX_WAIT: Duration = Duration::from_millis(50);
-/// For one who searches: about a second of messages when they come as fast as they can.
-const INDEX_STEPS_FOR_SEARCH: usize = 40;
+/// For one who searches: about half a second.
+const INDEX_STEPS_FOR_SEARCH: usize = 32;
 /// How often an ill store is tried.
 const TRY_AGAIN: Duration = Duration::from_secs(1);
