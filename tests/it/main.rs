@@ -16,6 +16,7 @@ mod demo;
 mod desk;
 mod desk_api;
 mod desk_html;
+mod desk_pages;
 mod dialog;
 mod events;
 mod evil_mx;

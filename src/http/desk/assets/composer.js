@@ -198,6 +198,8 @@ export class Composer {
     keepDraft(this.page.id, null);
     if (message) this.page.stream.add(message);
     this.typingSaidAt = 0;
+    // Colleagues see at once what is held, and that somebody answered: no event tells them before it goes out.
+    this.sayTyping(false);
     this.turn('reply');
     this.page.refreshSoon();
     this.text.focus();
