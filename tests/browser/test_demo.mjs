@@ -70,11 +70,10 @@ test("on a phone the panes are tabs, and tell their news", () => demo(async (bro
   const tab = (name) => page.getByRole("button", { name, exact: true });
   const desk = new Desk(pane(page, "desk")), chat = new Chat(pane(page, "site"));
   await pane(page, "site").getByRole("heading", { name: "The kettle" }).waitFor();
-  await chat.launcher.waitFor();
-  if (!(await chat.panel.isVisible())) await chat.launcher.click();
+  await chat.panel.waitFor();
   await chat.box.fill("It stays cold.");
   await chat.root.getByRole("button", { name: "Send" }).click();
-  await chat.mine("It stays cold.").waitFor();
+  await chat.mine("It stays cold.").getByText("Sent").waitFor();
   await page.locator(".choose .news", { hasText: "Desk" }).waitFor();
   await picture(page, "demo-phone");
   await tab("Desk").click();

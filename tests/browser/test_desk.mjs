@@ -26,7 +26,7 @@ story("an agent answers at the desk and sees on which way it goes, and what come
   await site.answer(mail, "It boils now!");
   const came = desk.message("It boils now!");
   await came.getByText("by email").waitFor();
-  await came.getByText(/DKIM customer\.example/).waitFor();
+  await came.getByText(/DKIM signature of customer\.example/).waitFor();
   assert.equal(await came.locator("details", { hasText: "Quoted text" }).count(), 1, "what is quoted is folded");
   assert.equal(site.mail.of(JANE).length, 1);
   assert.deepEqual(desk.page.complaints, []);

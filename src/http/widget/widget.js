@@ -1017,9 +1017,10 @@
     const accent = (getComputedStyle(probe).color.match(/[\d.]+/g) || [36, 87, 197]).slice(0, 3).map(Number);
     probe.remove();
     const ground = root.dataset.theme === "dark" ? [39, 45, 56] : [242, 244, 247]; // --soft, under what agents write
-    const white = contrast(accent, [255, 255, 255]) >= 4.5 || luminance(accent) < 0.3;
+    const white = contrast(accent, [255, 255, 255]) >= Math.min(4.5, contrast(accent, [21, 24, 30]));
     style.setProperty("--accent", rgb(accent));
     style.setProperty("--on", white ? "#fff" : "#15181e");
+    style.setProperty("--away", white ? "#000" : "#fff"); // a ground mixed with it is never nearer to --on
     style.setProperty("--link", rgb(readable(accent, ground)));
   }
 
@@ -1688,7 +1689,7 @@
     .opened .panel { visibility: visible; opacity: 1; transform: none; }
     .head { flex: none; display: flex; align-items: center; gap: 12px; padding: 14px 16px; background: var(--accent); color: var(--on); }
     .mark, .face { flex: none; display: grid; place-items: center; border-radius: 50%; font-weight: 600; }
-    .mark { width: 40px; height: 40px; background: color-mix(in srgb, var(--on) 14%, transparent); font-size: 15px; }
+    .mark { width: 40px; height: 40px; background: color-mix(in srgb, var(--away) 14%, transparent); font-size: 15px; }
     .titles { flex: 1; min-width: 0; }
     h2 { font-size: 16px; font-weight: 650; line-height: 1.3; overflow: hidden; text-overflow: ellipsis; white-space: nowrap; }
     .titles p { font-size: 13px; line-height: 1.35; opacity: .92; }
