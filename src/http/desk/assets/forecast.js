@@ -22,7 +22,7 @@ export class Forecast {
 
   note() {
     this.choice = null;
-    this.words(icon('note', 'small'), 'Only agents see notes.');
+    this.words('', icon('note', 'small'), 'Only agents see notes.');
   }
 
   async read(choice) {
@@ -31,15 +31,15 @@ export class Forecast {
     const forecast = await get(`${this.path}/forecast`, { mail: choice }).catch(() => null);
     if (this.choice !== choice) return;
     if (!forecast) show(this.node);
-    else this.words(...this.sentence(forecast, choice));
+    else this.words(forecast.reason, ...this.sentence(forecast, choice));
   }
 
   /** Drawn only if it differs: a live region that repeats itself is noise. */
-  words(...parts) {
+  words(reason, ...parts) {
     const text = parts.map((part) => part.textContent ?? part).join('');
     if (this.said === text) return;
     this.said = text;
-    show(this.node, parts[0], h('span', { title: text }, parts.slice(1)));
+    show(this.node, parts[0], h('span', { title: reason || text }, parts.slice(1)));
   }
 
   sentence({ chat, email, reason }, choice) {
