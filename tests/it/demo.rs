@@ -353,8 +353,8 @@ fn only_the_demos_own_pages_act_on_it() {
     let path = format!("/api/v1/conversations/{}/messages", demo.conversation_id());
     for origin in ["http://evil.example", "null", "", "http://127.0.0.1:1", "https://OWN"] {
         assert_eq!(post(&demo, "/mailbox/1/answer", origin, &answer).status, 403, "from {origin:?}");
-        let Server::Tcp(address) = demo.page() else { panic!("HTTP is TCP") };
-        let origin = origin.replace("OWN", &address.to_string());
+    }
+    for origin in ["http://evil.example", "null", "", "http://127.0.0.1:1"] {
         let fields = format!("Origin: {origin}\r\nX-Replyd-Csrf: {}\r\n", desk.csrf);
         assert_eq!(desk.call("POST", &path, &fields, &said).status, 403, "the desk from {origin:?}");
     }
