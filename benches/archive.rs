@@ -16,8 +16,10 @@ use std::time::Instant;
 
 fn main() {
     let words: Vec<String> = std::env::args().skip(1).filter(|word| word != "--bench").collect();
-    let options: HashMap<&str, &str> =
-        words.chunks(2).filter_map(|pair| Some((pair.first()?.trim_start_matches("--"), pair.get(1)?.as_str()))).collect();
+    let options: HashMap<&str, &str> = words
+        .chunks(2)
+        .filter_map(|pair| Some((pair.first()?.trim_start_matches("--"), pair.get(1)?.as_str())))
+        .collect();
     // `cargo bench` without words runs every target.
     let Some(dir) = options.get("dir") else { return println!("archive: run by benches/chat") };
     let number = |name, default| options.get(name).and_then(|text| text.parse().ok()).unwrap_or(default);
@@ -60,7 +62,8 @@ async fn index(dir: &Path, database: &Path) {
     let store = Store::open(dir, Clock::System).expect("a store");
     let look = Connection::open(database).expect("the database");
     let is_behind = || -> bool {
-        let sql = "SELECT (SELECT max(id) FROM messages) > ifnull((SELECT value FROM progress WHERE name = 'search'), 0)";
+        let sql =
+            "SELECT (SELECT max(id) FROM messages) > ifnull((SELECT value FROM progress WHERE name = 'search'), 0)";
         look.query_row(sql, [], |row| row.get(0)).expect("an answer")
     };
     while is_behind() {
@@ -90,8 +93,8 @@ impl Dice {
 /// The n-th word of a made-up language.
 fn word(mut n: usize) -> String {
     const SYLLABLES: [&str; 20] = [
-        "ka", "to", "mi", "re", "su", "lo", "ne", "pa", "vi", "du", "sha", "ber", "tin", "gor", "mel", "ex", "un", "con",
-        "pre", "ing",
+        "ka", "to", "mi", "re", "su", "lo", "ne", "pa", "vi", "du", "sha", "ber", "tin", "gor", "mel", "ex", "un",
+        "con", "pre", "ing",
     ];
     let mut word = String::new();
     for _ in 0..2 {

@@ -185,7 +185,8 @@ fn live(options: &HashMap<String, String>) {
     let pause = Duration::from_millis(number(options, "pause", 5) as u64);
     let all = visitors(options);
     let seen: Arc<Mutex<HashMap<String, Instant>>> = Arc::default();
-    let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build().expect("a runtime");
+    let runtime =
+        tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build().expect("a runtime");
     for (n, visitor) in all.iter().enumerate() {
         let mut feed = runtime.block_on(listen(port, n, visitor, 0));
         let seen = Arc::clone(&seen);
@@ -194,7 +195,8 @@ fn live(options: &HashMap<String, String>) {
             while feed.read_line(&mut line).await.is_ok_and(|octets| octets > 0) {
                 let now = Instant::now();
                 if let Some(at) = line.find("answer-") {
-                    let key: String = line[at..].chars().take_while(|c| c.is_ascii_alphanumeric() || *c == '-').collect();
+                    let key: String =
+                        line[at..].chars().take_while(|c| c.is_ascii_alphanumeric() || *c == '-').collect();
                     seen.lock().expect("no panic").entry(key).or_insert(now);
                 }
                 line.clear();

@@ -13,7 +13,11 @@ pub fn raise_limit() {
         tracing::warn!(%error, "cannot raise the number of open files; set LimitNOFILE");
     }
     if let Some(maximum) = getrlimit(Resource::Nofile).current.filter(|most| *most < OPEN_FILES_WANTED) {
-        tracing::warn!(maximum, wanted = OPEN_FILES_WANTED, "few files may be open: peers beyond that wait; set LimitNOFILE");
+        tracing::warn!(
+            maximum,
+            wanted = OPEN_FILES_WANTED,
+            "few files may be open: peers beyond that wait; set LimitNOFILE"
+        );
     }
 }
 

@@ -512,3 +512,51 @@ async fn a_mail_that_an_operator_holds_waits_for_its_release() {
     bench.at(9001).await;
     assert_eq!(bench.mails().await, ["queued 9001: 2"]);
 }
+
+/// 100,000 timers, of which a few are due: a look costs what is due, however much is armed.
+#[tokio::test]
+async fn a_hundred_thousand_timers_hide_none_and_none_is_taken_early() {
+    let bench = Bench::new().await;
+    bench.say("template").await;
+    let Bench { dir, clock, store, talk } = bench;
+    store.close().await;
+    let database = rusqlite::Connection::open(dir.path().join("replyd.db")).expect("the database");
+    let talks = "account, inbox, channel, status, contact_id, reply_token, created_at, active_at, unseen_by_contact";
+    let said = "direction, author_kind, via, text, quoted, signature, created_at, posting";
+    let mails =
+        "account, kind, recipient, recipient_kind, domain, reply_token, message_id, require_tls, state, created_at,
+        give_up_at";
+    let many = "WITH RECURSIVE n (n) AS (SELECT 1 UNION ALL SELECT n + 1 FROM n WHERE n < 100000)";
+    database
+        .execute_batch(&format!(
+            "BEGIN;
+             INSERT INTO conversations (id, {talks}) {many} SELECT c.id + n.n, {talks} FROM n, conversations c;
+             INSERT INTO messages (id, conversation_id, {said})
+               {many} SELECT m.id + n.n, m.conversation_id + n.n, {said} FROM n, messages m;
+             INSERT INTO queue (id, conversation_id, due_at, {mails})
+               {many} SELECT q.id + n.n, q.conversation_id + n.n, q.due_at + 60000 + n.n * 1000, {mails} FROM n, queue q;
+             INSERT INTO queue_messages (message_id, queue_id)
+               {many} SELECT x.message_id + n.n, x.queue_id + n.n FROM n, queue_messages x;
+             UPDATE messages SET created_at = created_at + (SELECT q.due_at - {now} - 120000 FROM queue q
+               JOIN queue_messages x ON x.queue_id = q.id WHERE x.message_id = messages.id);
+             COMMIT",
+            now = NOW.0
+        ))
+        .expect("many timers");
+    drop(database);
+    let store = Store::open(dir.path(), clock.clone()).expect("the store opens");
+    let bench = Bench { dir, clock, store, talk };
+    let open = async || {
+        let backlog = bench.store.backlog().await.expect("a backlog");
+        (backlog.waiting, backlog.queued)
+    };
+    assert_eq!(open().await, (100_001, 0));
+    bench.at(119).await;
+    assert_eq!(open().await, (100_001, 0));
+    for (seconds, queued) in [(120, 1), (180, 1), (181, 2), (190, 11), (289, 110)] {
+        bench.at(seconds).await;
+        assert_eq!(open().await, (100_001 - queued, queued), "after {seconds} s");
+    }
+    let next = bench.store.next_timer().await.expect("a time").expect("one waits");
+    assert_eq!(next, UnixMs(NOW.0 + 290_000));
+}

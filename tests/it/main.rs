@@ -6,6 +6,7 @@ mod api_out;
 mod bounces;
 mod bridge;
 mod certificates;
+mod chat_api;
 mod check_command;
 mod cli;
 mod commands;

@@ -8,7 +8,7 @@ use super::visitors::owns_contact;
 use crate::http::error::ApiError;
 use crate::http::input::{Body, line};
 use crate::http::surface::Surface;
-use crate::store::visitors::{Claim, ContactChanges, Grounds, MailWish};
+use crate::store::visitors::{Claim, ContactChanges, Grounds};
 use axum::Json;
 use axum::extract::State;
 use serde::Deserialize;

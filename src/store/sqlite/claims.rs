@@ -21,16 +21,17 @@ pub fn claim(writing: &Writing<'_>, contact: Id, email: Option<&str>) -> Result<
     if writing.execute(claim, params![key, contact])? == 0 {
         return Ok(());
     }
+    rearm(writing, contact)
+}
+
+/// A contact's address has changed: everything of theirs that is unseen is decided anew.
+pub fn rearm(writing: &Writing<'_>, contact: Id) -> Result<(), StoreError> {
     let mut find = writing.connection.prepare_cached(
         "SELECT id FROM conversations WHERE contact_id = ? AND unseen_by_contact > 0 ORDER BY id DESC LIMIT ?",
     )?;
     let rows = find.query_map(params![contact, CONVERSATIONS_MAX], |row| row.get(0))?;
     let waiting: Vec<Id> = rows.collect::<Result<_, _>>()?;
-    for conversation in waiting {
-        events::of_conversation(writing, conversation, serde_json::json!({"contact": "changed"}))?;
-        continuity::redecide(writing, conversation)?;
-    }
-    Ok(())
+    waiting.into_iter().try_for_each(|conversation| continuity::redecide(writing, conversation))
 }
 
 /// Whether the contact wants mail of a conversation.

@@ -121,7 +121,8 @@ impl Conditions {
         }
         if let Some(status) = query.status {
             // As the partial index of those that are not done says it: SQLite does not conclude.
-            let by = if status == Status::Resolved { "c.status = ?" } else { "c.status <> 'resolved' AND c.status = ?" };
+            let by =
+                if status == Status::Resolved { "c.status = ?" } else { "c.status <> 'resolved' AND c.status = ?" };
             all.add(by, [Value::Text(status.word().to_owned())]);
         }
         match &query.assignee {
@@ -184,7 +185,8 @@ mod tests {
         let acme = || ConversationQuery { account: Some("acme".into()), ..ConversationQuery::default() };
         let cursor = Some(ConversationCursor { active_at: 5, id: Id(7) });
         let agent = AssigneeWish::Agent("sara@acme.example".into());
-        let (listed, open) = ("c USING INDEX conversations_listed (account=?", "c USING INDEX conversations_open (account=?");
+        let (listed, open) =
+            ("c USING INDEX conversations_listed (account=?", "c USING INDEX conversations_open (account=?");
         for (query, expected) in [
             (acme(), listed),
             (ConversationQuery { cursor, ..acme() }, listed),
@@ -196,7 +198,10 @@ mod tests {
             (ConversationQuery { status: Some(Status::Resolved), ..acme() }, listed),
             (ConversationQuery { status: Some(Status::Open), ..acme() }, open),
             (ConversationQuery { status: Some(Status::Snoozed), assignee: Some(agent), cursor, ..acme() }, open),
-            (ConversationQuery { contact: Some("jane@customer.example".into()), ..acme() }, "c USING INDEX conversations_contact"),
+            (
+                ConversationQuery { contact: Some("jane@customer.example".into()), ..acme() },
+                "c USING INDEX conversations_contact",
+            ),
         ] {
             let found = plan(query.clone());
             assert!(found.contains(expected), "{query:?}: {found}");
