@@ -1,4 +1,4 @@
-//! `replyd agent add|list|remove|password`: who answers for an account, on the running daemon.
+//! `replyd agent add|list|remove|password|link`: who answers for an account, on the running daemon.
 
 use super::client::{Client, escaped, with_query};
 use super::failure::{Done, Exit, Failure};
@@ -22,6 +22,15 @@ pub enum AgentCommand {
     },
     /// Remove an agent, by address or id; their messages stay
     Remove {
+        agent: String,
+        /// Needed if the address is an agent of several accounts
+        #[arg(long)]
+        account: Option<String>,
+        #[arg(long)]
+        json: bool,
+    },
+    /// Print a link that signs an agent in at /desk/, once, within 15 minutes: for a first time without mail
+    Link {
         agent: String,
         /// Needed if the address is an agent of several accounts
         #[arg(long)]
@@ -73,6 +82,7 @@ pub fn run(config_file: &Path, command: AgentCommand) -> Done {
             Ok(())
         }
         AgentCommand::Remove { agent, account, json: as_json } => remove(&client, &agent, account, as_json),
+        AgentCommand::Link { agent, account, json: as_json } => link(&client, &agent, account, as_json),
         AgentCommand::Password { agent, account, json: as_json } => password(&client, &agent, account, as_json),
     }
 }
@@ -125,6 +135,17 @@ fn password(client: &Client, agent: &str, account: Option<String>, as_json: bool
         json(&json!({ "id": id, "password": "set" }))
     } else {
         say!("{} signs in with it from now on; sessions that were open have ended", one_line(agent))
+    }
+    Ok(())
+}
+
+fn link(client: &Client, agent: &str, account: Option<String>, as_json: bool) -> Done {
+    let id = meant(client, agent, account)?;
+    let issued = client.call(Method::POST, &format!("/api/v1/agents/{}/sign_in_link", escaped(&id)), None)?;
+    if as_json {
+        json(&issued)
+    } else {
+        say!("{}", one_line(&field(&issued, "/url")));
     }
     Ok(())
 }

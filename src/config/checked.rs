@@ -317,8 +317,16 @@ pub struct TemplateFile {
 }
 
 /// What a folder of templates may hold.
-pub const TEMPLATE_NAMES: [&str; 6] =
-    ["answer.txt", "answer.html", "notification.txt", "notification.html", "notice.txt", "notice.html"];
+pub const TEMPLATE_NAMES: [&str; 8] = [
+    "answer.txt",
+    "answer.html",
+    "notification.txt",
+    "notification.html",
+    "notice.txt",
+    "notice.html",
+    "sign_in.txt",
+    "sign_in.html",
+];
 
 impl Network {
     /// Whether the block holds this address; an IPv4-mapped IPv6 address counts as IPv4.

@@ -13,5 +13,6 @@ pub mod model;
 pub mod presence;
 pub mod quiet_hours;
 pub mod reply_token;
+pub mod sign_in;
 pub mod terms;
 pub mod threading;

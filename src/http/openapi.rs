@@ -49,6 +49,7 @@ use utoipa::openapi::security::{Http, HttpAuthScheme, SecurityScheme};
         api::agents::list,
         api::agents::remove,
         api::agent_passwords::set,
+        api::agent_passwords::link,
         api::me::me,
         api::suppressions::list,
         api::suppressions::clear,

@@ -49,6 +49,7 @@ fn routes() -> Vec<(&'static str, MethodRouter<Surface>)> {
         ("/api/v1/agents", get(api::agents::list).post(api::agents::add)),
         ("/api/v1/agents/{id}", delete(api::agents::remove)),
         ("/api/v1/agents/{id}/password", put(api::agent_passwords::set)),
+        ("/api/v1/agents/{id}/sign_in_link", post(api::agent_passwords::link)),
         ("/api/v1/me", get(api::me::me)),
         ("/api/v1/canned_answers", get(api::canned_answers::list).post(api::canned_answers::add)),
         ("/api/v1/canned_answers/{id}", put(api::canned_answers::change).delete(api::canned_answers::remove)),
@@ -113,6 +114,8 @@ fn desk_pages() -> Vec<(&'static str, MethodRouter<Surface>)> {
         ("/desk/", get(desk::shell::shell)),
         ("/desk/assets/{file}", get(desk::assets::file)),
         ("/desk/sign-in", get(desk::sign_in::page).post(desk::sign_in::sign_in)),
+        ("/desk/sign-in/link", post(desk::link::ask)),
+        ("/desk/link/{word}", get(desk::link::show).post(desk::link::enter)),
         ("/desk/sign-out", post(desk::sign_out::sign_out)),
     ]
 }

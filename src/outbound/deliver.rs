@@ -2,6 +2,7 @@
 //! becomes of the mail.
 
 use super::attempt::Attempt;
+use super::cargo::Cargo;
 use super::hop::{Hop, Route, Security, TlsMode};
 use super::in_hand::Told;
 use super::letter::{Letter, Reached};
@@ -19,15 +20,20 @@ use std::sync::Arc;
 pub async fn deliver(services: Arc<Services>, entry: QueueEntry, route: Arc<Route>, reached: Arc<Reached>) -> Told {
     let sending = services.sending();
     let mut letter = Letter::new(&services, &sending, &entry, &reached);
-    let mut ways = Ways::of(&route);
+    over(&services, &sending, &route, &mut letter).await
+}
+
+/// Over the ways of a route, one after the other.
+pub async fn over(services: &Services, sending: &Sending, route: &Route, letter: &mut impl Cargo) -> Told {
+    let mut ways = Ways::of(route);
     let mut last = None;
     while let Some(way) = ways.next() {
-        let attempt = match try_way(&services, &sending, way, &mut letter).await {
+        let attempt = match try_way(services, sending, way, letter).await {
             Ok(attempt) => attempt,
             Err(told) => return *told,
         };
         if attempt.judgement.blame == Blame::Ourselves {
-            warn_of_standing(&services, &entry, &attempt);
+            warn_of_standing(services, &letter.name(), &attempt);
         }
         if !goes_on(&attempt.judgement, &mut ways, way) {
             return told(attempt);
@@ -38,10 +44,10 @@ pub async fn deliver(services: Arc<Services>, entry: QueueEntry, route: Arc<Rout
 }
 
 /// It will be the same for all mail there, and nobody who writes mail can mend it.
-fn warn_of_standing(services: &Services, entry: &QueueEntry, attempt: &Attempt) {
+fn warn_of_standing(services: &Services, entry: &str, attempt: &Attempt) {
     services.counters.delivery_refused_us.inc();
     let Attempt { remote, reply, judgement, .. } = attempt;
-    tracing::warn!(entry = %entry.id, remote, reply, reason = judgement.reason, "a mail host refuses us; see docs/OPERATIONS.md");
+    tracing::warn!(entry, remote, reply, reason = judgement.reason, "a mail host refuses us; see docs/OPERATIONS.md");
 }
 
 /// Whether another way is to be tried.
@@ -66,7 +72,7 @@ async fn try_way(
     services: &Services,
     sending: &Sending,
     way: Way<'_>,
-    letter: &mut Letter<'_>,
+    letter: &mut impl Cargo,
 ) -> Result<Attempt, Box<Told>> {
     let mut tls = way.hop.security.tls;
     let mut broken = None;
@@ -89,7 +95,7 @@ async fn try_over(
     sending: &Sending,
     way: Way<'_>,
     tls: TlsMode,
-    letter: &mut Letter<'_>,
+    letter: &mut impl Cargo,
 ) -> Result<Attempt, Box<Told>> {
     let key = Key::new(way.hop, way.address, tls);
     while let Some(connection) = services.connections.take(&key, services.clock.monotonic()) {
@@ -111,7 +117,7 @@ async fn send(
     services: &Services,
     mut connection: Connection,
     key: Key,
-    letter: &mut Letter<'_>,
+    letter: &mut impl Cargo,
 ) -> Result<Attempt, Box<Told>> {
     let attempt = match letter.content().await {
         Ok((envelope, content)) => Ok(connection.send(&envelope, &content, letter.data_sent()).await),

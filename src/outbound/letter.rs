@@ -1,6 +1,7 @@
 //! The mail of one attempt: composed when the first host wants it, or read back as it went out before; and the note,
 //! before the final dot, that from then on a host may have it.
 
+use super::cargo::Cargo;
 use super::compose::ComposeError;
 use super::composing::ComposingError;
 use super::in_hand::Told;
@@ -66,36 +67,6 @@ impl<'a> Letter<'a> {
         Letter { services, sending, entry, reached, content: None }
     }
 
-    /// What goes over the wire; every host of the attempt gets the same.
-    pub async fn content(&mut self) -> Result<(Envelope, Arc<Vec<u8>>), Box<Told>> {
-        self.reached.note_open();
-        if self.content.is_none() {
-            self.content = Some(self.made().await?);
-        }
-        let content = self.content.as_ref().expect("it was made above");
-        Ok((content.envelope.clone(), Arc::clone(&content.octets)))
-    }
-
-    /// The peer has all but the last octet. `Err` in words: the mail must not be sent.
-    pub async fn data_sent(&mut self) -> Result<(), String> {
-        // Before the commit: whoever ends the attempt while it runs must not take the mail for unsent.
-        self.reached.data_sent.store(true, Ordering::SeqCst);
-        let outgoing = self.content.as_mut().and_then(|content| content.outgoing.take());
-        let noted = self.services.store.data_sent(self.entry.id, outgoing.clone()).await;
-        noted.map_err(|error| {
-            self.reached.data_sent.store(false, Ordering::SeqCst);
-            if let Some(content) = self.content.as_mut() {
-                content.outgoing = outgoing;
-            }
-            match error {
-                StoreError::Conflict(_) | StoreError::NotFound(_) => {
-                    "it was cancelled, or read in the chat, just before it was sent".to_owned()
-                }
-                error => format!("that it is being sent could not be written down, so it was not: {error}"),
-            }
-        })
-    }
-
     async fn made(&self) -> Result<Content, Box<Told>> {
         let Some(raw_id) = self.entry.raw_id else { return self.composed().await };
         // A host that took the earlier attempt knows it again by its octets.
@@ -141,6 +112,40 @@ impl<'a> Letter<'a> {
             forward_path: Address::parse(&self.entry.recipient)
                 .map_err(|_| defect("the recipient's address is no address"))?,
             require_tls: self.entry.require_tls,
+        })
+    }
+}
+
+impl Cargo for Letter<'_> {
+    fn name(&self) -> String {
+        self.entry.id.to_string()
+    }
+
+    async fn content(&mut self) -> Result<(Envelope, Arc<Vec<u8>>), Box<Told>> {
+        self.reached.note_open();
+        if self.content.is_none() {
+            self.content = Some(self.made().await?);
+        }
+        let content = self.content.as_ref().expect("it was made above");
+        Ok((content.envelope.clone(), Arc::clone(&content.octets)))
+    }
+
+    async fn data_sent(&mut self) -> Result<(), String> {
+        // Before the commit: whoever ends the attempt while it runs must not take the mail for unsent.
+        self.reached.data_sent.store(true, Ordering::SeqCst);
+        let outgoing = self.content.as_mut().and_then(|content| content.outgoing.take());
+        let noted = self.services.store.data_sent(self.entry.id, outgoing.clone()).await;
+        noted.map_err(|error| {
+            self.reached.data_sent.store(false, Ordering::SeqCst);
+            if let Some(content) = self.content.as_mut() {
+                content.outgoing = outgoing;
+            }
+            match error {
+                StoreError::Conflict(_) | StoreError::NotFound(_) => {
+                    "it was cancelled, or read in the chat, just before it was sent".to_owned()
+                }
+                error => format!("that it is being sent could not be written down, so it was not: {error}"),
+            }
         })
     }
 }

@@ -15,6 +15,7 @@ pub mod timeouts;
 pub mod verifier;
 
 mod authentication;
+mod cargo;
 mod composing;
 mod connections;
 mod deliver;
@@ -33,6 +34,7 @@ mod pool;
 mod schedule;
 mod scram;
 mod services;
+mod sign_in;
 mod site;
 mod sites;
 mod smarthost;

@@ -1,7 +1,7 @@
 //! What sending works with: the store, the open connections, and everything that the config in force says, loaded once and
 //! swapped whole when it is reloaded.
 
-use super::compose::{self, Sender, SenderError};
+use super::compose::{self, ComposeError, Sender, SenderError, SignInMail};
 use super::composing::{Compose, Composing, ComposingError};
 use super::connections::Connections;
 use super::files;
@@ -140,6 +140,16 @@ impl Sending {
         self.router.route_of(&entry.account, &entry.domain, self.demand(entry)).await
     }
 
+    /// Where mail of an account to this domain goes, with no more TLS than the account wants.
+    pub async fn route_to(&self, account: &str, domain: &str) -> Result<Route, Unroutable> {
+        self.router.route_of(account, domain, self.usual_demand(account)).await
+    }
+
+    /// The octets of a letter with a sign-in link.
+    pub fn sign_in_mail(&self, mail: &SignInMail) -> Result<Vec<u8>, ComposeError> {
+        compose::compose_sign_in(mail, &self.sender)
+    }
+
     /// TLS that nobody demanded did not work there: for a while it is not tried.
     pub fn remember_broken_tls(&self, hop: &Hop) {
         self.router.remember_broken_tls(&hop.host);
@@ -151,9 +161,12 @@ impl Sending {
     }
 
     fn demand(&self, entry: &QueueEntry) -> Demand {
-        let account = self.config.accounts.iter().find(|account| account.name == entry.account);
+        if entry.require_tls { Demand::RequireTls } else { self.usual_demand(&entry.account) }
+    }
+
+    fn usual_demand(&self, account: &str) -> Demand {
+        let account = self.config.accounts.iter().find(|known| known.name == account);
         match account.map(|account| account.outbound_tls) {
-            _ if entry.require_tls => Demand::RequireTls,
             Some(OutboundTls::Require) => Demand::Encryption,
             Some(OutboundTls::Prefer) | None => Demand::Usual,
         }

@@ -9,6 +9,7 @@ use super::hop::{Route, Unroutable};
 use super::in_hand::{self, Ended};
 use super::running::Running;
 use super::services::{Sending, Services};
+use super::sign_in;
 use super::sites::{Admission, Budget, SiteNews, Sites};
 use crate::clock::UnixMs;
 use crate::conversation::id::Id;
@@ -26,11 +27,13 @@ use tokio_util::sync::CancellationToken;
 #[derive(Debug)]
 pub struct Handle {
     task: JoinHandle<()>,
+    letters: JoinHandle<()>,
 }
 
 impl Handle {
     /// Returns when the stage has ended after `shutdown`: running attempts had the drain time.
     pub async fn ended(self) {
+        let _ = self.letters.await;
         let _ = self.task.await;
     }
 }
@@ -57,7 +60,8 @@ pub fn start(services: Arc<Services>, shutdown: CancellationToken) -> Handle {
         wake_at,
         tend_at: wake_at,
     };
-    Handle { task: tokio::spawn(worker.run(shutdown)) }
+    let letters = tokio::spawn(sign_in::run(Arc::clone(&worker.services), shutdown.clone()));
+    Handle { task: tokio::spawn(worker.run(shutdown)), letters }
 }
 
 struct Worker {

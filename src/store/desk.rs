@@ -61,3 +61,23 @@ pub struct CannedAnswer {
     pub text: String,
     pub created_at: UnixMs,
 }
+
+/// A letter with a sign-in link that is to be sent.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct SignInLetter {
+    pub id: Id,
+    pub agent: Agent,
+    /// Of its link; after it the letter is worth nothing.
+    pub expires_at: UnixMs,
+    pub due_at: UnixMs,
+    pub attempts: u32,
+}
+
+/// What came of an attempt to send it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum LetterEnd {
+    /// Sent, or never to be.
+    Over,
+    /// To be tried again, unless it expires before.
+    Later(UnixMs),
+}

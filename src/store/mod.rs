@@ -25,6 +25,7 @@ mod handle_desk;
 mod handle_doors;
 mod handle_hooks;
 mod handle_outgoing;
+mod handle_sign_in;
 mod handle_visitors;
 mod leftovers;
 mod shared;

@@ -34,6 +34,8 @@ pub struct Shared {
     pub timers: watch::Sender<u64>,
     /// Grows when subscriptions changed, or a bridge has to look anew at what it owes.
     pub hooks: watch::Sender<u64>,
+    /// Grows when an agent asked for a link to sign in with.
+    pub sign_in_letters: watch::Sender<u64>,
     /// Grows with every commit.
     pub committed: watch::Sender<u64>,
     trouble: Mutex<Option<StoreError>>,
@@ -55,6 +57,7 @@ impl Shared {
             outgoing_mail: watch::channel(0).0,
             timers: watch::channel(0).0,
             hooks: watch::channel(0).0,
+            sign_in_letters: watch::channel(0).0,
             committed: watch::channel(0).0,
             trouble: Mutex::new(None),
         }

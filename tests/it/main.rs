@@ -17,6 +17,7 @@ mod demo;
 mod desk;
 mod desk_api;
 mod desk_html;
+mod desk_link;
 mod desk_pages;
 mod dialog;
 mod events;

@@ -59,7 +59,12 @@ impl Product {
 
     /// With another config.
     pub fn with(text: &str) -> Product {
-        Product::over(tempfile::tempdir().expect("a temporary directory"), text)
+        Product::at(text, ZONE, Clock::System)
+    }
+
+    /// With another config, DNS and clock.
+    pub fn at(text: &str, zone: &str, clock: Clock) -> Product {
+        Product::over(tempfile::tempdir().expect("a temporary directory"), text, zone, clock)
     }
 
     /// The same again, over the same data and at other ports.
@@ -68,10 +73,10 @@ impl Product {
         drop(store);
         runtime.block_on(running.stop());
         let text = std::fs::read_to_string(dir.path().join("replyd.toml")).expect("the config");
-        Product::over(dir, &text)
+        Product::over(dir, &text, ZONE, Clock::System)
     }
 
-    fn over(dir: tempfile::TempDir, text: &str) -> Product {
+    fn over(dir: tempfile::TempDir, text: &str, zone: &str, clock: Clock) -> Product {
         // For the commands, which ask it where the data directory is.
         std::fs::write(dir.path().join("replyd.toml"), text).expect("a config");
         crate::certificates::write(dir.path(), "tls", &["mx.example.com"]);
@@ -79,12 +84,11 @@ impl Product {
         let config = config.expect("a good config");
         let runtime = replyd::daemon::serve::runtime().expect("a runtime");
         let (running, store, zone) = runtime.block_on(async {
-            let zone = ZoneServer::start(Zone::parse(ZONE).expect("a zone")).await.expect("a zone server");
-            let store = Store::open(&config.server.data_dir, Clock::System).expect("the store opens");
+            let zone = ZoneServer::start(Zone::parse(zone).expect("a zone")).await.expect("a zone server");
+            let store = Store::open(&config.server.data_dir, clock.clone()).expect("the store opens");
             let sockets = Sockets::bind(&config, Vec::new()).expect("free ports");
             let resolver = zone.resolver().expect("a resolver");
-            let parts =
-                Ingredients { config, clock: Clock::System, sockets, store: store.clone(), resolver, demo: None };
+            let parts = Ingredients { config, clock, sockets, store: store.clone(), resolver, demo: None };
             (Running::start(parts).expect("it starts"), store, zone)
         });
         let tcp = Server::Tcp(*running.http_addresses().first().expect("an address"));

@@ -2,6 +2,7 @@
 //! config gets later is not shown by accident.
 
 use crate::config::checked::{Account, ForgedPolicy, Inbox, OutboundTls};
+use crate::config::widget::Widget;
 use crate::conversation::model::Channel;
 use crate::http::caller::Caller;
 use crate::http::error::ApiError;
@@ -62,6 +63,23 @@ pub struct InboxSettings {
     /// How much of what was said before stands below an answer.
     history: String,
     bridge: bool,
+    widget: WidgetSettings,
+}
+
+#[derive(Debug, Serialize, ToSchema)]
+pub struct WidgetSettings {
+    title: String,
+    greeting: String,
+    colour: String,
+    position: String,
+    /// Sites that may hold it; empty for any.
+    sites: Vec<String>,
+    /// `optional` or `required`, and whether there is a secret to sign identities with.
+    identity: String,
+    identity_can_be_proven: bool,
+    asks_for_email: bool,
+    /// Labels of what is asked before a chat.
+    pre_chat: Vec<String>,
 }
 
 #[utoipa::path(get, path = "/api/v1/settings", params(SettingsQuery),
@@ -117,6 +135,23 @@ impl From<&Inbox> for InboxSettings {
             language: inbox.voice.language.tag().to_owned(),
             history: format!("{:?}", inbox.voice.history).to_lowercase(),
             bridge: inbox.bridge.is_some(),
+            widget: WidgetSettings::from(&inbox.widget),
+        }
+    }
+}
+
+impl From<&Widget> for WidgetSettings {
+    fn from(widget: &Widget) -> WidgetSettings {
+        WidgetSettings {
+            title: widget.title.clone(),
+            greeting: widget.greeting.clone(),
+            colour: widget.colour.clone(),
+            position: format!("{:?}", widget.position).to_lowercase(),
+            sites: widget.origins.clone(),
+            identity: format!("{:?}", widget.identity).to_lowercase(),
+            identity_can_be_proven: widget.identity_secret.is_some(),
+            asks_for_email: widget.email_collect,
+            pre_chat: widget.pre_chat.iter().map(|field| field.label.clone()).collect(),
         }
     }
 }

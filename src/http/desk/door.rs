@@ -16,6 +16,10 @@ pub struct DeskDoor {
     by_address: Budget<String>,
     links_by_peer: Budget<IpAddr>,
     links_by_address: Budget<String>,
+    /// Links that are used, or tried.
+    link_uses_by_peer: Budget<IpAddr>,
+    /// Wishes for links that are being written down.
+    pub asking: Arc<Semaphore>,
     /// Passwords that are hashed at one time: each takes 19 MiB and a core.
     pub hashing: Arc<Semaphore>,
 }
@@ -27,6 +31,8 @@ impl DeskDoor {
             by_address: Budget::new(now, 10, Duration::from_secs(60)),
             links_by_peer: Budget::new(now, 10, Duration::from_secs(60)),
             links_by_address: Budget::new(now, 3, Duration::from_secs(300)),
+            link_uses_by_peer: Budget::new(now, 30, Duration::from_secs(10)),
+            asking: Arc::new(Semaphore::new(ASKING)),
             hashing: Arc::new(Semaphore::new(HASHING)),
         }
     }
@@ -36,7 +42,13 @@ impl DeskDoor {
         take(&self.by_peer, &self.by_address, peer, address, now)
     }
 
-    /// A wish for a link, or the use of one.
+    /// A try with a link.
+    pub fn link_use(&self, peer: Option<IpAddr>, now: Instant) -> Result<(), ApiError> {
+        let by_peer = peer.map_or(Ok(()), |peer| self.link_uses_by_peer.take(&client_of(peer), now));
+        by_peer.map_err(ApiError::too_many)
+    }
+
+    /// A wish for a link.
     pub fn link(&self, peer: Option<IpAddr>, address: &str, now: Instant) -> Result<(), ApiError> {
         take(&self.links_by_peer, &self.links_by_address, peer, address, now)
     }
@@ -55,6 +67,7 @@ fn take(
 }
 
 const HASHING: usize = 2;
+const ASKING: usize = 64;
 
 #[cfg(test)]
 mod tests {

@@ -3,6 +3,7 @@
 
 pub mod assets;
 pub mod door;
+pub mod link;
 pub mod origin;
 pub mod passwords;
 pub mod session;

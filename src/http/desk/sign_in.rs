@@ -42,8 +42,9 @@ pub async fn sign_in(
     headers: HeaderMap,
     form: Result<Form<Credentials>, FormRejection>,
 ) -> Response {
-    let Ok(Form(Credentials { email, password })) = form else {
-        return ApiError::invalid("form", "email and password are expected").into_response();
+    let Credentials { email, password } = match form {
+        Ok(Form(credentials)) => credentials,
+        Err(refused) => return refused.into_response(),
     };
     let entered = async {
         let public_url = &surface.config.load().http.public_url;
@@ -81,22 +82,23 @@ fn wrong() -> ApiError {
 }
 
 /// A session of a word that nobody knew before, in place of the one this browser had; and on to the desk.
-pub async fn begun(surface: &Surface, headers: &HeaderMap, agent: Agent) -> Result<Response, ApiError> {
+async fn begun(surface: &Surface, headers: &HeaderMap, agent: Agent) -> Result<Response, ApiError> {
     let public_url = &surface.config.load().http.public_url;
     let before = SessionWord::sent(headers, public_url).map(|word| word.kept());
     let word = SessionWord::new()?;
     let now = surface.clock.now();
     surface.store.begin_session(agent.id, word.kept(), expiry(now, now), before).await?;
-    tracing::info!(account = agent.account, agent = %agent.id, "an agent signed in at the desk");
-    Ok(to_desk(word.cookie(public_url)))
+    Ok(entered(&agent, &word, public_url))
 }
 
-fn to_desk(cookie: (HeaderName, axum::http::HeaderValue)) -> Response {
-    (StatusCode::SEE_OTHER, [cookie], [(header::LOCATION, "/desk/")]).into_response()
+/// On to the desk, with the session's cookie.
+pub fn entered(agent: &Agent, word: &SessionWord, public_url: &str) -> Response {
+    tracing::info!(account = agent.account, agent = %agent.id, "an agent signed in at the desk");
+    (StatusCode::SEE_OTHER, [word.cookie(public_url)], [(header::LOCATION, "/desk/")]).into_response()
 }
 
 /// The form again, with the reason.
-fn refused(error: ApiError, email: String) -> Response {
+pub fn refused(error: ApiError, email: String) -> Response {
     let trouble = match error.status {
         StatusCode::UNAUTHORIZED | StatusCode::TOO_MANY_REQUESTS | StatusCode::FORBIDDEN => error.message.clone(),
         _ => "That did not work. Please try again in a few minutes.".to_owned(),

@@ -5,6 +5,7 @@ use super::messages::{email, id_of};
 use super::refused::Refused;
 use super::shape::{EntryShape, VisitorShape};
 use super::visitors::owns_contact;
+use crate::conversation::continuity::MailWish;
 use crate::http::error::ApiError;
 use crate::http::input::{Body, line};
 use crate::http::surface::Surface;

@@ -243,7 +243,7 @@ fn written_at(to: &ToCompose) -> UnixMs {
 }
 
 /// RFC 5322 §3.3.
-fn date(at: UnixMs) -> String {
+pub(super) fn date(at: UnixMs) -> String {
     let time = jiff::Timestamp::from_millisecond(at.0).unwrap_or(jiff::Timestamp::UNIX_EPOCH);
     time.strftime("%a, %d %b %Y %H:%M:%S +0000").to_string()
 }

@@ -13,6 +13,7 @@ mod hypertext;
 mod inspection;
 mod mime;
 mod sender;
+mod sign_in;
 mod templates;
 mod threading;
 mod view;
@@ -20,3 +21,4 @@ mod words;
 
 pub use composed::{ComposeError, Composed, File, compose, files_wanted};
 pub use sender::{Sender, SenderError};
+pub use sign_in::{SignInMail, compose_sign_in};

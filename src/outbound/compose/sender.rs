@@ -3,6 +3,7 @@
 
 use super::composed::{ComposeError, compose};
 use super::example;
+use super::sign_in::{self, compose_sign_in};
 use super::templates::{TemplateError, Templates};
 use crate::config::checked::{Account, Config, Inbox, Voice};
 use crate::conversation::delivery::MailKind;
@@ -76,7 +77,10 @@ impl Sender {
                 }
             }
         }
-        Ok(())
+        match compose_sign_in(&sign_in::example(&account.name), self) {
+            Err(ComposeError::Template(error)) => Err(SenderError::Template { account: account.name.clone(), error }),
+            Ok(_) | Err(_) => Ok(()),
+        }
     }
 
     pub(super) fn desk(&self, account: &str) -> Option<&Desk> {
@@ -110,6 +114,11 @@ impl Desk {
     /// Whether the inbox names a page of its own where the chat is.
     pub fn has_resume_page(&self, inbox: &str) -> bool {
         self.inbox(inbox).is_some_and(|inbox| !inbox.resume_url.is_empty())
+    }
+
+    /// The first inbox that has an address speaks for the account.
+    pub fn first_address(&self) -> Option<Address> {
+        self.inboxes.iter().find_map(|inbox| Address::parse(inbox.address.as_deref()?).ok())
     }
 
     fn inbox(&self, name: &str) -> Option<&Inbox> {

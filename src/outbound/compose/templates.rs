@@ -1,16 +1,18 @@
 //! Mail templates: ours, or an operator's in their place. Whatever a template does is bounded, a name it misspells is an
 //! error, and every value in HTML is escaped unless it was made safe before.
 
+use super::sign_in::SignInView;
 use super::view::View;
 use crate::config::checked::{TEMPLATE_NAMES, TemplateFile};
 use crate::conversation::delivery::MailKind;
 use minijinja::syntax::SyntaxConfig;
 use minijinja::value::Serde;
 use minijinja::{AutoEscape, Environment, UndefinedBehavior};
+use serde::Serialize;
 use std::fmt;
 use std::path::PathBuf;
 
-/// The six templates of one account.
+/// The templates of one account.
 pub struct Templates {
     environment: Environment<'static>,
     /// Where those that are not ours came from.
@@ -57,7 +59,12 @@ impl Templates {
         Ok((self.one(text, view)?, self.one(html, view)?))
     }
 
-    fn one(&self, name: &'static str, view: &View) -> Result<String, TemplateError> {
+    /// Text and HTML of a letter with a sign-in link.
+    pub fn render_sign_in(&self, view: &SignInView) -> Result<(String, String), TemplateError> {
+        Ok((self.one("sign_in.txt", view)?, self.one("sign_in.html", view)?))
+    }
+
+    fn one(&self, name: &'static str, view: &impl Serialize) -> Result<String, TemplateError> {
         let rendered = self.environment.get_template(name).and_then(|template| template.render(Serde(view)));
         rendered.map_err(|error| place(&self.files, name, &error))
     }
@@ -87,13 +94,15 @@ fn place(files: &[(&'static str, PathBuf)], name: &str, error: &minijinja::Error
 }
 
 /// In the order of [`TEMPLATE_NAMES`].
-const OURS: [&str; 6] = [
+const OURS: [&str; 8] = [
     include_str!("../templates/answer.txt"),
     include_str!("../templates/answer.html"),
     include_str!("../templates/notification.txt"),
     include_str!("../templates/notification.html"),
     include_str!("../templates/notice.txt"),
     include_str!("../templates/notice.html"),
+    include_str!("../templates/sign_in.txt"),
+    include_str!("../templates/sign_in.html"),
 ];
 
 /// Steps of the template engine: a mail of a hundred quoted messages takes some thousands.

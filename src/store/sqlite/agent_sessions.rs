@@ -83,6 +83,7 @@ pub fn end(writing: &Writing<'_>, sha256: &[u8; 32]) -> Result<(), StoreError> {
 pub fn end_all(writing: &Writing<'_>, agent: Id) -> Result<(), StoreError> {
     writing.execute("DELETE FROM agent_sessions WHERE agent_id = ?", [agent])?;
     writing.execute("DELETE FROM sign_in_links WHERE agent_id = ?", [agent])?;
+    writing.execute("UPDATE sign_in_letters SET due_at = NULL WHERE agent_id = ?", [agent])?;
     Ok(())
 }
 

@@ -43,6 +43,7 @@ pub(super) mod schema;
 pub(super) mod search;
 pub(super) mod search_index;
 pub(super) mod sight;
+pub(super) mod sign_in_letters;
 pub(super) mod subscriptions;
 pub(super) mod suppressions;
 pub(super) mod tend;

@@ -233,8 +233,14 @@ CREATE INDEX agent_sessions_agent ON agent_sessions (agent_id);
 CREATE INDEX agent_sessions_expiry ON agent_sessions (expires_at);
 CREATE TABLE sign_in_links (
   sha256 BLOB PRIMARY KEY, agent_id INTEGER NOT NULL REFERENCES agents, created_at INTEGER NOT NULL,
-  expires_at INTEGER NOT NULL, used_at INTEGER) STRICT, WITHOUT ROWID;
-CREATE INDEX sign_in_links_agent ON sign_in_links (agent_id, created_at);
+  expires_at INTEGER NOT NULL) STRICT, WITHOUT ROWID;
+CREATE INDEX sign_in_links_agent ON sign_in_links (agent_id);
+CREATE INDEX sign_in_links_expiry ON sign_in_links (expires_at);
+CREATE TABLE sign_in_letters (
+  id INTEGER PRIMARY KEY, agent_id INTEGER NOT NULL REFERENCES agents, created_at INTEGER NOT NULL,
+  expires_at INTEGER NOT NULL, due_at INTEGER, attempts INTEGER NOT NULL DEFAULT 0) STRICT;
+CREATE INDEX sign_in_letters_agent ON sign_in_letters (agent_id);
+CREATE INDEX sign_in_letters_due ON sign_in_letters (due_at) WHERE due_at IS NOT NULL;
 CREATE TABLE agent_reads (
   agent_id INTEGER NOT NULL REFERENCES agents, conversation_id INTEGER NOT NULL REFERENCES conversations,
   up_to INTEGER NOT NULL, PRIMARY KEY (agent_id, conversation_id)) STRICT, WITHOUT ROWID;
