@@ -1204,7 +1204,7 @@
       const next = rows[index + 1];
       const first = !together(before, row), last = !together(row, next);
       const told = marks(row, next, index === rows.length - 1);
-      items.push([row.id, JSON.stringify([row, first, last, told, visitor?.email_state]), () => bubble(row, first, last, told)]);
+      items.push([row.id, JSON.stringify([row, first, last, told, row.delivery?.state === "failed" && visitor?.email_state]), () => bubble(row, first, last, told)]);
       before = row;
     });
     return [...items, ...prompts(rows)];
