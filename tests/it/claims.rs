@@ -8,7 +8,7 @@ use replyd::store::NewAgent;
 use replyd::store::outgoing::{QueueEntry, QueueQuery};
 use replyd::store::unit::NewMessage;
 use replyd::store::visitors::{
-    Claim, ContactChanges, Grounds, Identification, NewVisitor, Saying, Surroundings, Target, Visitor,
+    Claim, ContactChanges, Grounds, Identification, NewVisitor, Said, Saying, Surroundings, Target, Visitor,
 };
 use std::time::Duration;
 
@@ -47,16 +47,26 @@ async fn chat(house: &House, number: u8, email: Option<&str>, posting: Posting) 
 }
 
 async fn says(house: &House, visitor: &Visitor, email: Option<&str>, posting: Posting) -> Conversation {
+    let said = says_in(house, visitor, Target::New, email, posting).await;
+    house.store().conversation(said.conversation).await.unwrap()
+}
+
+async fn says_in(
+    house: &House,
+    visitor: &Visitor,
+    target: Target,
+    email: Option<&str>,
+    posting: Posting,
+) -> Said {
     let saying = Saying {
         visitor: visitor.id,
-        target: Target::New,
+        target,
         message: written(Direction::Incoming, AuthorKind::Contact, posting),
         claim: email.map(claim).unwrap_or_default(),
         page: None,
         channel: Channel::Widget,
     };
-    let said = house.store().visitor_says(saying).await.unwrap();
-    house.store().conversation(said.conversation).await.unwrap()
+    house.store().visitor_says(saying).await.unwrap()
 }
 
 async fn again(house: &House, talk: &Conversation) -> Conversation {
@@ -153,6 +163,8 @@ async fn a_chat_goes_to_the_person_who_was_known_and_shows_nothing_of_theirs() {
     assert_ne!(talk.contact.id, own.contact.id);
     jane_answers(&house, &talk).await;
     assert_eq!(again(&house, &talk).await.contact.id, own.contact.id);
+    let said = says_in(&house, &eve, Target::Named(talk.id), None, Posting::default()).await;
+    assert_eq!(said.message.message.author.name, None, "what Jane is called is not told, nor said in her name");
     house.store().change_visitor(eve.id, ContactChanges { claim: claim(EVE), mail: None }).await.unwrap();
     assert_eq!(again(&house, &own).await.contact.mail_address(), Some(JANE));
     let seen = house.store().visitor_state(&eve).await.unwrap().conversations;

@@ -91,7 +91,8 @@ pub fn identify(writing: &Writing<'_>, new: &Identification) -> Result<Became, S
 pub fn say(writing: &Writing<'_>, saying: &Saying) -> Result<Said, StoreError> {
     let mut speaker = visitor(writing.connection, saying.visitor)?;
     let found = target(writing, &speaker, saying)?;
-    if speaker.proof != Proof::Resume && found.is_none_or(|sight| sight.grounds != Grounds::Resume) {
+    let is_own = speaker.proof != Proof::Resume && found.is_none_or(|sight| sight.grounds != Grounds::Resume);
+    if is_own {
         own_record::claim(writing, &speaker, &saying.claim)?;
         speaker = visitor(writing.connection, saying.visitor)?;
     }
@@ -102,10 +103,14 @@ pub fn say(writing: &Writing<'_>, saying: &Saying) -> Result<Said, StoreError> {
     if let Some(page) = &saying.page {
         writing.execute("UPDATE conversations SET page = ? WHERE id = ?", params![page, conversation])?;
     }
-    let contact = conversations::conversation(writing.connection, conversation)?.contact;
-    let author = Author { kind: AuthorKind::Contact, name: contact.name, email: contact.email };
     let mut message = saying.message.clone();
-    message.author = author;
+    // A mail may have made the conversation somebody's whom this browser is not: it speaks for itself, and is not told who.
+    message.author = if is_own {
+        Author { kind: AuthorKind::Contact, name: speaker.contact.name.clone(), email: speaker.contact.email.clone() }
+    } else {
+        let contact = conversations::conversation(writing.connection, conversation)?.contact;
+        Author { kind: AuthorKind::Contact, name: contact.name, email: contact.email }
+    };
     let id = messages::append(writing, conversation, &message)?;
     let message = sight::message(writing.connection, speaker.id, conversation, id)?;
     message.map(|message| Said { conversation, message }).ok_or(StoreError::NotFound("message"))
