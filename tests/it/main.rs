@@ -18,6 +18,7 @@ mod desk;
 mod desk_api;
 mod desk_html;
 mod desk_link;
+mod desk_pages;
 mod dialog;
 mod events;
 mod evil_mx;

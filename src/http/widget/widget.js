@@ -1204,7 +1204,7 @@
       const next = rows[index + 1];
       const first = !together(before, row), last = !together(row, next);
       const told = marks(row, next, index === rows.length - 1);
-      items.push([row.id, JSON.stringify([row, first, last, told]), () => bubble(row, first, last, told)]);
+      items.push([row.id, JSON.stringify([row, first, last, told, row.delivery?.state === "failed" && visitor?.email_state]), () => bubble(row, first, last, told)]);
       before = row;
     });
     return [...items, ...prompts(rows)];
@@ -1247,7 +1247,7 @@
     const meta = [];
     if (last || told) meta.push(...(!mine && last ? [make("span", { dir: "auto" }, name), "·"] : []), make("time", { datetime: row.created_at }, clock(row.created_at)));
     if (told) meta.push(mine ? "·" : "", make("span.told", {}, mailed ? icon("mail") : "", told));
-    if (row.delivery?.state === "failed" && told && !borrowed()) meta.push(button(".link", t("fixAddress"), () => show("mail")));
+    if (row.delivery?.state === "failed" && told && visitor?.email_state === "bounced" && !borrowed()) meta.push(button(".link", t("fixAddress"), () => show("mail")));
     return make(
       `div.message.${mine ? "mine" : "theirs"}${first ? ".first" : ""}${last ? ".last" : ""}${row.state ? "." + row.state : ""}`, {},
       make("span.hear", {}, `${name}: `),
