@@ -41,7 +41,8 @@ pub async fn of(
 
 /// Whether the conversation has a mail in this state to somebody outside: what agents are told by mail is another matter.
 async fn has_mail(surface: &Surface, conversation: Id, state: DeliveryState) -> Result<bool, ApiError> {
-    let query = QueueQuery { conversation: Some(conversation), state: Some(state), limit: LOOKED_AT, ..QueueQuery::default() };
+    let query =
+        QueueQuery { conversation: Some(conversation), state: Some(state), limit: LOOKED_AT, ..QueueQuery::default() };
     let items = surface.store.queue(query).await?.items;
     Ok(items.iter().any(|entry| entry.recipient_kind != RecipientKind::Agent))
 }
