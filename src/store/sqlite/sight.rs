@@ -163,6 +163,9 @@ mod tests {
         let mut explain = connection.prepare(&format!("EXPLAIN QUERY PLAN {SIGHTS}")).expect("a statement");
         let steps = explain.query_map(params![1, 2, 3], |row| row.get::<_, String>(3)).expect("a plan");
         let steps: Vec<String> = steps.collect::<Result<_, _>>().expect("steps");
-        assert!(steps[0].starts_with("SEARCH s ") && steps[2].starts_with("SEARCH c USING INTEGER PRIMARY KEY"), "{steps:?}");
+        assert!(
+            steps[0].starts_with("SEARCH s ") && steps[2].starts_with("SEARCH c USING INTEGER PRIMARY KEY"),
+            "{steps:?}"
+        );
     }
 }
