@@ -4,7 +4,9 @@ use crate::product::Product;
 use crate::widget_client::{Browser, CONFIG, Feed, answer};
 use replyd::conversation::id::Id;
 use replyd::http::live::Whisper;
-use serde_json::json;
+use serde_json::{Value, json};
+use std::io::{BufRead, BufReader, Write};
+use std::net::TcpStream;
 
 #[test]
 fn two_tabs_hear_the_same_and_two_visitors_only_their_own() {
@@ -148,4 +150,86 @@ fn a_stopping_daemon_ends_its_feeds_and_the_next_one_goes_on() {
     let mut again = ann.listen(&conversation, "tab", Some(&last));
     assert_eq!(again.next_of("message").data["text"], "two");
     product.stop();
+}
+
+/// Sockets hold some megabytes for who does not read; what comes beyond them waits for nobody.
+#[test]
+fn a_reader_that_fell_behind_reads_anew_and_holds_nobody_up() {
+    let product = Product::with(CONFIG);
+    let ann = Browser::visitor(&product, "acme/website");
+    let (conversation, _) = ann.say("Hello");
+    let mut slow = ann.listen(&conversation, "slow", None);
+    let mut quick = ann.listen(&conversation, "quick", None);
+    let long = "x".repeat(500_000);
+    let told = std::thread::scope(|scope| {
+        let reader = scope.spawn(move || {
+            let mut told = 0;
+            while quick.next_of("message").data["text"] != "the end" {
+                told += 1;
+            }
+            told
+        });
+        for _ in 0..60 {
+            answer(&product, &conversation, &long);
+        }
+        answer(&product, &conversation, "the end");
+        reader.join().expect("it hears the end")
+    });
+    assert_eq!(told, 60, "who reads hears everything");
+    let reset = slow.next_of("reset");
+    assert!(!reset.id.is_empty());
+    answer(&product, &conversation, "news");
+    assert_eq!(slow.next_of("message").data["text"], "news");
+    assert!(!product.tcp.get("/metrics", "").body.contains("replyd_widget_resets_total 0"));
+    product.stop();
+}
+
+#[test]
+fn desks_are_whispered_who_types_and_who_is_there() {
+    let product = Product::with(CONFIG);
+    let ann = Browser::visitor(&product, "acme/website");
+    let (conversation, _) = ann.say("Hello");
+    let mut desk = Desk::open(&product, &product.token("acme"));
+    let mut other = Desk::open(&product, &product.token("bolt"));
+    let tab = ann.listen(&conversation, "tab", None);
+    let there = desk.next_of("presence");
+    assert_eq!((&there["state"], &there["conversation_id"]), (&json!("away"), &json!(conversation)));
+    ann.post("typing", &json!({"conversation": conversation, "typing": true}));
+    let typing = desk.next_of("typing");
+    assert_eq!((&typing["who"], &typing["typing"]), (&json!("contact"), &json!(true)));
+    drop(tab);
+    assert_eq!(desk.next_of("presence")["state"], "absent");
+    let ben = Browser::visitor(&product, "bolt/website");
+    let (of_ben, _) = ben.say("Hello");
+    ben.post("typing", &json!({"conversation": of_ben, "typing": true}));
+    assert_eq!(other.next_of("typing")["conversation_id"], json!(of_ben), "nothing of the other account");
+    product.stop();
+}
+
+/// An account's feed of events.
+struct Desk {
+    lines: std::io::Lines<BufReader<TcpStream>>,
+}
+
+impl Desk {
+    fn open(product: &Product, token: &str) -> Desk {
+        let address = product.running.http_addresses().first().expect("an address");
+        let mut stream = TcpStream::connect(address).expect("HTTP listens");
+        let request =
+            format!("GET /api/v1/events HTTP/1.1\r\nHost: localhost\r\nAuthorization: Bearer {token}\r\n\r\n");
+        stream.write_all(request.as_bytes()).expect("it reads");
+        let mut desk = Desk { lines: BufReader::new(stream).lines() };
+        while !desk.line().starts_with("retry: ") {}
+        desk
+    }
+
+    fn line(&mut self) -> String {
+        self.lines.next().expect("the feed goes on").expect("a line")
+    }
+
+    fn next_of(&mut self, name: &str) -> Value {
+        while self.line() != format!("event: {name}") {}
+        let line = self.line();
+        serde_json::from_str(line.strip_prefix("data: ").expect("data")).expect("JSON")
+    }
 }

@@ -474,3 +474,22 @@ fn an_agents_address_and_notes_never_reach_a_visitor() {
     assert!(body.contains("\"Sara\"") && !body.contains("agents.example") && !body.contains("difficult"), "{body}");
     product.stop();
 }
+
+#[test]
+fn a_rule_that_is_made_later_holds_for_those_who_came_before() {
+    let product = Product::with(CONFIG);
+    let ann = Browser::visitor(&product, "acme/website");
+    ann.say("Hello");
+    let token = ann.token.clone();
+    let file = product.dir.path().join("replyd.toml");
+    let rule = "name = \"website\"\nwidget = { identity = \"required\", identity_secret = \"hunter2\" }\n";
+    let text = CONFIG.replacen("name = \"website\"\n", rule, 1);
+    std::fs::write(file, text).expect("a config");
+    let product = product.restarted();
+    let ann = Browser { token, ..Browser::stranger(&product) };
+    let refused = ann.get("state");
+    assert_eq!((refused.status, &refused.json()["error"]["code"]), (401, &json!("identity_required")), "{refused:?}");
+    assert_eq!(ann.post("identity", &identity("ann")).status, 200);
+    assert_eq!(ann.get("state").status, 200);
+    product.stop();
+}

@@ -83,6 +83,7 @@ pub async fn listen(
         visitor: visitor.id,
         account: visitor.account,
         conversation,
+        tab,
         position,
         tuned,
         waiting: VecDeque::from([Bytes::from_static(RETRY)]),
@@ -143,6 +144,7 @@ struct Listener {
     visitor: Id,
     account: String,
     conversation: Id,
+    tab: String,
     /// The last event sent.
     position: Id,
     tuned: Tuned,
@@ -154,6 +156,7 @@ struct Listener {
 impl Listener {
     /// The next frame; `None` at the end, from which whoever comes back loses nothing.
     async fn step(mut self: Box<Self>) -> Option<(Bytes, Box<Self>)> {
+        let mut quiet = std::pin::pin!(sleep(HEARTBEAT));
         loop {
             if let Some(frame) = self.waiting.pop_front() {
                 return Some((frame, self));
@@ -163,11 +166,25 @@ impl Listener {
                 () = stop.cancelled() => return None,
                 heard = self.tuned.next() => heard,
                 // A comment keeps proxies from taking a quiet feed for a dead one, and finds out who is dead.
-                () = sleep(HEARTBEAT) => return Some((Bytes::from_static(b":\n\n"), self)),
+                () = quiet.as_mut() => {
+                    self.look_for_life().await;
+                    return Some((Bytes::from_static(b":\n\n"), self));
+                }
             };
             if let Err(error) = self.pass_on(heard).await {
                 tracing::debug!(%error, "a visitor's feed ends: the store cannot be read");
                 return None;
+            }
+        }
+    }
+
+    /// A tab that says nothing more may be on a computer that sleeps: nobody reads there.
+    async fn look_for_life(&mut self) {
+        let (surface, tab) = (&self.surface, &self.tab);
+        if surface.widget.tabs.lapsed(self.conversation, tab, surface.clock.monotonic()) {
+            let told = signs::tell(surface, &self.account, self.conversation, tab, Some(TabState::Connected)).await;
+            if let Err(error) = told {
+                tracing::debug!(%error, "a tab's silence could not be noted");
             }
         }
     }

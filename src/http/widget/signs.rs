@@ -82,6 +82,8 @@ pub async fn presence(
     let state = sign.state.state();
     // What outlives its connection would be there for ever.
     if state.is_none() || surface.widget.tabs.is_open(conversation, &tab) {
+        let is_watched = matches!(state, Some(TabState::Visible | TabState::Reading));
+        surface.widget.tabs.watched(conversation, &tab, is_watched.then(|| surface.clock.monotonic()));
         tell(&surface, &visitor.account, conversation, &tab, state).await?;
     }
     if state.is_some() && !surface.widget.tabs.is_open(conversation, &tab) {

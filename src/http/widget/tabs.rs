@@ -1,9 +1,11 @@
 //! Which tabs have a connection open. A tab is there for as long as its feed is: what it says of itself counts only then, and
-//! when the last connection of it ends, it is gone.
+//! when the last connection of it ends, it is gone. A computer that fell asleep keeps its connection for a while: a tab that is
+//! looked at says so again and again, and what it said last holds for a few minutes only.
 
 use crate::conversation::id::Id;
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::{Duration, Instant};
 
 /// All of them.
 #[derive(Debug, Default)]
@@ -14,9 +16,16 @@ pub struct Tabs {
 #[derive(Debug, Default)]
 struct Open {
     /// Connections by conversation and tab: one that comes again may be here before the old one is known to be dead.
-    tabs: HashMap<(Id, String), usize>,
+    tabs: HashMap<(Id, String), Tab>,
     visitors: HashMap<Id, usize>,
     conversations: HashMap<Id, usize>,
+}
+
+#[derive(Debug, Default)]
+struct Tab {
+    connections: usize,
+    /// It is looked at, and said so then.
+    watched: Option<Instant>,
 }
 
 /// A tab's connection, until it is dropped.
@@ -44,7 +53,7 @@ impl Tabs {
         {
             return None;
         }
-        *open.tabs.entry((conversation, tab.to_owned())).or_default() += 1;
+        open.tabs.entry((conversation, tab.to_owned())).or_default().connections += 1;
         *open.visitors.entry(visitor).or_default() += 1;
         *open.conversations.entry(conversation).or_default() += 1;
         drop(open);
@@ -57,6 +66,20 @@ impl Tabs {
         self.lock().tabs.contains_key(&(conversation, tab.to_owned()))
     }
 
+    /// Notes whether the tab is looked at.
+    pub fn watched(&self, conversation: Id, tab: &str, watched: Option<Instant>) {
+        if let Some(tab) = self.lock().tabs.get_mut(&(conversation, tab.to_owned())) {
+            tab.watched = watched;
+        }
+    }
+
+    /// Whether a tab that was looked at has been silent for so long that nobody may be there; told once.
+    pub fn lapsed(&self, conversation: Id, tab: &str, now: Instant) -> bool {
+        let mut open = self.lock();
+        let Some(tab) = open.tabs.get_mut(&(conversation, tab.to_owned())) else { return false };
+        tab.watched.take_if(|at| now.saturating_duration_since(*at) > WATCHED_LIFE).is_some()
+    }
+
     /// A panic while the lock was held cannot leave the counts half changed: each section is arithmetic only.
     fn lock(&self) -> MutexGuard<'_, Open> {
         self.open.lock().unwrap_or_else(PoisonError::into_inner)
@@ -66,7 +89,7 @@ impl Tabs {
 impl Drop for OpenTab {
     fn drop(&mut self) {
         let mut open = self.tabs.lock();
-        let is_last = decrease(&mut open.tabs, (self.conversation, self.tab.clone()));
+        let is_last = leave(&mut open.tabs, (self.conversation, self.tab.clone()));
         decrease(&mut open.visitors, self.visitor);
         decrease(&mut open.conversations, self.conversation);
         drop(open);
@@ -76,20 +99,31 @@ impl Drop for OpenTab {
     }
 }
 
-/// Answers whether it was the last.
-fn decrease<K: Eq + std::hash::Hash>(counts: &mut HashMap<K, usize>, key: K) -> bool {
-    let Some(count) = counts.get_mut(&key) else { return true };
-    *count -= 1;
-    let is_last = *count == 0;
+/// Answers whether it was the tab's last connection.
+fn leave(tabs: &mut HashMap<(Id, String), Tab>, key: (Id, String)) -> bool {
+    let Some(tab) = tabs.get_mut(&key) else { return true };
+    tab.connections -= 1;
+    let is_last = tab.connections == 0;
     if is_last {
-        counts.remove(&key);
+        tabs.remove(&key);
     }
     is_last
+}
+
+fn decrease(counts: &mut HashMap<Id, usize>, key: Id) {
+    if let Some(count) = counts.get_mut(&key) {
+        *count -= 1;
+        if *count == 0 {
+            counts.remove(&key);
+        }
+    }
 }
 
 /// A browser opens six connections to a host; a phone beside it, and some that are not known to be dead yet.
 const OF_VISITOR_MAX: usize = 12;
 const OF_CONVERSATION_MAX: usize = 32;
+/// A widget that is looked at says so every minute.
+const WATCHED_LIFE: Duration = Duration::from_secs(150);
 
 #[cfg(test)]
 mod tests {
@@ -113,6 +147,19 @@ mod tests {
         assert!(!tabs.is_open(Id(2), "a") && tabs.is_open(Id(2), "b") && ended.load(Ordering::SeqCst) == 1);
         drop(other);
         assert!(tabs.lock().visitors.is_empty() && tabs.lock().conversations.is_empty());
+    }
+
+    #[test]
+    fn a_tab_that_fell_silent_is_not_looked_at_any_more() {
+        let (tabs, start) = (Arc::new(Tabs::default()), Instant::now());
+        let _open = tabs.open(Id(1), Id(2), "a", || ()).expect("a place");
+        let lapsed = |seconds| tabs.lapsed(Id(2), "a", start + Duration::from_secs(seconds));
+        assert!(!lapsed(1000), "it never was");
+        tabs.watched(Id(2), "a", Some(start));
+        assert!(!lapsed(150) && lapsed(151) && !lapsed(152), "once");
+        tabs.watched(Id(2), "a", Some(start));
+        tabs.watched(Id(2), "a", None);
+        assert!(!lapsed(1000) && !tabs.lapsed(Id(2), "b", start));
     }
 
     #[test]

@@ -619,7 +619,8 @@
   }
 
   function tell() {
-    const state = presence(), now = state + page();
+    // Whoever looks says so every minute: a computer that fell asleep says nothing, and the server takes that for nobody.
+    const state = presence(), now = state + page() + (state !== "connected" && Math.floor(Date.now() / 60000));
     if (told === now || !linked || !feed || !conversation) return;
     told = now;
     ask("POST", "presence", { conversation: conversation.id, tab, state, page: page() }).catch(() => (told = null));
