@@ -240,11 +240,14 @@ fn show(conversation: &Value) {
     line("inbox", "/inbox");
     line("contact", "/contact/name");
     line("email", "/contact/email");
+    line("typed email", "/contact/claimed_email");
     line("reply address", "/reply_address");
     line("until", "/reply_address_until");
     line("assignee", "/assignee");
+    line("in the chat", "/presence/state");
+    line("since", "/presence/since");
     line("by mail", "/continuity/due_at");
-    line("", "/continuity/reason");
+    line(if field(conversation, "/continuity/due_at").is_empty() { "no mail" } else { "why" }, "/continuity/reason");
     for message in items(conversation, "/messages") {
         say!("\n{}", heading(message));
         say!("{}", indented(&field(message, "/text")));
@@ -254,7 +257,12 @@ fn show(conversation: &Value) {
             let (name, size) = (field(attachment, "/name"), field(attachment, "/size"));
             say!("    [{} · {size} octets · {}]", one_line(&name), field(attachment, "/url"));
         }
-        delivery(message);
+        let held = field(message, "/held_until");
+        if held.is_empty() {
+            delivery(message);
+        } else {
+            say!("    (not sent yet: its author may take it back until {held})");
+        }
     }
 }
 

@@ -8,7 +8,9 @@ use super::error::{ConfigError, Source};
 use super::file::{self, File, KeyFile};
 use super::secret::{Secret, SecretSource, Surroundings};
 use super::units::Url;
+use crate::conversation::delivery::UNSEEN_DELAY;
 use crate::conversation::model::Channel;
+use crate::conversation::quiet_hours::{QuietHours, is_time_zone};
 use crate::limits::Limits;
 use std::collections::HashSet;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
@@ -256,12 +258,16 @@ impl Checker<'_> {
             return Err(self.refuse(key, "an inbox of channel email needs the key address"));
         }
         let time = |time: Option<super::units::Time>, usual| time.map_or(usual, |time| time.0);
+        let (time_zone, quiet_hours) = self.quiet_hours(inbox)?;
         Ok(Inbox {
             name: inbox.name.get_ref().0.clone(),
             channel,
             address: inbox.address.as_ref().map(|address| address.get_ref().0.clone()),
             offline_delay: time(inbox.offline_delay, Duration::from_secs(120)),
-            unseen_delay: time(inbox.unseen_delay, Duration::from_secs(600)),
+            unseen_delay: time(inbox.unseen_delay, UNSEEN_DELAY),
+            quiet_hours,
+            time_zone,
+            undo_window: time(inbox.undo_window, Duration::from_secs(10)),
             resume_url: inbox.resume_url.as_ref().map_or_else(String::new, |url| url.0.clone()),
             notify_agents: inbox.notify_agents.unwrap_or(true),
             voice: Voice {
@@ -272,6 +278,18 @@ impl Checker<'_> {
             bridge: inbox.bridge.as_ref().map(|bridge| self.inbox_bridge(inbox, bridge)).transpose()?,
             widget: self.widget(inbox, channel)?,
         })
+    }
+
+    fn quiet_hours(&self, inbox: &file::Inbox) -> Checked<(String, Option<QuietHours>)> {
+        let time_zone = inbox.time_zone.as_ref().map_or("UTC", |zone| zone.get_ref());
+        if let Some(zone) = inbox.time_zone.as_ref().filter(|_| !is_time_zone(time_zone)) {
+            return Err(self.refuse(zone, "a time zone by its IANA name is expected, such as \"Europe/Berlin\""));
+        }
+        let Some(hours) = &inbox.quiet_hours else { return Ok((time_zone.to_owned(), None)) };
+        match QuietHours::parse(hours.get_ref(), time_zone) {
+            Some(quiet) => Ok((time_zone.to_owned(), Some(quiet))),
+            None => Err(self.refuse(hours, "two different times of day are expected, such as \"22:00-07:00\"")),
+        }
     }
 
     /// A mail must belong to one account and one inbox, and an API call must name one.

@@ -4,6 +4,7 @@ use super::secret::Secret;
 use crate::conversation::event::EventKind;
 use crate::conversation::language::Language;
 use crate::conversation::model::Channel;
+use crate::conversation::quiet_hours::QuietHours;
 use crate::limits::Limits;
 use serde::Deserialize;
 use std::fmt;
@@ -271,6 +272,12 @@ pub struct Inbox {
     pub address: Option<String>,
     pub offline_delay: Duration,
     pub unseen_delay: Duration,
+    /// In which nothing goes out that could wait; in the contact's own time zone where it is known.
+    pub quiet_hours: Option<QuietHours>,
+    /// IANA name.
+    pub time_zone: String,
+    /// How long the desk lets agents take back what they sent.
+    pub undo_window: Duration,
     pub resume_url: String,
     /// Whether agents get the messages of its contacts by mail.
     pub notify_agents: bool,

@@ -1,7 +1,7 @@
 //! What mail a new message causes, as far as the config decides; whom that concerns is the store's to know.
 
 use super::checked::{Account, Config, Inbox};
-use crate::conversation::delivery::Posting;
+use crate::conversation::delivery::{Posting, UNSEEN_DELAY};
 use crate::conversation::model::{Channel, Direction};
 use std::time::Duration;
 
@@ -12,7 +12,12 @@ impl Config {
         let account = self.accounts.iter().find(|known| known.name == account);
         let inbox = account.and_then(|account| account.inboxes.iter().find(|known| known.name == inbox));
         match direction {
-            Direction::Outgoing => Posting { to_contact: delay(account, inbox), ..Posting::default() },
+            Direction::Outgoing => Posting {
+                to_contact: delay(account, inbox),
+                unseen_delay: inbox.map_or(UNSEEN_DELAY, |inbox| inbox.unseen_delay),
+                quiet_hours: inbox.and_then(|inbox| inbox.quiet_hours.clone()),
+                ..Posting::default()
+            },
             Direction::Incoming => {
                 Posting { notify_agents: inbox.is_none_or(|inbox| inbox.notify_agents), ..Posting::default() }
             }
@@ -37,6 +42,7 @@ mod tests {
     use super::*;
     use crate::config::parse;
     use crate::config::secret::Surroundings;
+    use crate::conversation::quiet_hours::QuietHours;
     use std::path::Path;
 
     fn config() -> Config {
@@ -48,6 +54,7 @@ inbound_domain = "r.acme.example"
 inbox = [
   { name = "mail", channel = "email", address = "support@acme.example" },
   { name = "chat", offline_delay = "90 s", notify_agents = false },
+  { name = "night", unseen_delay = "5 m", quiet_hours = "22:00-07:00", time_zone = "Europe/Berlin" },
 ]
 [[account]]
 name = "bolt"
@@ -71,6 +78,13 @@ inbox = [{ name = "chat" }, { name = "mail", channel = "email", address = "x@bol
         check("bolt", "chat", None);
         check("bolt", "mail", Some(0));
         check("gone", "mail", Some(0));
+    }
+
+    #[test]
+    fn an_inbox_says_how_long_nobody_may_look_and_when_it_is_quiet() {
+        let posting = config().posting_of("acme", "night", Direction::Outgoing);
+        assert_eq!(posting.unseen_delay, Duration::from_secs(300));
+        assert_eq!(posting.quiet_hours, QuietHours::parse("22:00-07:00", "Europe/Berlin"));
     }
 
     #[test]

@@ -143,8 +143,7 @@ pub fn decide(facts: &Facts, rules: &Rules, now: UnixMs) -> Decision {
         return Decision::Nothing(reason);
     }
     let wanted: Vec<&Unseen> = facts.unseen.iter().filter(|unseen| unseen.mail != MailChoice::Never).collect();
-    // A clock that was put back must not keep a message for as long as it was ahead.
-    let Some(oldest) = wanted.iter().map(|unseen| unseen.at.min(now)).min() else {
+    let Some(oldest) = wanted.iter().map(|unseen| past(unseen.at, now).unwrap_or_default()).min() else {
         let reason = if facts.unseen.is_empty() { Reason::NothingUnseen } else { Reason::NotByMail };
         return Decision::Nothing(reason);
     };
@@ -191,7 +190,8 @@ fn due(facts: &Facts, rules: &Rules, oldest: UnixMs, now: UnixMs) -> (UnixMs, Re
 
 /// Groove's two timers: one after the contact is gone, one while nobody looks.
 fn by_presence(facts: &Facts, rules: &Rules, oldest: UnixMs, now: UnixMs) -> (UnixMs, Reason) {
-    let from = |since: Option<UnixMs>| since.map_or(oldest, |since| oldest.max(since.min(now)));
+    let from =
+        |since: Option<UnixMs>| since.and_then(|since| past(since, now)).map_or(oldest, |since| oldest.max(since));
     match facts.presence {
         Presence::Absent => (after(from(facts.presence_since), rules.offline_delay.unwrap_or_default()), Reason::Gone),
         Presence::Connected => (after(from(facts.present_at), rules.unseen_delay), Reason::Unwatched),
@@ -204,7 +204,8 @@ fn by_presence(facts: &Facts, rules: &Rules, oldest: UnixMs, now: UnixMs) -> (Un
 /// After an answer by mail the conversation stays on mail until the contact is back at the page.
 fn is_on_email(facts: &Facts, now: UnixMs) -> bool {
     let Some(LastWord { via: Via::Email, at }) = facts.last_word else { return false };
-    let back = facts.presence.is_watching() || facts.present_at.is_some_and(|present| present.min(now) > at);
+    let seen_at = facts.present_at.and_then(|present| past(present, now));
+    let back = facts.presence.is_watching() || seen_at.is_some_and(|seen| seen > at);
     !back
 }
 
@@ -213,10 +214,14 @@ fn postponed(facts: &Facts, due: UnixMs, reason: Reason, now: UnixMs) -> (UnixMs
     let most = after(now, TYPING_LIFE);
     let typing = [(facts.contact_typing_until, Reason::ContactTypes), (facts.agent_typing_until, Reason::AgentTypes)];
     let latest = typing.into_iter().filter_map(|(until, why)| Some((until?.min(most), why))).max_by_key(|it| it.0);
-    match latest {
-        Some((until, why)) if until > now && until > due => (until.min(after(due, TYPING_POSTPONES_MAX)), why),
-        Some(_) | None => (due, reason),
-    }
+    let latest = latest.map(|(until, why)| (until.min(after(due, TYPING_POSTPONES_MAX)), why));
+    latest.filter(|(until, _)| *until > now && *until > due).unwrap_or((due, reason))
+}
+
+/// What lies ahead was written before the clock was put back. It counts as long ago: a mail that comes early is better than
+/// one that waits for as long as the clock was wrong.
+fn past(at: UnixMs, now: UnixMs) -> Option<UnixMs> {
+    Some(at).filter(|at| *at <= now)
 }
 
 fn after(at: UnixMs, delay: Duration) -> UnixMs {
@@ -224,3 +229,6 @@ fn after(at: UnixMs, delay: Duration) -> UnixMs {
 }
 
 const LOOK_AGAIN_MIN: Duration = Duration::from_secs(60);
+
+#[cfg(test)]
+mod tests;

@@ -37,6 +37,9 @@ pub fn opens_resume(keys: &Keys, conversation: Id, until: i64, signature: &str, 
     keys.verify(Purpose::Resume, &conversation.to_string(), end_of(until), now, signature)
 }
 
+/// How long a mail opens its chat.
+pub const RESUME_LIFE: Duration = Duration::from_secs(30 * 86_400);
+
 /// `{public_url}/unsubscribe/{entry}?signature=…`: RFC 8058 §3.1 wants it to identify the recipient by itself. It does not
 /// end: whoever finds an old mail may still say no.
 pub fn unsubscribe_url(keys: &Keys, public_url: &str, entry: Id) -> String {
@@ -89,6 +92,19 @@ mod tests {
         assert!(!opens_attachment(&keys(), Id(5), 90, signature, UnixMs(1)));
         assert!(!opens_attachment(&keys(), ID, i64::MAX, signature, UnixMs(1)));
         assert!(!opens_unsubscribe(&keys(), ID, signature));
+    }
+
+    #[test]
+    fn a_resume_link_is_good_for_its_conversation_and_time() {
+        let url = resume_url(&keys(), "https://chat.example", ID, UnixMs(90_500));
+        let (start, signature) = url.rsplit_once('=').expect("a signature");
+        assert_eq!(start, format!("https://chat.example/resume/{ID}?until=90&signature"));
+        assert!(opens_resume(&keys(), ID, 90, signature, UnixMs(90_999)));
+        assert!(!opens_resume(&keys(), ID, 90, signature, UnixMs(91_000)));
+        assert!(!opens_resume(&keys(), ID, i64::MAX, signature, UnixMs(1)));
+        assert!(!opens_resume(&keys(), Id(5), 90, signature, UnixMs(1)));
+        assert!(!opens_attachment(&keys(), ID, 90, signature, UnixMs(1)));
+        assert!(!opens_resume(&keys(), ID, 90, "", UnixMs(1)));
     }
 
     #[test]

@@ -6,6 +6,7 @@ use jiff::civil::{Date, DateTime, Time};
 use jiff::tz::TimeZone;
 use jiff::{Timestamp, ToSpan};
 use serde::{Deserialize, Serialize};
+use std::fmt;
 
 /// From one minute of the day up to, and without, another; past midnight if the end is before the beginning.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -41,6 +42,13 @@ impl QuietHours {
         let end = end_of(day, self.to)?.to_zoned(zone).ok()?;
         // Where clocks are put back an end may come twice: what is over is over.
         Some(UnixMs(end.timestamp().as_millisecond())).filter(|end| *end > at)
+    }
+}
+
+impl fmt::Display for QuietHours {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let QuietHours { from, to, .. } = self;
+        write!(f, "{:02}:{:02}-{:02}:{:02}", from / 60, from % 60, to / 60, to % 60)
     }
 }
 
@@ -84,6 +92,13 @@ mod tests {
         for text in ["", "22-07", "22:00", "24:00-07:00", "22:60-07:00", "07:00-07:00", "a:bc-d:ef", "+1:00-07:00"] {
             assert_eq!(QuietHours::parse(text, "UTC"), None, "{text}");
         }
+    }
+
+    #[test]
+    fn hours_are_shown_as_they_are_written() {
+        let shown = |text| QuietHours::parse(text, "UTC").map(|quiet| quiet.to_string());
+        assert_eq!(shown("22:00-07:00").as_deref(), Some("22:00-07:00"));
+        assert_eq!(shown("9:05 - 17:30").as_deref(), Some("09:05-17:30"));
     }
 
     #[test]

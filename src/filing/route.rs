@@ -208,21 +208,22 @@ fn existing(case: &Case<'_>, evidence: &RoutingEvidence) -> Option<(Id, &'static
     case.wanted.message_ids.iter().find_map(joined).map(|id| (id, "answer to a mail of the conversation"))
 }
 
-/// Possession of a token lets mail in and proves nothing: the contact is who writes from the contact's address. Where
+/// Possession of a token lets mail in and proves nothing: the contact is who writes from the contact's address, proven or
+/// only claimed. Where
 /// the contact left no address, only an address that its domain vouches for becomes the contact's, and only a
 /// person's: a vacation notice may come from anywhere. An agent never becomes a contact this way.
 fn writer(case: &Case<'_>, evidence: &RoutingEvidence, conversation: Id) -> Writer {
     let contact = evidence.contacts.iter().find(|contact| contact.conversation == conversation);
-    let email = contact.map(|contact| contact.email.as_deref());
-    if let (Some(Some(email)), Some(sender)) = (email, case.sender)
-        && email == sender
+    if let (Some(contact), Some(sender)) = (contact, case.sender)
+        && contact.is_at(sender)
     {
         return Writer::Contact;
     }
-    match (proven_agent(case, evidence), email) {
-        (Some(agent), _) => Writer::AgentElsewhere(agent.clone()),
-        (None, Some(None)) if case.sender_proof == Proof::Authentic && case.class == Class::Human => Writer::Contact,
-        (None, _) => Writer::Participant,
+    let has_none = contact.is_some_and(|contact| contact.email.is_none() && contact.claimed.is_none());
+    match proven_agent(case, evidence) {
+        Some(agent) => Writer::AgentElsewhere(agent.clone()),
+        None if has_none && case.sender_proof == Proof::Authentic && case.class == Class::Human => Writer::Contact,
+        None => Writer::Participant,
     }
 }
 

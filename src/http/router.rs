@@ -19,6 +19,11 @@ fn routes() -> Vec<(&'static str, MethodRouter<Surface>)> {
     vec![
         ("/api/v1/conversations", get(api::conversations::list).post(api::conversations::create)),
         ("/api/v1/conversations/{id}", get(api::conversations::show).patch(api::conversations::change)),
+        ("/api/v1/conversations/{id}/presence", post(api::chat::presence)),
+        ("/api/v1/conversations/{id}/seen", post(api::chat::seen)),
+        ("/api/v1/conversations/{id}/forecast", get(api::chat::forecast)),
+        ("/api/v1/messages/{id}", delete(api::chat::take_back)),
+        ("/api/v1/messages/{id}/release", post(api::chat::release)),
         ("/api/v1/conversations/{id}/messages", get(api::messages::list).post(api::messages::append)),
         ("/api/v1/conversations/{id}/read", post(api::attention::read)),
         ("/api/v1/conversations/{id}/typing", post(api::attention::typing)),

@@ -5,8 +5,9 @@ use super::StoreError;
 use super::handle::Store;
 use super::outgoing::{Forecast, Outlook};
 use super::sqlite::units::Writing;
-use super::sqlite::{continuity, held, messages, presence};
+use super::sqlite::{claims, continuity, held, messages, presence};
 use crate::clock::UnixMs;
+use crate::conversation::continuity::MailWish;
 use crate::conversation::delivery::Posting;
 use crate::conversation::id::Id;
 use crate::conversation::model::Message;
@@ -37,6 +38,16 @@ impl Store {
     /// Somebody types, or stopped; it is forgotten by itself after [`crate::conversation::presence::TYPING_LIFE`].
     pub async fn typing(&self, conversation: Id, typist: Typist, on: TypingState) -> Result<(), StoreError> {
         self.engine.write(0, move |writing| presence::typing(writing, conversation, typist, on)).await
+    }
+
+    /// The address that a contact typed; `None` forgets it. What could not reach the old one goes to it.
+    pub async fn claim_address(&self, contact: Id, email: Option<String>) -> Result<(), StoreError> {
+        self.engine.write(0, move |writing| claims::claim(writing, contact, email.as_deref())).await
+    }
+
+    /// Whether the contact wants mail of a conversation.
+    pub async fn set_mail(&self, conversation: Id, wish: MailWish) -> Result<(), StoreError> {
+        self.engine.write(0, move |writing| claims::wish(writing, conversation, wish)).await
     }
 
     /// What would become of a message written now that is to go as `posting` says.

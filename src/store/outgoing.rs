@@ -154,6 +154,8 @@ pub struct Backlog {
 pub struct Outlook {
     pub due_at: Option<UnixMs>,
     pub reason: String,
+    /// Something unseen is not on its way yet.
+    pub waits: bool,
 }
 
 /// What would become of a message written now.

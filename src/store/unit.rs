@@ -183,4 +183,13 @@ pub struct ContactOf {
     pub inbox: String,
     /// Lower case; `None` for a visitor of a chat who left none.
     pub email: Option<String>,
+    /// What a visitor typed and did not prove; lower case.
+    pub claimed: Option<String>,
+}
+
+impl ContactOf {
+    /// Whether the contact is written to at this address: proven, or claimed.
+    pub fn is_at(&self, email: &str) -> bool {
+        [&self.email, &self.claimed].into_iter().flatten().any(|own| own == email)
+    }
 }

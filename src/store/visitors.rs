@@ -1,6 +1,7 @@
 //! Visitors of a chat widget as everything above the store sees them: who they are, what they may see and on what grounds.
 
 use crate::clock::UnixMs;
+use crate::conversation::continuity::MailWish;
 use crate::conversation::delivery::DeliveryState;
 use crate::conversation::id::Id;
 use crate::conversation::model::{Channel, Message, Status};
@@ -195,12 +196,6 @@ pub struct ContactChanges {
     pub claim: Claim,
     /// Whether answers of this conversation go out by mail.
     pub mail: Option<(Id, MailWish)>,
-}
-
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum MailWish {
-    On,
-    Off,
 }
 
 /// What a listener has missed.

@@ -248,3 +248,21 @@ fn a_store_that_takes_nothing_is_a_reason_to_try_again_later() {
     fails(&product, "conversation new --account acme --inbox website", 75, &["try again"]);
     product.stop();
 }
+
+#[test]
+fn a_conversation_tells_who_is_there_and_when_and_why_a_mail_is_due() {
+    let product = Product::start();
+    let conversation = product.begin(&kettle()).json()["id"].as_str().expect("an id").to_owned();
+    let show = format!("conversation show {conversation}");
+    let shown = printed(&product, &show);
+    assert!(
+        shown.contains("\nin the chat    absent\nby mail        20")
+            && shown.contains("\nwhy            the contact has left"),
+        "{shown}"
+    );
+    let id = conversation.parse().expect("an id");
+    product.runtime.block_on(product.store.seen(id, None)).expect("seen");
+    let shown = printed(&product, &show);
+    assert!(shown.contains("\nno mail        nothing is unseen\n") && shown.contains("(by mail: seen"), "{shown}");
+    product.stop();
+}

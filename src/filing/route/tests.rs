@@ -6,20 +6,28 @@ use crate::store::unit::ContactOf;
 
 const TOKEN: ReplyToken = ReplyToken([1; 16]);
 const OTHER: ReplyToken = ReplyToken([2; 16]);
+const CLAIMED: ReplyToken = ReplyToken([5; 16]);
 const INBOX: InboxRef<'static> = InboxRef { name: "mail", channel: Channel::Email };
 
-/// Conversation 1 is with ann, has TOKEN and `sent@us`; 2 is with an unnamed visitor and has OTHER.
+/// Conversation 1 is with ann, has TOKEN and `sent@us`; 2 is with an unnamed visitor and has OTHER; 3 is with a visitor who
+/// typed bo's address, and has CLAIMED.
 fn evidence(takes_part: &[i64]) -> RoutingEvidence {
     RoutingEvidence {
-        by_token: vec![(TOKEN, Id(1)), (OTHER, Id(2))],
+        by_token: vec![(TOKEN, Id(1)), (OTHER, Id(2)), (CLAIMED, Id(3))],
         by_message_id: vec![("sent@us".into(), Id(1))],
         sender_takes_part: takes_part.iter().map(|id| Id(*id)).collect(),
         contacts: vec![
-            ContactOf { conversation: Id(1), inbox: "mail".into(), email: Some("ann@x.example".into()) },
-            ContactOf { conversation: Id(2), inbox: "mail".into(), email: None },
+            contact(1, Some("ann@x.example"), None),
+            contact(2, None, None),
+            contact(3, None, Some("bo@y.example")),
         ],
         ..RoutingEvidence::default()
     }
+}
+
+fn contact(conversation: i64, email: Option<&str>, claimed: Option<&str>) -> ContactOf {
+    let (email, claimed) = (email.map(str::to_owned), claimed.map(str::to_owned));
+    ContactOf { conversation: Id(conversation), inbox: "mail".into(), email, claimed }
 }
 
 fn wanted(envelope: Option<ReplyToken>, header: &[ReplyToken], ids: &[&str]) -> Wanted {
@@ -202,4 +210,18 @@ fn our_own_mail_is_nobodys_word() {
     let by_token = wanted(Some(TOKEN), &[], &[]);
     let own = Case { own: true, inbox: Some(INBOX), ..case(&by_token) };
     assert_eq!(shown(decide(&own, &evidence(&[1]))), "nowhere, System");
+}
+
+#[test]
+fn who_writes_from_a_typed_address_is_the_contact_and_nobody_else_becomes_it() {
+    let answer = wanted(Some(CLAIMED), &[], &[]);
+    for (sender, proof, expected) in [
+        ("bo@y.example", Proof::Authentic, "conversation 3, Contact"),
+        ("bo@y.example", Proof::Unproven, "conversation 3, Contact"),
+        ("eve@z.example", Proof::Authentic, "conversation 3, Participant"),
+        ("eve@z.example", Proof::Unproven, "conversation 3, Participant"),
+    ] {
+        let case = Case { sender: Some(sender), sender_proof: proof, ..case(&answer) };
+        assert_eq!(shown(decide(&case, &evidence(&[]))), expected, "{sender} {proof:?}");
+    }
 }

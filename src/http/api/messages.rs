@@ -5,8 +5,9 @@ use super::agents::named;
 use super::conversations::visible;
 use super::shape::{List, MessageShape};
 use super::uploads::{WrittenFile, uploads};
+use crate::config::units::parse_time;
 use crate::conversation::agent::Agent;
-use crate::conversation::delivery::Posting;
+use crate::conversation::delivery::{MailChoice, Posting};
 use crate::conversation::model::{Author, AuthorKind, Direction, Message, Participant, Via};
 use crate::http::caller::Caller;
 use crate::http::error::ApiError;
@@ -19,6 +20,7 @@ use axum::Json;
 use axum::extract::State;
 use axum::http::StatusCode;
 use serde::Deserialize;
+use std::time::Duration;
 use utoipa::{IntoParams, ToSchema};
 
 /// A message as a caller writes it.
@@ -35,6 +37,12 @@ pub struct Written {
     /// Participants of the conversation who get a copy of an agent's message by mail.
     #[serde(default)]
     cc: Vec<String>,
+    /// Whether an agent's message may go by mail: `auto`, `now` or `never`.
+    #[schema(value_type = Option<String>)]
+    #[serde(default)]
+    mail: MailChoice,
+    /// How long an agent's message may be taken back, such as `10 s`; nobody but agents sees it before.
+    hold: Option<String>,
     /// The same key in the same conversation gives the message of the first call.
     idempotency_key: Option<String>,
 }
@@ -67,6 +75,8 @@ impl Written {
             html: None,
             attachments: Vec::new(),
             cc: Vec::new(),
+            mail: MailChoice::Auto,
+            hold: None,
             idempotency_key: None,
         }
     }
@@ -96,6 +106,10 @@ impl Written {
             },
         };
         let direction = self.author.direction();
+        let held = self.hold.as_deref().map(|hold| held(self.author, hold)).transpose()?;
+        if self.mail != MailChoice::Auto && self.author != WrittenBy::Agent {
+            return Err(ApiError::invalid("mail", "only an agent's message goes by mail"));
+        }
         Ok(NewMessage {
             direction,
             author,
@@ -108,7 +122,12 @@ impl Written {
             email: None,
             idempotency_key: line("idempotency_key", self.idempotency_key)?,
             uploads: uploads(self.attachments)?,
-            posting: Posting { cc: copied(self.author, &self.cc, cast.participants)?, ..posting(direction) },
+            posting: Posting {
+                cc: copied(self.author, &self.cc, cast.participants)?,
+                mail: self.mail,
+                held,
+                ..posting(direction)
+            },
         })
     }
 }
@@ -122,6 +141,18 @@ impl WrittenBy {
         }
     }
 }
+
+fn held(by: WrittenBy, hold: &str) -> Result<Duration, ApiError> {
+    if by != WrittenBy::Agent {
+        return Err(ApiError::invalid("hold", "only an agent's message can be held"));
+    }
+    parse_time(hold)
+        .filter(|held| *held <= HOLD_MAX)
+        .ok_or_else(|| ApiError::invalid("hold", "a time of at most 10 minutes is expected, such as \"10 s\""))
+}
+
+/// Longer is a plan, not a slip: the contact would wait for what the agent thinks was said.
+const HOLD_MAX: Duration = Duration::from_secs(600);
 
 /// Only whom the conversation knows: an address that an agent mistypes gets nobody's mail.
 fn copied(by: WrittenBy, cc: &[String], participants: &[Participant]) -> Result<Vec<String>, ApiError> {

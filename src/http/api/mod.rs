@@ -7,6 +7,7 @@ pub mod attention;
 pub mod audience;
 pub mod backup;
 pub mod canned_answers;
+pub mod chat;
 pub mod continuity;
 pub mod conversations;
 pub mod events;

@@ -50,6 +50,11 @@ pub struct InboxSettings {
     offline_delay: String,
     /// The same while the page is open and nobody looks.
     unseen_delay: String,
+    /// `22:00-07:00`, in the visitor's time zone where it is known, else in this one; null for none.
+    quiet_hours: Option<String>,
+    time_zone: String,
+    /// How long what is sent from the desk may be taken back.
+    undo_window: String,
     /// Where the link in a mail leads; empty for the page the visitor was on last.
     resume_url: String,
     notify_agents: bool,
@@ -121,6 +126,9 @@ impl From<&Inbox> for InboxSettings {
             address: inbox.address.clone(),
             offline_delay: words(inbox.offline_delay),
             unseen_delay: words(inbox.unseen_delay),
+            quiet_hours: inbox.quiet_hours.as_ref().map(ToString::to_string),
+            time_zone: inbox.time_zone.clone(),
+            undo_window: words(inbox.undo_window),
             resume_url: inbox.resume_url.clone(),
             notify_agents: inbox.notify_agents,
             display_name: inbox.voice.display_name.clone(),

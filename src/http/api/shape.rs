@@ -9,6 +9,7 @@ use crate::mail::automatic::Class;
 use crate::mail::dsn::Bounce;
 use crate::store::desk::{Glance, LastMessage};
 use crate::store::ledger::LedgerEntry;
+use crate::store::outgoing::Forecast;
 use serde::Serialize;
 use utoipa::ToSchema;
 
@@ -44,7 +45,13 @@ pub struct ConversationShape {
     pub created_at: String,
     pub last_message_at: Option<String>,
     pub unseen_by_contact: u32,
+    /// How the contact is in the chat.
+    pub presence: PresenceShape,
     pub continuity: ContinuityShape,
+    /// `off`: the contact wants no mail of this conversation.
+    pub mail: &'static str,
+    /// Where on the site the contact was last.
+    pub page: Option<String>,
     /// Whether somebody outside wrote what the calling agent has not read; null for a caller who is no agent.
     pub unread: Option<bool>,
     pub last_message: Option<LastMessageShape>,
@@ -90,6 +97,30 @@ pub struct ParticipantShape {
     pub since: String,
 }
 
+#[derive(Debug, Serialize, ToSchema)]
+pub struct PresenceShape {
+    /// `present`, `away` or `absent`.
+    pub state: &'static str,
+    /// Null: it was never otherwise.
+    pub since: Option<String>,
+}
+
+/// What would become of a message written now.
+#[derive(Debug, Serialize, ToSchema)]
+pub struct ForecastShape {
+    /// It is in the chat at once.
+    pub chat: bool,
+    /// Null: no mail.
+    pub email: Option<ForecastMailShape>,
+    pub reason: String,
+}
+
+#[derive(Debug, Serialize, ToSchema)]
+pub struct ForecastMailShape {
+    pub to: String,
+    pub due_at: String,
+}
+
 /// When what is unseen goes out by mail, and why then or not at all.
 #[derive(Debug, Serialize, ToSchema)]
 pub struct ContinuityShape {
@@ -117,6 +148,8 @@ pub struct MessageShape {
     pub attachments: Vec<AttachmentShape>,
     pub created_at: String,
     pub seen_at: Option<String>,
+    /// Until then its author may take it back, and only agents see it.
+    pub held_until: Option<String>,
     pub email: Option<EmailShape>,
     pub delivery: Option<DeliveryShape>,
 }
@@ -232,7 +265,13 @@ impl ConversationShape {
             created_at: conversation.created_at.rfc3339(),
             last_message_at: conversation.last_message_at.map(|at| at.rfc3339()),
             unseen_by_contact: conversation.unseen_by_contact,
+            presence: PresenceShape {
+                state: conversation.presence.word(),
+                since: conversation.presence_since.map(UnixMs::rfc3339),
+            },
             continuity,
+            mail: if conversation.mail_off { "off" } else { "on" },
+            page: conversation.page,
             unread: None,
             last_message: None,
             snooze_until: conversation.snoozed_until.map(UnixMs::rfc3339),
@@ -294,9 +333,18 @@ impl MessageShape {
             attachments: message.attachments.into_iter().map(AttachmentShape::from).collect(),
             created_at: message.created_at.rfc3339(),
             seen_at: message.seen_at.map(|at| at.rfc3339()),
+            held_until: message.held_until.map(UnixMs::rfc3339),
             email: message.email.map(EmailShape::from),
             delivery: message.delivery.map(DeliveryShape::from).or(waits),
         }
+    }
+}
+
+impl From<Forecast> for ForecastShape {
+    fn from(forecast: Forecast) -> ForecastShape {
+        let Forecast { chat, email, reason } = forecast;
+        let email = email.map(|mail| ForecastMailShape { to: mail.to, due_at: mail.due_at.rfc3339() });
+        ForecastShape { chat, email, reason }
     }
 }
 

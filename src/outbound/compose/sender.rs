@@ -111,6 +111,11 @@ impl Desk {
         self.inbox(inbox)?.address.as_deref().and_then(|address| Address::parse(address).ok())
     }
 
+    /// Whether the inbox names a page of its own where the chat is.
+    pub fn has_resume_page(&self, inbox: &str) -> bool {
+        self.inbox(inbox).is_some_and(|inbox| !inbox.resume_url.is_empty())
+    }
+
     /// The first inbox that has an address speaks for the account.
     pub fn first_address(&self) -> Option<Address> {
         self.inboxes.iter().find_map(|inbox| Address::parse(inbox.address.as_deref()?).ok())

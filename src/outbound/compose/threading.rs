@@ -95,7 +95,7 @@ fn agent_subject(to: &ToCompose) -> String {
     let first = to.thread.iter().find(|mail| !mail.incoming).and_then(|mail| mail.subject.as_deref());
     let subject = first.or(to.conversation.subject.as_deref()).map(base).filter(|subject| !subject.is_empty());
     let contact = &to.conversation.contact;
-    let name = || contact.name.as_deref().or(contact.email.as_deref()).unwrap_or("a visitor");
+    let name = || contact.name.as_deref().or(contact.mail_address()).unwrap_or("a visitor");
     subject.unwrap_or_else(|| fields::subject(&format!("Conversation with {}", name())))
 }
 

@@ -8,7 +8,7 @@ use super::history;
 use super::hypertext;
 use super::sender::{Desk, Sender};
 use super::words::{Words, time};
-use crate::conversation::delivery::MailKind;
+use crate::conversation::delivery::{MailKind, RecipientKind};
 use crate::conversation::language::Language;
 use crate::conversation::links;
 use crate::conversation::model::{AuthorKind, Channel, Message, Status, Via};
@@ -29,6 +29,8 @@ pub struct View {
     pub history: Vec<Quoted>,
     /// The one-click link of continuity mail.
     pub unsubscribe: Option<String>,
+    /// The link that opens the chat, in the contact's own mail alone.
+    pub resume: Option<String>,
     /// Of a notification.
     pub contact: Option<Person>,
     pub verdict: Option<Verdict>,
@@ -111,6 +113,7 @@ impl View {
             history: history::of(to, voice, words),
             unsubscribe: is_continuity(to)
                 .then(|| links::unsubscribe_url(&sender.keys, &sender.public_url, to.entry.id)),
+            resume: resume(to, desk, sender),
             contact: notification.then(|| contact(to)),
             verdict: notification.then(|| to.messages.last().map(verdict)).flatten(),
             status: notification.then(|| status(to.conversation.status)),
@@ -118,6 +121,19 @@ impl View {
             notice: notice(to)?,
         })
     }
+}
+
+/// Whoever follows it sees this conversation: nobody but the contact gets it. Where another channel carries the chat, there
+/// is a page to open only if the inbox names one.
+fn resume(to: &ToCompose, desk: &Desk, sender: &Sender) -> Option<String> {
+    let has_page = match to.conversation.channel {
+        Channel::Widget => true,
+        Channel::Api => desk.has_resume_page(&to.conversation.inbox),
+        Channel::Email => false,
+    };
+    let is_contacts = to.entry.kind == MailKind::Answer && to.entry.recipient_kind == RecipientKind::Contact;
+    let until = links::until(to.entry.created_at, links::RESUME_LIFE);
+    (has_page && is_contacts).then(|| links::resume_url(&sender.keys, &sender.public_url, to.conversation.id, until))
 }
 
 /// A mail that came about because nobody looked at the chat: its recipient wrote no mail, so they can say no to more.
@@ -196,7 +212,7 @@ fn contact(to: &ToCompose) -> Person {
             .and_then(|name| fields::name(&name)),
         email: author
             .and_then(|author| author.email.clone())
-            .or_else(|| of_contact(&contact.email))
+            .or_else(|| of_contact(&contact.mail_address().map(str::to_owned)))
             .and_then(|email| fields::name(&email)),
     }
 }

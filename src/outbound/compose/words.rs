@@ -10,6 +10,8 @@ use serde::Serialize;
 pub struct Words {
     /// `Just reply to this mail to answer.`
     pub reply: &'static str,
+    /// Of the link to the chat.
+    pub resume: &'static str,
     /// Before files that are links.
     pub files: &'static str,
     /// `until`, before a day.
@@ -64,6 +66,7 @@ pub fn day(at: UnixMs) -> String {
 
 const EN: Words = Words {
     reply: "Just reply to this mail to answer.",
+    resume: "Open the chat",
     files: "Files",
     until: "until",
     unsubscribe: "No more mails about this",
@@ -74,6 +77,7 @@ const EN: Words = Words {
 
 const DE: Words = Words {
     reply: "Antworten Sie einfach auf diese Mail.",
+    resume: "Chat öffnen",
     files: "Dateien",
     until: "bis",
     unsubscribe: "Keine Mails mehr dazu",
@@ -84,6 +88,7 @@ const DE: Words = Words {
 
 const FR: Words = Words {
     reply: "Répondez simplement à ce message.",
+    resume: "Ouvrir la discussion",
     files: "Fichiers",
     until: "jusqu’au",
     unsubscribe: "Ne plus recevoir de messages à ce sujet",
@@ -94,6 +99,7 @@ const FR: Words = Words {
 
 const ES: Words = Words {
     reply: "Para contestar, responda a este correo.",
+    resume: "Abrir el chat",
     files: "Archivos",
     until: "hasta el",
     unsubscribe: "No recibir más correos sobre esto",
@@ -104,6 +110,7 @@ const ES: Words = Words {
 
 const NL: Words = Words {
     reply: "Beantwoord gewoon deze mail.",
+    resume: "Chat openen",
     files: "Bestanden",
     until: "tot",
     unsubscribe: "Geen mails meer hierover",
@@ -114,6 +121,7 @@ const NL: Words = Words {
 
 const IT: Words = Words {
     reply: "Per rispondere basta rispondere a questa mail.",
+    resume: "Apri la chat",
     files: "File",
     until: "fino al",
     unsubscribe: "Non ricevere più mail su questo",
@@ -124,6 +132,7 @@ const IT: Words = Words {
 
 const PT: Words = Words {
     reply: "Para responder, basta responder a este e-mail.",
+    resume: "Abrir o chat",
     files: "Ficheiros",
     until: "até",
     unsubscribe: "Não receber mais e-mails sobre isto",

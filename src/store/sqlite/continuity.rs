@@ -61,10 +61,7 @@ pub fn next(connection: &Connection) -> Result<Option<UnixMs>, StoreError> {
 
 /// Decides anew for some of what waits, in the order of ids; answers where to go on.
 pub fn reconsider(writing: &Writing<'_>, after: Option<Id>) -> Result<Option<Id>, StoreError> {
-    let mut find = writing.connection.prepare_cached(
-        "SELECT DISTINCT conversation_id FROM queue INDEXED BY queue_open WHERE conversation_id > ?
-         AND state IN ('waiting', 'queued', 'deferred') AND state = 'waiting' ORDER BY conversation_id LIMIT ?",
-    )?;
+    let mut find = writing.connection.prepare_cached(RECONSIDERED)?;
     let rows = find.query_map(params![after.unwrap_or(Id(i64::MIN)), AT_ONCE_MAX], |row| row.get(0))?;
     let found: Vec<Id> = rows.collect::<Result<_, _>>()?;
     for conversation in &found {
@@ -85,13 +82,15 @@ pub fn outlook(connection: &Connection, conversation: Id, now: UnixMs) -> Result
     let known = facts::load(connection, conversation, now)?;
     if known.armed.as_ref().is_some_and(|armed| armed.held) {
         let reason = "the mail is held until it is released: replyd queue release".to_owned();
-        return Ok(Outlook { due_at: None, reason });
+        return Ok(Outlook { due_at: None, reason, waits: true });
     }
-    Ok(match decide(&known.facts, &known.rules, now) {
-        Decision::Nothing(reason) => Outlook { due_at: None, reason: reason.to_string() },
-        Decision::Wait { until, reason } => Outlook { due_at: Some(until), reason: reason.to_string() },
-        Decision::Mail { reason, .. } => Outlook { due_at: Some(now), reason: reason.to_string() },
-    })
+    let waits = !known.facts.unseen.is_empty();
+    let (due_at, reason) = match decide(&known.facts, &known.rules, now) {
+        Decision::Nothing(reason) => (None, reason),
+        Decision::Wait { until, reason } => (Some(until), reason),
+        Decision::Mail { reason, .. } => (Some(now), reason),
+    };
+    Ok(Outlook { due_at, reason: reason.to_string(), waits })
 }
 
 /// What would become of a message written now. Its author's own typing is what ends with it.
@@ -266,7 +265,34 @@ fn next_sql() -> String {
         .to_owned()
 }
 
+const RECONSIDERED: &str = "SELECT DISTINCT conversation_id FROM queue INDEXED BY queue_open WHERE conversation_id > ?
+    AND state IN ('waiting', 'queued', 'deferred') AND state = 'waiting' ORDER BY conversation_id LIMIT ?";
 /// Ids are made increasing, so that a few milliseconds mean nothing.
 const AHEAD_MS: i64 = 10_000;
 /// Of each kind, in one commit.
 const AT_ONCE_MAX: usize = 200;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::store::sqlite::schema;
+
+    /// However many timers are armed, only those that are due are looked at, and nothing is sorted.
+    #[test]
+    fn what_is_due_is_found_by_index() {
+        let mut connection = Connection::open_in_memory().expect("SQLite opens a database in memory");
+        schema::migrate(&mut connection).expect("the tables");
+        for (sql, expected) in [
+            (due_sql(), &["SEARCH queue USING INDEX queue_waiting (due_at<?)"][..]),
+            (next_sql(), &["SCAN queue USING COVERING INDEX queue_waiting"]),
+            (held::due_sql(), &["SEARCH messages USING COVERING INDEX messages_held (held_until>? AND held_until<?)"]),
+            (held::next_sql(), &["SEARCH messages USING COVERING INDEX messages_held (held_until>?)"]),
+            (RECONSIDERED.to_owned(), &["SEARCH queue USING INDEX queue_open (conversation_id>?)"]),
+        ] {
+            let mut explain = connection.prepare(&format!("EXPLAIN QUERY PLAN {sql}")).expect("a statement");
+            let plan =
+                explain.raw_query().mapped(|row| row.get(3)).collect::<Result<Vec<String>, _>>().expect("a plan");
+            assert_eq!(plan, expected, "{sql}");
+        }
+    }
+}

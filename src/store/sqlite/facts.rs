@@ -53,7 +53,7 @@ pub fn load(connection: &Connection, conversation: Id, now: UnixMs) -> Result<Kn
     let candidates = unseen(connection, conversation, armed.as_ref(), recipient.as_deref())?;
     let require_tls = asked.is_some_and(|asked| asked.require_tls) || candidates.iter().any(|one| one.require_tls);
     // What the newest message promises holds for all that goes with it.
-    let rules = Rules::of(&candidates.first().map(|one| one.posting.clone()).unwrap_or_default());
+    let rules = Rules::of(&candidates.first().map_or_else(waited, |one| one.posting.clone()));
     let address = match &recipient {
         None => AddressState::None,
         Some(email) => suppressions::standing(connection, &place.account, email, now)?
@@ -137,13 +137,17 @@ fn unseen(
     let mut find = connection.prepare_cached(UNSEEN)?;
     let rows = find.query_map(params![conversation, WINDOW, armed.map(|armed| armed.entry), recipient], |row| {
         let posting: Option<Json<Posting>> = row.get(3)?;
-        let waited = Posting { to_contact: Some(Duration::ZERO), ..Posting::default() };
-        let posting = posting.map_or(waited, |posting| posting.0);
+        let posting = posting.map_or_else(waited, |posting| posting.0);
         Ok(Candidate { id: row.get(0)?, at: UnixMs(row.get(1)?), require_tls: row.get(2)?, posting })
     })?;
     let mut found: Vec<Candidate> = rows.collect::<Result<_, rusqlite::Error>>()?;
     found.retain(|one| one.posting.to_contact.is_some() || one.posting.mail == MailChoice::Never);
     Ok(found)
+}
+
+/// Of a message that waited before postings were kept: it was to go by mail.
+fn waited() -> Posting {
+    Posting { to_contact: Some(Duration::ZERO), ..Posting::default() }
 }
 
 const COLUMNS: &str =

@@ -4,7 +4,7 @@ use super::super::unit::{Destination, FilingResult, NewConversation, NewMessage}
 use super::super::{Filed, StoreError};
 use super::units::Writing;
 use super::words::{Json, Stored};
-use super::{agent_orders, begin, bounces, conversations, messages};
+use super::{agent_orders, begin, bounces, claims, conversations, messages};
 use crate::conversation::id::Id;
 use crate::conversation::model::{AuthorKind, Outcome, Status};
 use rusqlite::{OptionalExtension, params};
@@ -99,10 +99,13 @@ fn settle_author(writing: &Writing<'_>, conversation: Id, message: &NewMessage) 
         AuthorKind::Contact => {
             // The email may belong to another contact of the account by now: then nothing is taken.
             writing.execute(
-                "UPDATE OR IGNORE contacts SET email = ? WHERE email IS NULL
+                "UPDATE OR IGNORE contacts SET email = ? WHERE email IS NULL AND claimed_email IS NULL
                  AND id = (SELECT contact_id FROM conversations WHERE id = ?)",
                 params![email, conversation],
             )?;
+            if message.email.as_ref().is_some_and(|mail| claims::is_proof(mail, &email)) {
+                claims::prove(writing, conversation, &email)?;
+            }
         }
         AuthorKind::Participant => {
             writing.execute(

@@ -71,7 +71,8 @@ fn written(message: Message, posting: Posting) -> NewMessage {
     }
 }
 
-fn due_sql() -> String {
+/// What is to be said by now.
+pub fn due_sql() -> String {
     "SELECT id FROM messages INDEXED BY messages_held WHERE held_until IS NOT NULL AND held_until <= ?
      ORDER BY held_until LIMIT ?"
         .to_owned()

@@ -14,6 +14,7 @@ pub(super) mod bridge;
 pub(super) mod canned_answers;
 pub(super) mod checkpoint;
 pub(super) mod claim;
+pub(super) mod claims;
 pub(super) mod connection;
 pub(super) mod continuity;
 pub(super) mod conversation_changes;

@@ -5,10 +5,13 @@
 use super::super::StoreError;
 use super::super::outgoing::EventKind;
 use super::super::unit::Acceptance;
+use super::begin::email_key;
 use super::events::{self, Happening};
 use super::units::Writing;
 use super::words::Json;
+use super::{claims, messages};
 use crate::conversation::id::Id;
+use crate::conversation::model::AuthorKind;
 use rusqlite::params;
 use serde_json::Value;
 
@@ -37,6 +40,13 @@ fn of_message(writing: &Writing<'_>, conversation: Id, message: Id, auth: &Value
         AND ifnull(json_extract(email, '$.auth.verdict'), '') <> 'authentic'";
     if writing.execute(raise, params![Json(auth), message])? == 0 {
         return Ok(());
+    }
+    let stored = messages::message(writing.connection, message)?;
+    let author = stored.author.email.as_deref().map(email_key).filter(|_| stored.author.kind == AuthorKind::Contact);
+    if let (Some(author), Some(email)) = (author, &stored.email)
+        && claims::is_proof(email, &author)
+    {
+        claims::prove(writing, conversation, &author)?;
     }
     let (kind, detail) = (EventKind::ConversationChanged, serde_json::json!({"verdict": "authentic"}));
     events::record(writing, &Happening { kind, conversation, message: Some(message), entry: None, detail })

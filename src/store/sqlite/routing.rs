@@ -49,7 +49,7 @@ pub fn evidence(connection: &Connection, question: &Question) -> Result<RoutingE
     for id in found {
         let contact = contact_of(connection, id)?;
         if let Some(sender) = &sender
-            && (contact.email.as_deref() == Some(sender) || is_participant(connection, id, sender)?)
+            && (contact.is_at(sender) || is_participant(connection, id, sender)?)
         {
             evidence.sender_takes_part.push(id);
         }
@@ -87,9 +87,11 @@ fn agent_of(connection: &Connection, account: &str, email: &str) -> Result<Optio
 
 fn contact_of(connection: &Connection, conversation: Id) -> Result<ContactOf, StoreError> {
     let mut find = connection.prepare_cached(
-        "SELECT k.email, c.inbox FROM conversations c JOIN contacts k ON k.id = c.contact_id WHERE c.id = ?",
+        "SELECT k.email, c.inbox, k.claimed_email FROM conversations c JOIN contacts k ON k.id = c.contact_id WHERE c.id = ?",
     )?;
-    let read = |row: &rusqlite::Row<'_>| Ok(ContactOf { conversation, email: row.get(0)?, inbox: row.get(1)? });
+    let read = |row: &rusqlite::Row<'_>| {
+        Ok(ContactOf { conversation, email: row.get(0)?, inbox: row.get(1)?, claimed: row.get(2)? })
+    };
     Ok(find.query_row([conversation], read)?)
 }
 

@@ -64,12 +64,18 @@ pub fn mark_contact(writing: &Writing<'_>, entry: &QueueEntry, reason: &str) -> 
     if entry.recipient_kind != RecipientKind::Contact {
         return Ok(());
     }
-    writing.execute(
-        "UPDATE contacts SET bounced_at = ifnull(bounced_at, ?), bounce_reason = ? WHERE account = ? AND email = ?",
-        params![writing.now.0, reason, entry.account, email_key(&entry.recipient)],
-    )?;
+    for address in WRITTEN_TO {
+        let mark = format!("UPDATE contacts SET bounced_at = ifnull(bounced_at, ?), bounce_reason = ? WHERE {address}");
+        writing.execute(&mark, params![writing.now.0, reason, entry.account, email_key(&entry.recipient)])?;
+    }
     Ok(())
 }
+
+/// The mark is about the address that mail goes to: what was claimed, else what is known.
+const WRITTEN_TO: [&str; 2] = [
+    "account = ? AND email = ? AND claimed_email IS NULL",
+    "account = ? AND claimed_email = ? AND claimed_email IS NOT NULL",
+];
 
 /// A mail arrived: nothing that was held against the address counts any more.
 pub fn delivered(writing: &Writing<'_>, entry: &QueueEntry) -> Result<(), StoreError> {
@@ -105,11 +111,12 @@ pub fn unsubscribe(writing: &Writing<'_>, entry: Id) -> Result<(), StoreError> {
 }
 
 fn unmark(writing: &Writing<'_>, account: &str, email: &str) -> Result<(), StoreError> {
-    writing.execute(
-        "UPDATE contacts SET bounced_at = NULL, bounce_reason = NULL
-         WHERE account = ? AND email = ? AND bounced_at IS NOT NULL",
-        params![account, email],
-    )?;
+    for address in WRITTEN_TO {
+        let unmark = format!(
+            "UPDATE contacts SET bounced_at = NULL, bounce_reason = NULL WHERE {address} AND bounced_at IS NOT NULL"
+        );
+        writing.execute(&unmark, params![account, email])?;
+    }
     Ok(())
 }
 

@@ -6,13 +6,13 @@
 use super::super::StoreError;
 use super::super::unit::NewConversation;
 use super::super::visitors::{
-    Became, Claim, ContactChanges, Grounds, Identification, MailWish, NewVisitor, Proof, Said, Saying, Sight,
-    Surroundings, Target, Visitor, VisitorContact,
+    Became, Claim, ContactChanges, Grounds, Identification, NewVisitor, Proof, Said, Saying, Sight, Surroundings,
+    Target, Visitor, VisitorContact,
 };
 use super::begin::email_key;
 use super::units::Writing;
 use super::words::{Json, Stored, Word};
-use super::{begin, continuity, conversations, events, messages, sight};
+use super::{begin, claims, conversations, events, messages, sight};
 use crate::clock::UnixMs;
 use crate::conversation::id::Id;
 use crate::conversation::model::{Author, AuthorKind, Status};
@@ -115,18 +115,13 @@ pub fn change(writing: &Writing<'_>, id: Id, changes: &ContactChanges) -> Result
     let speaker = visitor(writing.connection, id)?;
     if let Some((conversation, wish)) = changes.mail {
         sight::grounds(writing.connection, id, conversation)?;
-        let off = wish == MailWish::Off;
-        writing.execute("UPDATE conversations SET mail_off = ? WHERE id = ?", params![off, conversation])?;
-        let told = serde_json::json!({"mail": if off { "off" } else { "on" }});
-        events::of_conversation(writing, conversation, told)?;
-        continuity::redecide(writing, conversation)?;
+        claims::wish(writing, conversation, wish)?;
     }
     claim(writing, &speaker, &changes.claim)?;
     if changes.claim != Claim::default() {
         for seen in sight::sights(writing.connection, id, None)?.into_iter().take(TOLD_MAX) {
             if seen.grounds != Grounds::Resume {
                 events::of_conversation(writing, seen.conversation, serde_json::json!({"contact": "changed"}))?;
-                continuity::redecide(writing, seen.conversation)?;
             }
         }
     }
@@ -209,14 +204,7 @@ fn claim(writing: &Writing<'_>, speaker: &Visitor, claim: &Claim) -> Result<(), 
         writing.execute("UPDATE contacts SET name = ? WHERE id = ?", params![name, contact])?;
     }
     if let Some(email) = &claim.email {
-        let key = email_key(email);
-        // The same address again is no news: that mail to it comes back stays true.
-        writing.execute(
-            "UPDATE contacts SET claimed_email = CASE WHEN email = ?1 THEN NULL ELSE ?1 END,
-               bounced_at = NULL, bounce_reason = NULL
-             WHERE id = ?2 AND ifnull(claimed_email, ifnull(email, '')) <> ?1",
-            params![key, contact],
-        )?;
+        claims::claim(writing, contact, Some(email))?;
     }
     if let Some(fields) = &claim.fields {
         let merge = "UPDATE contacts SET fields = json_patch(ifnull(fields, '{}'), ?) WHERE id = ?";
@@ -285,7 +273,7 @@ fn vouch(writing: &Writing<'_>, contact: Id, new: &Identification) -> Result<(),
             params![email_key(email), contact],
         )?;
     }
-    Ok(())
+    claims::rearm(writing, contact)
 }
 
 fn new_contact(writing: &Writing<'_>, account: &str, identifier: Option<&str>) -> Result<Id, StoreError> {

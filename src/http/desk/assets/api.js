@@ -1,6 +1,7 @@
 // Calls of the API with the session's cookie. What it refuses is an ApiError with its own words.
 
 let csrf = '';
+let signedIn = null;
 
 export class ApiError extends Error {
   constructor(status, code, message) {
@@ -10,8 +11,10 @@ export class ApiError extends Error {
   }
 }
 
-export function useCsrf(value) {
-  csrf = value ?? '';
+/** What the session of this agent needs to change anything. */
+export function speakAs({ agent, csrf: word }) {
+  signedIn = agent.id;
+  csrf = word;
 }
 
 export const get = (path, query) => call('GET', withQuery(path, query));
@@ -26,15 +29,24 @@ export function withQuery(path, query) {
   return given.length ? `${path}?${new URLSearchParams(given)}` : path;
 }
 
-async function call(method, path, body, options = {}) {
+async function call(method, path, body, { again, ...options } = {}) {
   const headers = { accept: 'application/json' };
   if (method !== 'GET') headers['x-replyd-csrf'] = csrf;
   if (body !== undefined) headers['content-type'] = 'application/json';
   const response = await reach(path, { method, headers, body: body === undefined ? undefined : JSON.stringify(body), ...options });
   if (response.status === 401) signIn();
   const answer = await read(response);
+  if (answer?.error?.code === 'csrf' && !again && (await renewed())) return call(method, path, body, { ...options, again: true });
   if (!response.ok) throw refused(response, answer);
   return answer;
+}
+
+/** Whoever signed in again in another tab has another word; as somebody else, everything shown here is not theirs. */
+async function renewed() {
+  const me = await call('GET', '/api/v1/me');
+  if (me.agent.id !== signedIn) location.reload();
+  csrf = me.csrf;
+  return me.agent.id === signedIn;
 }
 
 /** The octets behind an address of ours, as text or blob. */
@@ -48,7 +60,7 @@ async function reach(path, request) {
   try {
     return await fetch(path, { credentials: 'same-origin', cache: 'no-store', ...request });
   } catch {
-    throw new ApiError(0, 'unreachable', 'The desk cannot be reached. Check your connection; nothing was changed.');
+    throw new ApiError(0, 'unreachable', 'The desk cannot be reached. Check your connection and try again.');
   }
 }
 

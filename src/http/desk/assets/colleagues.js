@@ -44,6 +44,7 @@ export class Colleagues {
     if (!person || isMe(person)) return;
     if (kind === 'viewing') this.note(this.viewing, person, data.viewing !== false, VIEW_LASTS);
     if (kind === 'typing') this.note(this.typing, person, data.typing !== false, TYPING_LASTS);
+    if (kind === 'typing' && !data.typing && !person.isContact) this.page.refreshSoon();
     this.draw();
   }
 

@@ -61,6 +61,7 @@ export class Composer {
     });
     const keep = calm(300, () => this.keep());
     this.text.addEventListener('input', () => {
+      this.grow();
       keep();
       this.typed();
     });
@@ -109,6 +110,13 @@ export class Composer {
     show(this.send, isNote ? 'Add note' : 'Send');
     if (this.page.conversation) this.draw();
     if (focus) this.text.focus();
+  }
+
+  /** Where the style sheet alone does not make the box as high as its text. */
+  grow() {
+    if (CSS.supports('field-sizing', 'content')) return;
+    this.text.style.height = 'auto';
+    this.text.style.height = `${this.text.scrollHeight}px`;
   }
 
   /** Every few seconds while somebody really writes. */
@@ -198,6 +206,8 @@ export class Composer {
     keepDraft(this.page.id, null);
     if (message) this.page.stream.add(message);
     this.typingSaidAt = 0;
+    // Colleagues see at once what is held, and that somebody answered: no event tells them before it goes out.
+    this.sayTyping(false);
     this.turn('reply');
     this.page.refreshSoon();
     this.text.focus();

@@ -3,6 +3,7 @@
 import { h } from './dom.js';
 import { icon } from './icons.js';
 import { get, post } from './api.js';
+import { showOriginal } from './original.js';
 import { toast, tried } from './say.js';
 import { delivery } from './words.js';
 import { exact } from './time.js';
@@ -22,6 +23,7 @@ export function deliveryFoot(message, context) {
     RETRIED.has(state) && hasMail(message) ? act(state === 'deferred' ? 'Try now' : 'Send again', 'retry', message, context) : null,
     state === 'waiting' && message.delivery.due_at ? act('Email now', 'retry', message, context) : null,
     OPEN.has(state) && message.delivery.due_at ? act('Do not email', 'cancel', message, context) : null,
+    message.email ? h('button', { class: 'link', type: 'button', on: { click: () => showOriginal(message) } }, 'Mail as sent') : null,
     trouble && said ? h('span', { class: 'remote', dir: 'ltr' }, said) : null);
 }
 

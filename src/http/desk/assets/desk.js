@@ -63,6 +63,7 @@ function move(at) {
   open = new ConversationPage(at.id, list);
   show(main, open.node);
   const opening = open;
+  if (phone.matches) main.focus({ preventScroll: true });
   return open.open().then(() => title(), (error) => {
     if (opening.closed) return;
     show(main, h('div', { class: 'empty' }, h('h2', null, error.status === 404 ? 'There is no such conversation' : 'It cannot be shown'), h('p', null, error.message)));
@@ -93,7 +94,7 @@ function leave() {
 
 /** The tab's title counts what came while nobody looked. */
 function title(kind, data) {
-  if (kind === 'message.created' && document.hidden && data.detail?.direction !== 'outgoing') missed++;
+  if (kind === 'message.created' && document.hidden && data.detail?.direction === 'incoming') missed++;
   const name = open?.title?.() || TITLES[open?.name] || 'Conversations';
   document.title = `${missed ? `(${missed}) ` : ''}${name} · replyd`;
 }

@@ -63,11 +63,17 @@ export function isWriting(node = document.activeElement) {
   return node instanceof HTMLTextAreaElement || node instanceof HTMLSelectElement || (node instanceof HTMLInputElement && node.type !== 'checkbox');
 }
 
-/** Calls it once, when no further call came for so long. */
-export function calm(wait, action) {
+/** Calls it once when no further call came for so long, and under unending calls now and then. */
+export function calm(wait, action, most = 6 * wait) {
   let timer = 0;
+  let first = 0;
   return (...given) => {
+    const now = Date.now();
+    first ||= now;
     clearTimeout(timer);
-    timer = setTimeout(() => action(...given), wait);
+    timer = setTimeout(() => {
+      first = 0;
+      action(...given);
+    }, Math.max(0, Math.min(wait, first + most - now)));
   };
 }

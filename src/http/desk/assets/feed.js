@@ -1,6 +1,8 @@
 // Live news from the server. A browser allows few connections to one host, so of several tabs of the desk one listens
 // and tells the others. After a lost connection the feed goes on where it was; `resumed` says that it had been away.
 
+import { get } from './api.js';
+
 const KINDS = ['message.created', 'delivery.changed', 'conversation.changed', 'bounce', 'typing', 'viewing', 'presence', 'reset'];
 const AGAIN = 5000;
 
@@ -33,8 +35,10 @@ function connect(tell) {
   source.addEventListener('open', () => pass('connected', {}));
   source.addEventListener('error', () => {
     pass('lost', {});
-    // A refused connection is not tried again by the browser.
-    if (source.readyState === EventSource.CLOSED) setTimeout(() => connect(tell), AGAIN);
+    if (source.readyState !== EventSource.CLOSED) return;
+    // A refused connection is not tried again by the browser; without a session this call leads to the sign-in page.
+    get('/api/v1/me').catch(() => {});
+    setTimeout(() => connect(tell), AGAIN);
   });
   tabs.addEventListener('message', ({ data: { kind } }) => {
     if (kind === 'asks' && source.readyState === EventSource.OPEN) tell({ kind: 'connected', data: {} });

@@ -28,7 +28,7 @@ export function menu(button, items) {
   list.append(...items.map((item) => entry(item, choose)));
   list.addEventListener('keydown', (event) => steer(event, list, button, close));
   button.setAttribute('aria-expanded', 'true');
-  document.body.append(list);
+  (button.closest('main, nav') ?? document.body).append(list);
   place(list, button);
   addEventListener('pointerdown', outside, true);
   closeMenu = close;

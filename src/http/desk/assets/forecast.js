@@ -22,7 +22,7 @@ export class Forecast {
 
   note() {
     this.choice = null;
-    this.words(icon('note', 'small'), 'Only agents see notes.');
+    this.words('', icon('note', 'small'), 'Only agents see notes.');
   }
 
   async read(choice) {
@@ -31,20 +31,21 @@ export class Forecast {
     const forecast = await get(`${this.path}/forecast`, { mail: choice }).catch(() => null);
     if (this.choice !== choice) return;
     if (!forecast) show(this.node);
-    else this.words(...this.sentence(forecast, choice));
+    else this.words(forecast.reason, ...this.sentence(forecast, choice));
   }
 
   /** Drawn only if it differs: a live region that repeats itself is noise. */
-  words(...parts) {
+  words(reason, ...parts) {
     const text = parts.map((part) => part.textContent ?? part).join('');
     if (this.said === text) return;
     this.said = text;
-    show(this.node, parts[0], h('span', null, parts.slice(1)));
+    show(this.node, parts[0], h('span', { title: reason || text }, parts.slice(1)));
   }
 
   sentence({ chat, email, reason }, choice) {
     const first = chat === false ? '' : 'Goes to the chat now';
-    if (!email) return [icon('chat', 'small'), first ? `${first}; no email: ${reason}` : `No email: ${reason}`];
+    const why = reason.replace(/^not sent: /, '');
+    if (!email) return [icon('chat', 'small'), first ? `${first}; no email: ${why}` : `No email: ${why}`];
     const wait = email.due_at ? new Date(email.due_at) - Date.now() : 0;
     const address = h('b', { class: email.to.length < 40 ? 'to' : null, dir: 'ltr' }, email.to);
     const at = wait > 2000 ? [' in ', h('b', null, span(wait)), choice === 'auto' ? ' unless read' : ''] : [' at once'];

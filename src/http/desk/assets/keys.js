@@ -1,7 +1,6 @@
 // Keyboard shortcuts: one table, which is also the help.
 
-import { h } from './dom.js';
-import { isWriting } from './dom.js';
+import { h, isWriting } from './dom.js';
 import { dialog } from './float.js';
 import { go, to } from './router.js';
 

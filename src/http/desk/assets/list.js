@@ -59,7 +59,7 @@ class List {
     });
     new IntersectionObserver(([seen]) => seen.isIntersecting && this.more(), { root: this.scroll, rootMargin: '600px' }).observe(this.end);
     this.refreshSoon = calm(350, () => this.refresh());
-    listen((kind) => this.news(kind));
+    listen((kind, data) => this.news(kind, data));
   }
 
   leaveSearch(event) {
@@ -72,8 +72,9 @@ class List {
     }
   }
 
-  news(kind) {
-    if (['message.created', 'conversation.changed', 'presence', 'resumed', 'reset'].includes(kind)) this.refreshSoon();
+  news(kind, data) {
+    if (kind === 'presence') this.amend(data.conversation_id, { presence: { state: data.state, since: new Date().toISOString() } });
+    if (['message.created', 'conversation.changed', 'bounce', 'resumed', 'reset'].includes(kind)) this.refreshSoon();
   }
 
   filter(changes) {
@@ -154,8 +155,11 @@ class List {
 
   /** The first page again; what stood below it stays, as far as it still can. */
   async refresh() {
+    if (this.refreshing) return this.refreshSoon();
     const asked = this.asked;
+    this.refreshing = true;
     const page = await get('/api/v1/conversations', this.query(null)).catch(() => null);
+    this.refreshing = false;
     if (!page || asked !== this.asked) return;
     const fresh = new Set(page.items.map(({ id }) => id));
     const oldest = page.items.at(-1)?.last_message_at ?? '';

@@ -54,7 +54,7 @@ function bubble(message, node) {
     fold('Signature', message.signature),
     fold('Quoted text', message.quoted),
     picture?.place,
-    message.email || picture ? h('div', { class: 'tools' }, picture?.button, message.email?.ingress ? originalButton(message) : null) : null);
+    message.email?.ingress ? h('div', { class: 'tools' }, picture?.button, originalButton(message)) : null);
 }
 
 function emptyText(message) {

@@ -10,7 +10,7 @@ const SHOWN = 200_000;
 
 export function showOriginal(message) {
   const address = `/api/v1/messages/${encodeURIComponent(message.id)}/raw`;
-  const raw = h('pre', { class: 'raw', tabindex: '0', 'aria-label': 'The mail as it came' }, 'Loading …');
+  const raw = h('pre', { class: 'raw', tabindex: '0', 'aria-label': 'The mail' }, 'Loading …');
   dialog(message.email.subject || 'Original mail', 'original',
     mailFacts(message),
     h('p', null, h('a', { class: 'button small', href: address, download: 'mail.eml' }, 'Download as .eml')),
@@ -22,10 +22,10 @@ function mailFacts({ email, created_at: at }) {
   const { auth } = email;
   const dkim = (auth?.dkim ?? []).map((one) => `${one.domain} (${one.selector}): ${one.result}${one.reason ? `, ${one.reason}` : ''}`);
   return facts([
-    ['From', email.from], ['To', email.to], ['Cc', email.cc], ['Reply-To', email.reply_to], ['Received', exact(at)],
-    ['Author', verdict(auth).words], ['SPF', auth?.spf?.result ?? auth?.spf], ['DKIM', dkim], ['DMARC', auth?.dmarc?.result ?? auth?.dmarc], ['ARC', auth?.arc?.result ?? auth?.arc],
+    ['From', email.from], ['To', email.to], ['Cc', email.cc], ['Reply-To', email.reply_to], [email.ingress ? 'Received' : 'Written', exact(at)],
+    ['Author', email.ingress ? verdict(auth).words : null], ['SPF', auth?.spf?.result ?? auth?.spf], ['DKIM', dkim], ['DMARC', auth?.dmarc?.result ?? auth?.dmarc], ['ARC', auth?.arc?.result ?? auth?.arc],
     ['Envelope', `${email.envelope_from || '<>'} → ${email.envelope_to}`], ['Message-ID', email.message_id], ['Came by', email.ingress],
-    ['Kind', email.class === 'human' ? null : `${email.class}: ${email.class_reason}`], ['Defects', email.defects],
+    ['Kind', email.class === 'human' || !email.ingress ? null : `${email.class}: ${email.class_reason}`], ['Defects', email.defects],
   ]);
 }
 

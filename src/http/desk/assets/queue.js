@@ -1,13 +1,12 @@
 // Outgoing mail: where each stands, what its host said, and an operator's hand on it.
 
-import { h, show } from './dom.js';
+import { calm, h, show } from './dom.js';
 import { get, post } from './api.js';
 import { entryNode, pagedList } from './paged.js';
 import { facts } from './original.js';
 import { listen } from './feed.js';
 import { toast, tried } from './say.js';
 import { to } from './router.js';
-import { calm } from './dom.js';
 import { exact, moment } from './time.js';
 import { stateName, stateTone } from './words.js';
 

@@ -26,7 +26,7 @@ export function toast(words, options = {}) {
     note.append(h('button', { class: 'link', type: 'button', on: { click: act } }, options.action.words));
   }
   toasts.append(note);
-  while (toasts.childElementCount > 3) toasts.firstElementChild.remove();
+  while (toasts.childElementCount > 2) toasts.firstElementChild.remove();
   setTimeout(() => note.remove(), options.shown ?? SHOWN);
 }
 

@@ -1,12 +1,12 @@
 // Who sits at this desk, of which account, with whom.
 
-import { get, useCsrf } from './api.js';
+import { get, speakAs } from './api.js';
 
 export const session = { agent: null, account: '', inboxes: [], agents: [], answers: [] };
 
 export async function begin() {
   const me = await get('/api/v1/me');
-  useCsrf(me.csrf);
+  speakAs(me);
   session.agent = me.agent;
   session.account = me.account;
   session.inboxes = me.inboxes.map((name) => ({ name }));

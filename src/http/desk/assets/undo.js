@@ -3,11 +3,16 @@
 import { h } from './dom.js';
 import { icon } from './icons.js';
 import { post, remove } from './api.js';
-import { refuse } from './say.js';
+import { refuse, toast } from './say.js';
+import { isMe } from './session.js';
+
+/** The server lets it go within a moment; its news brings the rest. */
+const LET_GO = 700;
 
 export const isHeld = (message) => Boolean(message.held_until) && new Date(message.held_until) > Date.now();
 
 export function heldFoot(message, context) {
+  if (!isMe(message.author)) return colleaguesFoot(message, context);
   const undo = h('button', { class: 'link', type: 'button', 'data-undo': '' });
   const now = h('button', { class: 'link', type: 'button' }, 'Send now');
   const foot = h('div', { class: 'foot' }, h('span', { class: 'state' }, icon('clock', 'small'), 'Not sent yet'), undo, now);
@@ -19,6 +24,12 @@ export function heldFoot(message, context) {
   now.addEventListener('click', () => settle(both, () => release(message, context)));
   count(undo, foot, message, context);
   return foot;
+}
+
+/** Only who wrote it may take it back. */
+function colleaguesFoot(message, context) {
+  setTimeout(() => context.changed(), new Date(message.held_until) - Date.now() + LET_GO);
+  return h('div', { class: 'foot' }, h('span', { class: 'state' }, icon('clock', 'small'), 'Not sent yet'));
 }
 
 async function settle(both, action) {
@@ -34,7 +45,8 @@ async function settle(both, action) {
 async function takeBack(message, context) {
   const taken = await remove(`/api/v1/messages/${encodeURIComponent(message.id)}`);
   context.gone(message.id);
-  context.restore(taken?.text ?? message.text, message.direction === 'note' ? 'note' : 'reply');
+  context.restore(taken.text, message.direction === 'note' ? 'note' : 'reply');
+  if (message.attachments.length) toast('Taken back. Its files have to be attached again.');
 }
 
 async function release(message, context) {
@@ -45,8 +57,7 @@ async function release(message, context) {
 function count(undo, foot, message, context) {
   const left = Math.ceil((new Date(message.held_until) - Date.now()) / 1000);
   if (left <= 0) {
-    // The server lets it go within a moment; its news brings the rest.
-    setTimeout(() => context.changed(), 700);
+    setTimeout(() => context.changed(), LET_GO);
     return;
   }
   undo.textContent = `Undo · ${left} s`;
