@@ -98,12 +98,13 @@ fn invitation(demo: &Demo, program: &str) -> String {
         r#"The replyd demo is running. Nothing leaves this machine; Ctrl-C stops it.
 
   conversation   http://{http}/
+  desk           http://{http}/desk/
   mailboxes      http://{http}/mailbox
   mail (SMTP)    {smtp}
   reply address  {reply_address}
 
-Answer as the agent on the first page, and as the customer or the agent in their mailboxes. Or as the customer from
-another shell:
+The first page is all of it: the shop with its chat, the desk, and the mailboxes. Write in the chat, close the shop, answer
+at the desk, and watch the answer go out by mail. Or write a mail as the customer from another shell:
 
   swaks --server {smtp} --from {CUSTOMER} --to '{reply_address}' --header 'Subject: Re: {SUBJECT}' --body 'It works now, thank you!'
 

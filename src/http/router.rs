@@ -9,7 +9,7 @@ use super::{api, desk, health, ingress, metrics, openapi, page, public, widget};
 use axum::Router;
 use axum::extract::{Request, State};
 use axum::http::{HeaderName, HeaderValue, StatusCode, header};
-use axum::middleware::{Next, from_fn_with_state};
+use axum::middleware::{Next, from_fn, from_fn_with_state};
 use axum::response::{IntoResponse, Response};
 use axum::routing::{MethodRouter, delete, get, patch, post, put};
 use std::time::Duration;
@@ -94,17 +94,17 @@ fn widget_routes() -> Vec<(&'static str, MethodRouter<Surface>)> {
 /// Pages for people, which the API's description leaves out.
 fn pages() -> Vec<(&'static str, MethodRouter<Surface>)> {
     vec![
-        ("/", get(page::conversation::show)),
-        ("/demo/answer", post(page::conversation::answer)),
+        ("/", get(page::stage::show)),
+        ("/demo/shop", get(page::shop::kettle)),
+        ("/demo/shop/{page}", get(page::shop::page)),
         ("/mailbox", get(page::mailbox::show)),
         ("/mailbox/{number}/body", get(page::mailbox::body)),
         ("/mailbox/{number}/raw", get(page::mailbox::raw)),
         ("/mailbox/{number}/answer", post(page::mailbox::answer)),
-        ("/demo.css", get(page::assets::style)),
-        ("/demo.js", get(page::assets::script)),
-        ("/mailbox.css", get(page::assets::mailbox_style)),
-        ("/mailbox.js", get(page::assets::mailbox_script)),
     ]
+    .into_iter()
+    .chain(page::assets::routes())
+    .collect()
 }
 
 /// The agents' desk: pages and forms for browsers.
@@ -133,7 +133,10 @@ pub fn router(surface: Surface, door: Door) -> Router {
         .fallback(async || ApiError::new(StatusCode::NOT_FOUND, "no_such_path", "no such path; see /openapi.json"))
         .method_not_allowed_fallback(no_such_method);
     let through = from_fn_with_state(surface.clone(), move |state, request, next| through(door, state, request, next));
-    let router = router.layer(through);
+    let mut router = router.layer(through);
+    if surface.demo.is_some() {
+        router = router.layer(from_fn(page::stage::framed));
+    }
     // They answer as others promised, and a mail takes longer than a call.
     router.merge(ingress::router()).with_state(surface)
 }

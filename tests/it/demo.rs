@@ -59,10 +59,14 @@ impl Demo {
         Server::Tcp(address.parse().expect("an address"))
     }
 
+    fn conversation_id(&self) -> &str {
+        let line = self.invitation.lines().find(|line| line.contains("conversation show")).expect("the command");
+        line.split_whitespace().nth(3).expect("an id")
+    }
+
     /// `replyd conversation show` as JSON.
     fn conversation(&self) -> serde_json::Value {
-        let line = self.invitation.lines().find(|line| line.contains("conversation show")).expect("the command");
-        let id = line.split_whitespace().nth(3).expect("an id");
+        let id = self.conversation_id();
         let output = Command::new(env!("CARGO_BIN_EXE_replyd"))
             .args(["conversation", "show", id, "--json", "--config"])
             .arg(self.folder.join("replyd.toml"))
@@ -137,10 +141,13 @@ fn a_reply_by_mail_appears_in_the_conversation_and_on_the_page() {
     assert_eq!(message["email"]["auth"]["verdict"], "authentic", "{message}");
     let page = demo.page().get("/", "");
     assert_eq!(page.status, 200);
-    assert!(page.body.contains("It works &#60;b&#62;now") && page.body.contains("Author verified"), "{}", page.body);
-    assert!(page.head.contains("script-src 'self'"), "{}", page.head);
-    for asset in ["/demo.css", "/demo.js"] {
-        assert_eq!(demo.page().get(asset, "").status, 200);
+    assert!(page.head.contains("script-src 'self'") && page.head.contains("frame-ancestors 'none'"), "{}", page.head);
+    let desk = Desk::open(&demo);
+    let shown = desk.get(&format!("/api/v1/conversations/{}", demo.conversation_id())).json();
+    let last = shown["messages"].as_array().and_then(|messages| messages.last()).cloned().expect("a message");
+    assert_eq!((&last["text"], &last["email"]["auth"]["verdict"]), (&message["text"], &"authentic".into()), "{last}");
+    for asset in ["/demo.css", "/demo/stage.css", "/demo/stage.js", "/demo/shop.css", "/demo/shop.js"] {
+        assert_eq!(demo.page().get(asset, "").status, 200, "{asset}");
     }
     demo.stop();
 }
@@ -299,9 +306,41 @@ fn an_answer_reaches_the_customers_mailbox_and_comes_back_and_so_for_the_agent()
     let second = newest(&demo, JANE, 2);
     let raw = demo.page().get(&format!("/mailbox/{second}/raw"), "").body;
     assert!(raw.contains("You get a new one.") && !raw.contains(SARA), "the agent's address is never shown: {raw}");
-    let page = demo.page().get("/", "").body;
-    assert!(page.contains("Delivered by mail") && page.contains("mx.customer.example [127.0.0.1]"), "{page}");
+    let shown = Desk::open(&demo).get(&format!("/api/v1/conversations/{}", demo.conversation_id())).body;
+    assert!(shown.contains("\"delivered\"") && shown.contains("mx.customer.example [127.0.0.1]"), "{shown}");
     demo.stop();
+}
+
+/// The desk, as the reader of the first page has it: with the session that this page begins.
+struct Desk {
+    server: Server,
+    cookie: String,
+    csrf: String,
+}
+
+impl Desk {
+    fn open(demo: &Demo) -> Desk {
+        let head = demo.page().get("/", "").head;
+        let cookie = head.lines().find_map(|line| line.strip_prefix("set-cookie: ")).expect("a session");
+        let cookie = cookie.split(';').next().expect("a pair").to_owned();
+        let mut desk = Desk { server: demo.page(), cookie, csrf: String::new() };
+        let me = desk.get("/api/v1/me").json();
+        assert_eq!(me["agent"]["email"], "sara@agents.demo.example", "{me}");
+        desk.csrf = me["csrf"].as_str().expect("a word").to_owned();
+        desk
+    }
+
+    fn get(&self, path: &str) -> crate::http_client::Answer {
+        self.call("GET", path, "", "")
+    }
+
+    fn call(&self, method: &str, path: &str, fields: &str, body: &str) -> crate::http_client::Answer {
+        let Server::Tcp(address) = &self.server else { panic!("HTTP is TCP") };
+        let (cookie, length) = (&self.cookie, body.len());
+        self.server.exchange(&format!(
+            "{method} {path} HTTP/1.1\r\nHost: {address}\r\nConnection: close\r\nCookie: {cookie}\r\n{fields}Content-Type: application/json\r\nContent-Length: {length}\r\n\r\n{body}"
+        ))
+    }
 }
 
 #[test]
@@ -309,19 +348,84 @@ fn only_the_demos_own_pages_act_on_it() {
     let folder = tempfile::tempdir().expect("a temporary directory");
     let demo = Demo::start(&folder.path().join("demo"), &[]);
     let answer = serde_json::json!({ "text": "From the page." });
+    let said = serde_json::json!({ "author": "agent", "text": "From the desk." }).to_string();
+    let desk = Desk::open(&demo);
+    let path = format!("/api/v1/conversations/{}/messages", demo.conversation_id());
     for origin in ["http://evil.example", "null", "", "http://127.0.0.1:1", "https://OWN"] {
-        for path in ["/demo/answer", "/mailbox/1/answer"] {
-            assert_eq!(post(&demo, path, origin, &answer).status, 403, "{path} from {origin:?}");
-        }
+        assert_eq!(post(&demo, "/mailbox/1/answer", origin, &answer).status, 403, "from {origin:?}");
+    }
+    for origin in ["http://evil.example", "null", "", "http://127.0.0.1:1"] {
+        let fields = format!("Origin: {origin}\r\nX-Replyd-Csrf: {}\r\n", desk.csrf);
+        assert_eq!(desk.call("POST", &path, &fields, &said).status, 403, "the desk from {origin:?}");
     }
     let count = |demo: &Demo| demo.conversation()["messages"].as_array().map_or(0, Vec::len);
     assert_eq!(count(&demo), 2);
-    assert_eq!(post(&demo, "/demo/answer", "OWN", &answer).status, 204);
+    let own = format!("Origin: http://{}\r\n", address(&demo));
+    assert_eq!(desk.call("POST", &path, &own, &said).status, 403, "without the session's word");
+    let own = format!("{own}X-Replyd-Csrf: {}\r\n", desk.csrf);
+    assert_eq!(desk.call("POST", &path, &own, &said).status, 201);
     assert_eq!(count(&demo), 3);
-    assert_eq!(post(&demo, "/demo/answer", "OWN", &serde_json::json!({ "text": " " })).status, 422);
+    let empty = serde_json::json!({ "author": "agent", "text": " " }).to_string();
+    assert_eq!(desk.call("POST", &path, &own, &empty).status, 422);
     assert_eq!(post(&demo, "/mailbox/999/answer", "OWN", &answer).status, 404);
-    for path in ["/mailbox?of=nobody@x.example", "/mailbox/999/raw", "/mailbox/999/body"] {
+    for path in ["/mailbox?of=nobody@x.example", "/mailbox/999/raw", "/mailbox/999/body", "/demo/shop/basket"] {
         assert_eq!(demo.page().get(path, "").status, 404, "{path}");
     }
+    demo.stop();
+}
+
+fn address(demo: &Demo) -> SocketAddr {
+    let Server::Tcp(address) = demo.page() else { panic!("HTTP is TCP") };
+    address
+}
+
+/// The first page signs in whoever reads it, so it is read on this machine or not at all.
+#[test]
+fn only_a_browser_on_this_machine_is_signed_in_at_the_desk() {
+    let folder = tempfile::tempdir().expect("a temporary directory");
+    let demo = Demo::start(&folder.path().join("demo"), &[]);
+    let own = address(&demo);
+    for (fields, expected) in [
+        (format!("Host: {own}"), 200),
+        (format!("Host: localhost:{}", own.port()), 200),
+        ("Host: evil.example".to_owned(), 403),
+        (format!("Host: {own}\r\nX-Forwarded-For: 192.0.2.1"), 403),
+        (format!("Host: {own}\r\nForwarded: for=192.0.2.1"), 403),
+        (format!("Host: {own}\r\nX-Real-IP: 192.0.2.1"), 403),
+    ] {
+        let answer = demo.page().exchange(&format!("GET / HTTP/1.1\r\n{fields}\r\nConnection: close\r\n\r\n"));
+        assert_eq!(answer.status, expected, "{fields}");
+        assert_eq!(answer.head.contains("set-cookie: replyd-desk="), expected == 200, "{fields}: {}", answer.head);
+    }
+    let desk = Desk::open(&demo);
+    let again = desk.get("/");
+    assert!(!again.head.contains("set-cookie"), "a browser keeps its session: {}", again.head);
+    let framed = desk.get("/desk/").head;
+    assert!(framed.contains("frame-ancestors 'self'") && !framed.contains("frame-ancestors 'none'"), "{framed}");
+    assert_eq!(demo.page().get("/api/v1/me", "").status, 401, "and nobody else has it");
+    demo.stop();
+}
+
+/// What the shop tells the chat is what any site has to tell it.
+#[test]
+fn the_shop_proves_who_is_signed_in() {
+    let folder = tempfile::tempdir().expect("a temporary directory");
+    let demo = Demo::start(&folder.path().join("demo"), &[]);
+    let shop = demo.page().get("/demo/shop", "").body;
+    let field = |name: &str| {
+        let rest = shop.split(&format!("data-{name}=\"")).nth(1).unwrap_or_else(|| panic!("no {name} in {shop}"));
+        rest.split('"').next().expect("a value").to_owned()
+    };
+    let identity = serde_json::json!({ "identifier": field("identifier"), "identifier_hash": field("hash") });
+    let visitor = |identity: &serde_json::Value| {
+        let body = serde_json::json!({ "inbox": "demo/website", "identity": identity });
+        post(&demo, "/widget/v1/visitors", "OWN", &body)
+    };
+    let known = visitor(&identity);
+    assert_eq!((known.status, &known.json()["visitor"]["identified"]), (201, &true.into()), "{known:?}");
+    let forged = serde_json::json!({ "identifier": "jane", "identifier_hash": "0".repeat(64) });
+    assert_eq!(visitor(&forged).status, 401);
+    let stranger = demo.page().get("/demo/shop?as=stranger", "").body;
+    assert!(!stranger.contains("data-hash") && shop.contains("/widget/v1/widget.js?inbox=demo/website"), "{stranger}");
     demo.stop();
 }

@@ -2,18 +2,22 @@
 
 use super::keys::DemoKey;
 use crate::config::checked::Config;
+use crate::config::secret::Secret;
 use crate::conversation::id::Id;
 use crate::conversation::model::{Author, AuthorKind, Channel, Conversation, Direction, Via};
-use crate::http::page::mailboxes::Owner;
+use crate::http::page::mailboxes::{Owner, Shopper};
 use crate::sender_auth::own_key::KeyKind;
 use crate::store::outgoing::OutgoingSettings;
 use crate::store::query::ConversationQuery;
 use crate::store::unit::{NewConversation, NewMessage};
 use crate::store::{NewAgent, Store, StoreError};
+use aws_lc_rs::{hmac, rand};
+use data_encoding::HEXLOWER;
 use serde_json::{Value, json};
 use std::io;
 use std::net::SocketAddr;
 use std::path::Path;
+use std::time::Duration;
 
 /// The demo's keys.
 #[derive(Debug, Clone)]
@@ -22,6 +26,8 @@ pub struct Keys {
     pub account: [DemoKey; 2],
     /// Of the mail host of the agent.
     pub agent: DemoKey,
+    /// By which the shop tells the chat who is signed in; made anew at each start.
+    shop: Secret,
 }
 
 impl Keys {
@@ -32,8 +38,22 @@ impl Keys {
                 DemoKey::kept(folder, DOMAIN, "e1", KeyKind::Ed25519)?,
             ],
             agent: DemoKey::kept(folder, AGENT_DOMAIN, "s1", KeyKind::Ed25519)?,
+            shop: shop_secret()?,
         })
     }
+}
+
+fn shop_secret() -> io::Result<Secret> {
+    let mut octets = [0; 32];
+    rand::fill(&mut octets).map_err(|_| io::Error::other("the system gives no random octets"))?;
+    Ok(Secret::from(HEXLOWER.encode(&octets)))
+}
+
+/// Jane, as the shop's server names her to the chat.
+pub fn shopper(keys: &Keys) -> Shopper {
+    let key = hmac::Key::new(hmac::HMAC_SHA256, keys.shop.expose().as_bytes());
+    let hash = HEXLOWER.encode(hmac::sign(&key, SHOPPER.as_bytes()).as_ref());
+    Shopper { identifier: SHOPPER, hash, email: CUSTOMER, name: "Jane Doe" }
 }
 
 /// Where the demo listens: its two doors, and the people's mail host.
@@ -47,9 +67,10 @@ pub struct Addresses {
 /// The config as it is written into the folder.
 pub fn config(at: Addresses, keys: &Keys) -> String {
     let Addresses { smtp, http, sink } = at;
+    let (offline, unseen) = (OFFLINE_DELAY.as_secs(), UNSEEN_DELAY.as_secs());
     let [rsa, ed25519] = keys.account.each_ref().map(DemoKey::toml);
     format!(
-        r#"# Written by replyd demo at each start, for commands such as replyd conversation list --config THIS.
+        r##"# Written by replyd demo at each start, for commands such as replyd conversation list --config THIS.
 [server]
 hostname = "mx.{DOMAIN}"
 data_dir = "data"
@@ -74,10 +95,18 @@ dkim = [{rsa}, {ed25519}]
 name = "{INBOX}"
 address = "support@{DOMAIN}"
 # Short, so that one can watch an answer go out.
-offline_delay = "3 s"
-unseen_delay = "3 s"
-"#,
+offline_delay = "{offline} s"
+unseen_delay = "{unseen} s"
+[account.inbox.widget]
+title = "Kettle Shop"
+greeting = "Hello! What can we do for you?"
+colour = "#a8522a"
+origins = ["http://{http}", "http://localhost:{http_port}"]
+identity_secret = "{secret}"
+"##,
         port = sink.port(),
+        http_port = http.port(),
+        secret = keys.shop.expose(),
     )
 }
 
@@ -143,7 +172,7 @@ pub async fn example(store: &Store, config: &Config) -> Result<Conversation, Sto
         channel: Channel::Widget,
         contact_name: Some("Jane Doe".to_owned()),
         contact_email: Some(CUSTOMER.to_owned()),
-        contact_identifier: None,
+        contact_identifier: Some(SHOPPER.to_owned()),
         subject: Some(SUBJECT.to_owned()),
         messages: Vec::new(),
     });
@@ -188,6 +217,12 @@ fn message(direction: Direction, author: Author, via: Via, text: &str) -> NewMes
 
 pub const CUSTOMER: &str = "jane@customer.example";
 pub const SUBJECT: &str = "My kettle does not boil";
+/// How long after Jane left an answer goes out by mail: long enough to come back, short enough to watch.
+pub(super) const OFFLINE_DELAY: Duration = Duration::from_secs(10);
+/// How long an answer waits while the shop is open and nobody looks into its chat.
+const UNSEEN_DELAY: Duration = Duration::from_secs(20);
+const SHOPPER: &str = "jane";
+pub(super) const WIDGET: &str = "demo/website";
 pub(super) const AGENT: &str = "sara@agents.demo.example";
 pub(super) const INBOUND_DOMAIN: &str = "reply.demo.example";
 /// The one mail host of both people.

@@ -67,7 +67,7 @@ impl Demo {
         let zone = Zone::parse(&scene::zone(&keys)).map_err(|error| io::Error::other(error.to_string()))?;
         let zone = ZoneServer::start(zone).await?;
         let resolver = zone.resolver()?;
-        let (people, pages) = people(host, at.smtp, &keys, &resolver, &conversation)?;
+        let (people, pages) = people(host, at.smtp, &keys, &resolver)?;
         let parts = Ingredients { config, clock: Clock::System, sockets, store, resolver, demo: Some(pages) };
         let running = Running::start(parts)?;
         let reply_address = conversation.reply_token.address(scene::INBOUND_DOMAIN);
@@ -82,7 +82,6 @@ fn people(
     door: SocketAddr,
     keys: &Keys,
     resolver: &Resolver,
-    conversation: &Conversation,
 ) -> Result<(JoinSet<()>, DemoPages), StartError> {
     let mailboxes = Arc::new(Mailboxes::new(scene::owners()));
     let (posts, received) = mpsc::channel(POSTS_WAITING_MAX);
@@ -96,7 +95,8 @@ fn people(
     let mut people = JoinSet::new();
     people.spawn(sink.serve(host));
     people.spawn(office.serve(received));
-    Ok((people, DemoPages { conversation: conversation.id, agent: AGENT, mailboxes, posts }))
+    let (shopper, inbox, offline_delay) = (scene::shopper(keys), scene::WIDGET, scene::OFFLINE_DELAY);
+    Ok((people, DemoPages { agent: AGENT, shopper, inbox, offline_delay, mailboxes, posts }))
 }
 
 fn loopback(port: u16) -> SocketAddr {

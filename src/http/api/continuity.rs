@@ -2,7 +2,7 @@
 
 use crate::clock::UnixMs;
 use crate::config::checked::Account;
-use crate::conversation::delivery::DeliveryState;
+use crate::conversation::delivery::{DeliveryState, RecipientKind};
 use crate::conversation::id::Id;
 use crate::conversation::model::Conversation;
 use crate::http::api::shape::ContinuityShape;
@@ -39,10 +39,12 @@ pub async fn of(
     none(&reason)
 }
 
-/// Whether the conversation has a mail in this state.
+/// Whether the conversation has a mail in this state to somebody outside: what agents are told by mail is another matter.
 async fn has_mail(surface: &Surface, conversation: Id, state: DeliveryState) -> Result<bool, ApiError> {
-    let query = QueueQuery { conversation: Some(conversation), state: Some(state), limit: 1, ..QueueQuery::default() };
-    Ok(!surface.store.queue(query).await?.items.is_empty())
+    let query =
+        QueueQuery { conversation: Some(conversation), state: Some(state), limit: LOOKED_AT, ..QueueQuery::default() };
+    let items = surface.store.queue(query).await?.items;
+    Ok(items.iter().any(|entry| entry.recipient_kind != RecipientKind::Agent))
 }
 
 /// What is said where nothing waits for the chat any more.
@@ -52,3 +54,6 @@ const GOING: [(DeliveryState, &str); 4] = [
     (DeliveryState::Failed, "a mail could not be delivered: see the delivery of its message"),
     (DeliveryState::Delivered, "it went out by mail"),
 ];
+
+/// The latest mails of a conversation that are looked at.
+const LOOKED_AT: usize = 50;

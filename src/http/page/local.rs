@@ -4,6 +4,7 @@ use super::mailboxes::DemoPages;
 use crate::http::error::ApiError;
 use crate::http::surface::Surface;
 use axum::http::{HeaderMap, header};
+use std::net::IpAddr;
 
 /// The demo, for a reader at a loopback name: another site's page must not read it by pointing its own name at
 /// 127.0.0.1 (DNS rebinding).
@@ -13,6 +14,20 @@ pub fn demo<'a>(surface: &'a Surface, headers: &HeaderMap) -> Result<&'a DemoPag
         return Err(ApiError::forbidden("the demo answers on loopback names only"));
     }
     Ok(demo)
+}
+
+/// The same for what opens the desk: the connection itself must come from this machine. A demo listens on loopback only;
+/// this holds even if somebody forwards its port.
+pub fn demo_from_this_machine<'a>(
+    surface: &'a Surface,
+    headers: &HeaderMap,
+    peer: Option<IpAddr>,
+) -> Result<&'a DemoPages, ApiError> {
+    let demo = demo(surface, headers)?;
+    match peer {
+        Some(peer) if peer.is_loopback() && FORWARDED.iter().all(|name| !headers.contains_key(*name)) => Ok(demo),
+        _ => Err(ApiError::forbidden("the demo is for a browser on this machine only")),
+    }
 }
 
 /// The same for what changes something: the page that asks must be ours. Every browser of today names the asking page's
@@ -35,6 +50,9 @@ fn is_local(headers: &HeaderMap) -> bool {
 fn text<'a>(headers: &'a HeaderMap, name: &str) -> &'a str {
     headers.get(name).and_then(|value| value.to_str().ok()).unwrap_or("")
 }
+
+/// What a proxy puts into a request that it brings from elsewhere.
+const FORWARDED: [&str; 3] = ["forwarded", "x-forwarded-for", "x-real-ip"];
 
 #[cfg(test)]
 mod tests {

@@ -9,11 +9,6 @@ pub fn clock_time(at: UnixMs) -> String {
     strftime(at, "%-d %b, %H:%M UTC")
 }
 
-/// `14:05:09 UTC`
-pub fn exact_time(at: UnixMs) -> String {
-    strftime(at, "%H:%M:%S UTC")
-}
-
 fn strftime(at: UnixMs, format: &str) -> String {
     Timestamp::from_millisecond(at.0).unwrap_or(Timestamp::MIN).strftime(format).to_string()
 }
@@ -26,12 +21,11 @@ pub fn octets(count: u64) -> String {
     }
 }
 
-/// A page runs its own script, takes its own style, shows its own frames, and reaches nothing else.
-pub const HEADERS: [(HeaderName, &str); 3] = [
-    (header::CONTENT_TYPE, "text/html; charset=utf-8"),
-    (
-        header::CONTENT_SECURITY_POLICY,
-        "default-src 'none'; style-src 'self'; script-src 'self'; connect-src 'self'; img-src 'self'; frame-src 'self'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'",
-    ),
-    (header::REFERRER_POLICY, "no-referrer"),
-];
+/// Headers of a page with this content security policy.
+pub const fn page(policy: &'static str) -> [(HeaderName, &'static str); 3] {
+    [
+        (header::CONTENT_TYPE, "text/html; charset=utf-8"),
+        (header::CONTENT_SECURITY_POLICY, policy),
+        (header::REFERRER_POLICY, "no-referrer"),
+    ]
+}

@@ -55,6 +55,8 @@
       live.classList.add("lost");
     }
   }
+  // In the three panes the pane's own bar says what this is.
+  document.body.classList.toggle("framed", window.top !== window);
   addEventListener("resize", () => mails.querySelectorAll("iframe").forEach(fit));
   [...mails.children].forEach(dress);
   setInterval(look, 2000);

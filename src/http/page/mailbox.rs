@@ -4,7 +4,7 @@
 //! A mail's HTML is sanitised and shown in a frame of its own, in which nothing runs and nothing is fetched.
 
 use super::local::{demo, demo_from_own_page};
-use super::looks::{self, HEADERS};
+use super::looks;
 use super::mailboxes::{MailboxMail, Owner, Post, Signature};
 use crate::http::error::ApiError;
 use crate::http::input::{self, Body, Query};
@@ -191,6 +191,12 @@ async fn off_the_loop<T: Send + 'static>(
     let _permit = surface.mail_readers.acquire().await.map_err(|error| ApiError::internal(&error))?;
     tokio::task::spawn_blocking(work).await.map_err(|error| ApiError::internal(&error))
 }
+
+/// The page runs its own script, takes its own style, shows its mails in frames, and reaches nothing else. The demo's
+/// first page frames it.
+const HEADERS: [(HeaderName, &str); 3] = looks::page(
+    "default-src 'none'; style-src 'self'; script-src 'self'; connect-src 'self'; img-src 'self'; frame-src 'self'; base-uri 'none'; form-action 'none'; frame-ancestors 'self'",
+);
 
 /// No script, no fetching, and nobody but our own page may frame it. Same origin, so that the page may ask its height;
 /// links open in a tab of their own, as in any mail client.

@@ -2,21 +2,35 @@
 //! them; whoever receives and posts for these people stands behind `Post`.
 
 use crate::clock::UnixMs;
-use crate::conversation::id::Id;
 use std::collections::VecDeque;
 use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
 use tokio::sync::{mpsc, oneshot};
 
 /// What the demo's pages show and do.
 #[derive(Debug, Clone)]
 pub struct DemoPages {
-    /// The conversation on the first page.
-    pub conversation: Id,
-    /// The agent's registered address: who answers on that page.
+    /// The agent's registered address: as whom the reader of the pages is signed in at the desk.
     pub agent: &'static str,
+    /// Who is signed in at the shop.
+    pub shopper: Shopper,
+    /// The inbox whose chat the shop has, as the chat's script names it.
+    pub inbox: &'static str,
+    /// How long after the shopper left an answer goes out by mail.
+    pub offline_delay: Duration,
     pub mailboxes: Arc<Mailboxes>,
     /// Answers from the mailboxes go out here, as mail.
     pub posts: mpsc::Sender<Post>,
+}
+
+/// A customer of the shop, and the proof of it that the shop gives the chat.
+#[derive(Debug, Clone)]
+pub struct Shopper {
+    pub identifier: &'static str,
+    /// HMAC-SHA256 of the identifier in lower-case hex digits.
+    pub hash: String,
+    pub email: &'static str,
+    pub name: &'static str,
 }
 
 /// Whose mailbox.

@@ -1018,9 +1018,10 @@
     const accent = (getComputedStyle(probe).color.match(/[\d.]+/g) || [36, 87, 197]).slice(0, 3).map(Number);
     probe.remove();
     const ground = root.dataset.theme === "dark" ? [39, 45, 56] : [242, 244, 247]; // --soft, under what agents write
-    const white = contrast(accent, [255, 255, 255]) >= 4.5 || luminance(accent) < 0.3;
+    const white = contrast(accent, [255, 255, 255]) >= Math.min(4.5, contrast(accent, [21, 24, 30]));
     style.setProperty("--accent", rgb(accent));
     style.setProperty("--on", white ? "#fff" : "#15181e");
+    style.setProperty("--away", white ? "#000" : "#fff"); // a ground mixed with it is never nearer to --on
     style.setProperty("--link", rgb(readable(accent, ground)));
   }
 
@@ -1204,7 +1205,7 @@
       const next = rows[index + 1];
       const first = !together(before, row), last = !together(row, next);
       const told = marks(row, next, index === rows.length - 1);
-      items.push([row.id, JSON.stringify([row, first, last, told]), () => bubble(row, first, last, told)]);
+      items.push([row.id, JSON.stringify([row, first, last, told, row.delivery?.state === "failed" && visitor?.email_state]), () => bubble(row, first, last, told)]);
       before = row;
     });
     return [...items, ...prompts(rows)];
@@ -1247,7 +1248,7 @@
     const meta = [];
     if (last || told) meta.push(...(!mine && last ? [make("span", { dir: "auto" }, name), "·"] : []), make("time", { datetime: row.created_at }, clock(row.created_at)));
     if (told) meta.push(mine ? "·" : "", make("span.told", {}, mailed ? icon("mail") : "", told));
-    if (row.delivery?.state === "failed" && told && !borrowed()) meta.push(button(".link", t("fixAddress"), () => show("mail")));
+    if (row.delivery?.state === "failed" && told && visitor?.email_state === "bounced" && !borrowed()) meta.push(button(".link", t("fixAddress"), () => show("mail")));
     return make(
       `div.message.${mine ? "mine" : "theirs"}${first ? ".first" : ""}${last ? ".last" : ""}${row.state ? "." + row.state : ""}`, {},
       make("span.hear", {}, `${name}: `),
@@ -1689,10 +1690,10 @@
     .opened .panel { visibility: visible; opacity: 1; transform: none; }
     .head { flex: none; display: flex; align-items: center; gap: 12px; padding: 14px 16px; background: var(--accent); color: var(--on); }
     .mark, .face { flex: none; display: grid; place-items: center; border-radius: 50%; font-weight: 600; }
-    .mark { width: 40px; height: 40px; background: color-mix(in srgb, var(--on) 14%, transparent); font-size: 15px; }
+    .mark { width: 40px; height: 40px; background: color-mix(in srgb, var(--away) 14%, transparent); font-size: 15px; }
     .titles { flex: 1; min-width: 0; }
     h2 { font-size: 16px; font-weight: 650; line-height: 1.3; overflow: hidden; text-overflow: ellipsis; white-space: nowrap; }
-    .titles p { font-size: 13px; line-height: 1.35; opacity: .92; }
+    .titles p { font-size: 13px; line-height: 1.35; }
     .tool { flex: none; display: grid; place-items: center; width: 36px; height: 36px; border-radius: 10px; }
     .tool:hover { background: color-mix(in srgb, currentColor 12%, transparent); }
     .head .tool { margin: 0 -6px; }
@@ -1718,7 +1719,6 @@
     .theirs.last .bubble { border-end-start-radius: 6px; }
     .mine.last .bubble { border-end-end-radius: 6px; }
     .text { white-space: pre-wrap; }
-    .sending .bubble, .waiting .bubble { opacity: .72; }
     .failed .bubble { background: var(--soft); color: var(--ink); box-shadow: inset 0 0 0 1.5px var(--bad); }
     .meta { display: flex; flex-wrap: wrap; align-items: center; gap: 1px 5px; margin: 4px 4px 0; color: var(--muted); font-size: 12px; line-height: 1.4; }
     .meta:not(.last > .meta) { margin-bottom: 6px; }
@@ -1734,7 +1734,7 @@
     .file { display: flex; align-items: center; gap: 8px; max-width: 100%; padding: 4px 0; color: inherit; text-decoration: none; }
     a.file:hover .name { text-decoration: underline; }
     .name { min-width: 0; overflow: hidden; text-overflow: ellipsis; white-space: nowrap; unicode-bidi: plaintext; }
-    .file small, .chip small { flex: none; opacity: .8; font-size: 12px; }
+    .file small, .chip small { flex: none; font-size: 12px; }
     .text + .file { margin-top: 4px; }
     .pictured { flex-wrap: wrap; }
     .pictured img { flex: none; width: 230px; max-width: 100%; height: 150px; margin: 2px 0; border-radius: 10px; object-fit: cover; background: var(--line); }

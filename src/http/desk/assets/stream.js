@@ -81,9 +81,9 @@ export class Stream {
     this.messages = [...before, ...latest];
     const follow = this.atEnd();
     this.draw();
-    if (!fresh.length) return fresh;
     if (follow) this.toEnd();
-    else this.jump.hidden = false;
+    if (!fresh.length) return fresh;
+    if (!follow) this.jump.hidden = false;
     const last = fresh.at(-1);
     announce(`New message from ${personName(last.author)}: ${last.text.slice(0, 200)}`);
     return fresh;

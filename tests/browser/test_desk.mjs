@@ -1,0 +1,93 @@
+// The agent's side of the promise.
+import assert from "node:assert/strict";
+import { Chat } from "./chat.mjs";
+import { Desk } from "./desk.mjs";
+import { JANE, SARA, open, story, until } from "./harness.mjs";
+
+story("an agent answers at the desk and sees on which way it goes, and what comes back", {}, async (site) => {
+  const chat = await Chat.enter(await site.person(), site.shop.page());
+  const desk = await Desk.enter(site, await site.person());
+  await chat.write("It does not boil.");
+  await chat.tellAddress(JANE);
+  await desk.row("It does not boil.").waitFor();
+  await desk.show("It does not boil.");
+  await desk.message("It does not boil.").waitFor();
+  await desk.answer("Is it switched on?");
+  await chat.theirs("Is it switched on?").waitFor();
+  await desk.message("Is it switched on?").getByText("Seen in the chat").waitFor();
+
+  await chat.page.close();
+  await until("the visitor is gone", async () => (await site.conversation()).presence.state === "absent");
+  await desk.box.fill("Please hold the button.");
+  await desk.page.locator(".forecast").getByText(/jane@customer\.example|j…@customer\.example/).waitFor();
+  await desk.answer("Please hold the button.");
+  const mail = await site.mail.next(JANE);
+  await desk.message("Please hold the button.").getByText("Delivered by email").waitFor();
+  await site.answer(mail, "It boils now!");
+  const came = desk.message("It boils now!");
+  await came.getByText("by email").waitFor();
+  await came.getByText(/DKIM signature of customer\.example/).waitFor();
+  assert.equal(await came.locator("details", { hasText: "Quoted text" }).count(), 1, "what is quoted is folded");
+  assert.equal(site.mail.of(JANE).length, 1);
+  assert.deepEqual(desk.page.complaints, []);
+});
+
+story("what was written is taken back within the undo window, and nobody saw it", {}, async (site) => {
+  const chat = await Chat.enter(await site.person(), site.shop.page());
+  await chat.write("Hello?");
+  const desk = await Desk.enter(site, await site.person());
+  await desk.show("Hello?");
+  await desk.write("Go away.");
+  await desk.message("Go away.").getByRole("button", { name: /undo|take back/i }).click();
+  await until("the words are in the box again", async () => (await desk.box.inputValue()) === "Go away.");
+  await desk.answer("Good morning!");
+  await chat.theirs("Good morning!").waitFor();
+  assert.deepEqual(await chat.messages(), ["Hello?", "Good morning!"]);
+});
+
+story("a link that is mailed to an agent opens the desk once, and looking at it does not use it up", {}, async (site) => {
+  const sara = await site.person();
+  const page = await open(sara, `${site.origin}/desk/`, { allowed: ["401"] });
+  await page.waitForURL(/\/desk\/sign-in/);
+  const form = page.locator("form", { has: page.getByRole("button", { name: /link/i }) });
+  await form.getByLabel(/email|address/i).fill(SARA);
+  await form.getByRole("button", { name: /link/i }).click();
+  const mail = await site.mail.next(SARA);
+  const link = mail.text.match(/http:\/\/\S+\/desk\/link\/\S+/)[0];
+  for (let looked = 0; looked < 3; looked += 1) assert.equal((await fetch(link)).status, 200, "a mail host's scanner looks at links");
+  await page.goto(link);
+  await page.getByRole("button", { name: /sign in/i }).click();
+  await page.waitForURL(/\/desk\/(#.*)?$/);
+  await page.getByRole("heading", { name: "Conversations" }).waitFor();
+
+  const thief = await open(await site.person(), link, { allowed: ["403", "404", "410"] });
+  const button = thief.getByRole("button", { name: /sign in/i });
+  if (await button.count()) await button.click();
+  await thief.goto(`${site.origin}/desk/`);
+  await thief.waitForURL(/\/desk\/sign-in/);
+
+  const nobody = await open(await site.person(), `${site.origin}/desk/sign-in`);
+  const asked = nobody.locator("form", { has: nobody.getByRole("button", { name: /link/i }) });
+  await asked.getByLabel(/email|address/i).fill("nobody@agents.example");
+  await asked.getByRole("button", { name: /link/i }).click();
+  await nobody.getByText(/link/i).first().waitFor();
+  assert.equal(site.mail.of("nobody@agents.example").length, 0);
+});
+
+story("a mail that could not be delivered says why, and goes out when it is sent again", {}, async (site) => {
+  const begun = await site.replyd.api("POST", "/conversations", {
+    account: "acme", inbox: "website", contact: { email: JANE, name: "Jane Doe" }, subject: "My kettle", messages: [{ author: "contact", text: "It does not boil." }] });
+  const desk = await Desk.enter(site, await site.person());
+  await desk.show("Jane Doe");
+  site.mail.refuse(554, "5.7.1 We take no mail of kettles");
+  await desk.answer("Hold the button.");
+  const message = desk.message("Hold the button.");
+  await message.getByText(/Email not delivered/).waitFor();
+  await message.getByText("We take no mail of kettles").first().waitFor();
+  site.mail.refuse(null);
+  await message.getByRole("button", { name: "Send again" }).click();
+  await message.getByText("Delivered by email").waitFor();
+  assert.match((await site.mail.next(JANE)).text, /Hold the button\./);
+  assert.equal(site.mail.of(JANE).length, 1);
+  assert.ok(begun.id);
+});
