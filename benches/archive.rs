@@ -221,9 +221,9 @@ fn conversation(writing: &Connection, sizes: &Sizes, n: usize, dice: &mut Dice) 
             params![
                 id,
                 account,
-                if n % 50 == 0 { "sales" } else { "support" },
+                if n.is_multiple_of(50) { "sales" } else { "support" },
                 status,
-                (n % 3 == 0).then(|| format!("Question {n} {}", some_word(dice))),
+                n.is_multiple_of(3).then(|| format!("Question {n} {}", some_word(dice))),
                 assignee,
                 account,
                 email(n),

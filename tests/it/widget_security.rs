@@ -183,9 +183,14 @@ fn an_address_is_proven_only_if_it_is_what_was_signed() {
     let eve = Browser { token: entered["token"].as_str().expect("a token").to_owned(), ..stranger };
     assert_eq!(entered["visitor"]["email_state"], "claimed", "{entered}");
     assert_eq!(eve.get(&format!("messages?conversation={janes}")).status, 404);
+    let (nameless, _) = Browser::visitor(&product, "acme/shop").say("I am Jane, really");
+    assert_eq!(shown(&product, &nameless)["messages"][0]["author"]["email"], Value::Null);
     let ann = identified(&product, "ann@x.example");
     assert_eq!(ann.texts(&anns), ["From my mailbox"], "the site says whose address it is");
     assert_eq!(ann.get("state").json()["visitor"]["email_state"], "proven");
+    let (same, _) = ann.say("And from my browser");
+    let last = shown(&product, &same)["messages"].as_array().and_then(|all| all.last().cloned()).expect("a message");
+    assert_eq!(last["author"]["email"], "ann@x.example", "{last}");
     product.stop();
 }
 

@@ -188,7 +188,7 @@ mod tests {
         let link = spool.folder.join("000000000000001-1.eml");
         std::os::unix::fs::symlink(&secret, &link).expect("a link");
         fs::create_dir(spool.folder.join("000000000000002-1.eml")).expect("a folder");
-        assert_eq!(spool.waiting().expect("a list"), [mail.clone()]);
+        assert_eq!(spool.waiting().expect("a list"), std::slice::from_ref(&mail));
         assert!(spool.read(&mail).is_ok_and(|(_, length)| length == 6));
         assert!(spool.read(&link).is_err_and(|error| error.to_string().contains("000000000000001-1.eml")));
         std::os::unix::fs::symlink(&secret, spool.folder.join("lock")).expect("a link");

@@ -101,10 +101,8 @@ pub fn say(writing: &Writing<'_>, saying: &Saying) -> Result<Said, StoreError> {
     if let Some(page) = &saying.page {
         writing.execute("UPDATE conversations SET page = ? WHERE id = ?", params![page, conversation])?;
     }
-    let contact = conversations::conversation(writing.connection, conversation)?.contact;
-    let author = Author { kind: AuthorKind::Contact, name: contact.name, email: contact.email };
     let mut message = saying.message.clone();
-    message.author = author;
+    message.author = author(writing, &speaker, conversation)?;
     let id = messages::append(writing, conversation, &message)?;
     let message = sight::message(writing.connection, speaker.id, conversation, id)?;
     message.map(|message| Said { conversation, message }).ok_or(StoreError::NotFound("message"))
@@ -139,6 +137,17 @@ pub fn note_page(writing: &Writing<'_>, id: Id, conversation: Id, page: &str) ->
 pub fn heard(writing: &Writing<'_>, id: Id) -> Result<(), StoreError> {
     writing.execute("UPDATE visitors SET heard_at = ? WHERE id = ?", params![writing.now.0, id])?;
     Ok(())
+}
+
+/// In whose name a visitor speaks. An address stands there only if the site or a link from its mailbox vouches for this very
+/// visitor: the contact may have proven it by a mail, but who sits at an anonymous browser is somebody else's guess.
+fn author(writing: &Writing<'_>, speaker: &Visitor, conversation: Id) -> Result<Author, StoreError> {
+    let kind = AuthorKind::Contact;
+    if speaker.proof == Proof::Anonymous {
+        return Ok(Author { kind, name: visitor(writing.connection, speaker.id)?.contact.name, email: None });
+    }
+    let contact = conversations::conversation(writing.connection, conversation)?.contact;
+    Ok(Author { kind, name: contact.name, email: contact.email })
 }
 
 /// Where it belongs: where it is asked to, where it was said before, in the latest, or nowhere yet.
