@@ -4,6 +4,7 @@ import { calm, h, show } from './dom.js';
 import { icon } from './icons.js';
 import { get } from './api.js';
 import { span } from './time.js';
+import { forAgents } from './words.js';
 
 const AGAIN = 20_000;
 
@@ -44,7 +45,7 @@ export class Forecast {
 
   sentence({ chat, email, reason }, choice) {
     const first = chat === false ? '' : 'Goes to the chat now';
-    const why = reason.replace(/^not sent: /, '');
+    const why = forAgents(reason);
     if (!email) return [icon('chat', 'small'), first ? `${first}; no email: ${why}` : `No email: ${why}`];
     const wait = email.due_at ? new Date(email.due_at) - Date.now() : 0;
     const address = h('b', { class: email.to.length < 40 ? 'to' : null, dir: 'ltr' }, email.to);

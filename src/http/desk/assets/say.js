@@ -1,6 +1,7 @@
 // What the desk tells its agent: toasts to see, and a quiet region to hear.
 
 import { h } from './dom.js';
+import { forAgents } from './words.js';
 
 const SHOWN = 6000;
 
@@ -30,7 +31,7 @@ export function toast(words, options = {}) {
   setTimeout(() => note.remove(), options.shown ?? SHOWN);
 }
 
-export const refuse = (error) => toast(error.message || String(error), { tone: 'bad', shown: 10_000 });
+export const refuse = (error) => toast(forAgents(error.message || String(error)), { tone: 'bad', shown: 10_000 });
 
 /** Runs it; a refusal is shown, and the answer is then undefined. */
 export async function tried(action) {

@@ -26,6 +26,11 @@ function basisOf(auth) {
 export const CLASSES = { auto_reply: 'Automatic reply', bounce: 'Bounce', list: 'Mailing list' };
 export const ROLES = { participant: 'Participant', system: 'replyd', agent: 'Agent', contact: 'Contact' };
 
+/** Without the commands that only an operator can run. */
+export function forAgents(reason) {
+  return reason.replace(/^not sent: /, '').replace(/; if that has changed: replyd suppression clear \S+/, '; if that has changed, tell your operator');
+}
+
 const STATES = {
   waiting: { tone: '', icon: 'clock', words: 'In the chat; by email if it stays unread' },
   queued: { tone: '', icon: 'mail', words: 'Email is on its way' },
@@ -50,7 +55,7 @@ function deliveryMore(of, message) {
   if (of.state === 'deferred' && of.due_at) return `; next attempt at ${moment(of.due_at)}`;
   if (of.state === 'seen' && message.seen_at) return ` · ${moment(message.seen_at)}`;
   if (of.state === 'delivered' && of.last_attempt_at) return ` · ${moment(of.last_attempt_at)}`;
-  if (of.reason && of.state !== 'delivered') return `: ${of.reason.replace(/^not sent: /, '')}`;
+  if (of.reason && of.state !== 'delivered') return `: ${forAgents(of.reason)}`;
   return '';
 }
 
