@@ -8,7 +8,6 @@ use super::cargo::Cargo;
 use super::compose::SignInMail;
 use super::deliver;
 use super::in_hand::Told;
-use super::letter::Reached;
 use super::schedule::Verdict;
 use super::services::{Sending, Services};
 use super::session::Envelope;
@@ -22,9 +21,9 @@ use crate::store::StoreError;
 use crate::store::desk::{LetterEnd, SignInLetter};
 use std::collections::HashSet;
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 use tokio::task::JoinSet;
-use tokio::time::{Instant, sleep_until, timeout};
+use tokio::time::{sleep_until, timeout};
 use tokio_util::sync::CancellationToken;
 
 /// Sends until `shutdown`; attempts that run then are cut, and made again at the next start.
@@ -36,12 +35,17 @@ pub(super) async fn run(services: Arc<Services>, shutdown: CancellationToken) {
         let look_again = give_out(&services, &mut attempts, &mut in_hand).await;
         tokio::select! {
             () = shutdown.cancelled() => break,
-            Some(ended) = attempts.join_next() => {
-                // One that panicked is due again within a minute.
-                match ended { Ok(letter) => in_hand.remove(&letter), Err(_) => { in_hand.clear(); false } };
-            }
+            Some(ended) = attempts.join_next() => match ended {
+                Ok(letter) => drop(in_hand.remove(&letter)),
+                Err(error) => {
+                    services.counters.panics.inc();
+                    tracing::error!(%error, "sending a sign-in letter ended in a panic; this is a defect of replyd: please report it");
+                    // Which one is not told; of the others none is due before it has ended.
+                    in_hand.clear();
+                }
+            },
             Ok(()) = announced.changed() => {}
-            () = sleep_until(look_again) => {}
+            () = sleep_until(look_again.into()) => {}
         }
     }
     attempts.shutdown().await;
@@ -58,7 +62,10 @@ async fn give_out(services: &Arc<Services>, attempts: &mut JoinSet<Id>, in_hand:
         }
     };
     let mut wait = POLL;
-    for letter in open.into_iter().filter(|letter| !in_hand.contains(&letter.id)).collect::<Vec<_>>() {
+    for letter in open {
+        if in_hand.contains(&letter.id) {
+            continue;
+        }
         if letter.due_at > now {
             let ms = u64::try_from(letter.due_at.0.saturating_sub(now.0)).unwrap_or(0);
             wait = wait.min(Duration::from_millis(ms));
@@ -67,7 +74,7 @@ async fn give_out(services: &Arc<Services>, attempts: &mut JoinSet<Id>, in_hand:
             attempts.spawn(attempt(Arc::clone(services), letter));
         }
     }
-    Instant::now() + wait
+    services.clock.monotonic() + wait
 }
 
 /// One attempt, from the link to the record of what came of it.
@@ -124,7 +131,7 @@ async fn delivered(services: &Arc<Services>, letter: &SignInLetter, word: &LinkW
         written_at: now,
         until: letter.expires_at,
     };
-    let mut cargo = SignInCargo { services, sending: &sending, mail, reached: Reached::default(), content: None };
+    let mut cargo = SignInCargo { services, sending: &sending, mail, content: None };
     deliver::over(services, &sending, &route, &mut cargo).await
 }
 
@@ -156,7 +163,6 @@ struct SignInCargo<'a> {
     services: &'a Services,
     sending: &'a Sending,
     mail: SignInMail,
-    reached: Reached,
     content: Option<(Envelope, Arc<Vec<u8>>)>,
 }
 
@@ -166,7 +172,6 @@ impl Cargo for SignInCargo<'_> {
     }
 
     async fn content(&mut self) -> Result<(Envelope, Arc<Vec<u8>>), Box<Told>> {
-        self.reached.note_open();
         if let Some((envelope, octets)) = &self.content {
             return Ok((envelope.clone(), Arc::clone(octets)));
         }

@@ -5,13 +5,16 @@ use replyd::clock::{Clock, UnixMs};
 use replyd::conversation::continuity::MailWish;
 use replyd::conversation::delivery::{DeliveryState, MailChoice, Posting, RecipientKind, SuppressionReason};
 use replyd::conversation::id::Id;
-use replyd::conversation::model::{Author, AuthorKind, Channel, Conversation, Direction, Message, Via};
+use replyd::conversation::model::{
+    Author, AuthorKind, Channel, Contact, Conversation, Direction, Email, Ingress, Message, Via,
+};
 use replyd::conversation::presence::{Presence, TabState, TypingState, Typist};
 use replyd::conversation::quiet_hours::QuietHours;
+use replyd::store::mail_file::MailOctets;
 use replyd::store::outgoing::{
     AttemptEnd, AttemptOutcome, Claim, EventKind, Forecast, ForecastMail, Outgoing, QueueEntry, QueueQuery,
 };
-use replyd::store::unit::{NewConversation, NewMessage};
+use replyd::store::unit::{Acceptance, Destination, FilingResult, NewConversation, NewMessage};
 use replyd::store::{Fault, Store, StoreError};
 use std::time::Duration;
 
@@ -559,4 +562,82 @@ async fn a_hundred_thousand_timers_hide_none_and_none_is_taken_early() {
     }
     let next = bench.store.next_timer().await.expect("a time").expect("one waits");
     assert_eq!(next, UnixMs(NOW.0 + 290_000));
+}
+
+impl Bench {
+    /// Ann's mail with this verdict is filed into the conversation as its contact's.
+    async fn file(&self, raw: &str, verdict: &str) {
+        let mut sha256 = [0; 32];
+        sha256[..raw.len()].copy_from_slice(raw.as_bytes());
+        let acceptance = Acceptance {
+            ingress: Ingress::Smtp,
+            session: "s".into(),
+            remote_ip: None,
+            helo: None,
+            tls: None,
+            envelope_from: None,
+            recipients: vec![("a@r.example".into(), "acme".into())],
+            octets: MailOctets::Memory(raw.as_bytes().to_vec()),
+            sha256,
+            identity: None,
+            message_id: None,
+            auth: serde_json::Value::Null,
+            require_tls: false,
+            reply: "250".into(),
+            bridged: Vec::new(),
+        };
+        let ledger_id = self.store.accept(acceptance).await.expect("accepted")[0].ledger_id;
+        let auth = serde_json::json!({"verdict": verdict, "author": ANN});
+        let email = Email { auth, raw_id: ledger_id, ..composed().email };
+        let author = Author { kind: AuthorKind::Contact, name: None, email: Some(ANN.into()) };
+        let message = NewMessage {
+            direction: Direction::Incoming,
+            author,
+            via: Via::Email,
+            email: Some(email),
+            ..answer("by mail", Posting::default())
+        };
+        let result = FilingResult {
+            ledger_id,
+            account: "acme".into(),
+            destination: Destination::Existing(self.talk),
+            message: Some(message),
+            reason: "a test".into(),
+            message_id: None,
+            received_at: NOW,
+            bounce: None,
+            orders: Vec::new(),
+            agent: None,
+        };
+        self.store.file(result).await.expect("filed");
+    }
+
+    async fn contact(&self) -> Contact {
+        self.store.conversation(self.talk).await.expect("the conversation").contact
+    }
+}
+
+#[tokio::test]
+async fn a_typed_address_is_proven_by_mail_from_it_and_by_nothing_else() {
+    let bench = Bench::with_contact(None).await;
+    let typed = bench.contact().await.id;
+    bench.store.claim_address(typed, Some(ANN.into())).await.expect("claimed");
+    bench.file("unproven", "unproven").await;
+    let contact = bench.contact().await;
+    assert_eq!((contact.email.as_deref(), contact.claimed_email.as_deref()), (None, Some(ANN)));
+    bench.file("authentic", "authentic").await;
+    let contact = bench.contact().await;
+    assert_eq!((contact.id, contact.email.as_deref(), contact.claimed_email), (typed, Some(ANN), None));
+}
+
+#[tokio::test]
+async fn who_proves_another_contacts_address_is_that_contact_from_then_on() {
+    let bench = Bench::with_contact(None).await;
+    let known = begin(&bench.store, Some(ANN), Channel::Email).await.contact.id;
+    let typed = bench.contact().await.id;
+    bench.store.claim_address(typed, Some(ANN.into())).await.expect("claimed");
+    bench.file("unproven", "unproven").await;
+    assert_eq!(bench.contact().await.id, typed, "nothing is merged by a claim");
+    bench.file("authentic", "authentic").await;
+    assert_eq!((bench.contact().await.id, bench.contact().await.email.as_deref()), (known, Some(ANN)));
 }

@@ -12,13 +12,7 @@ use rusqlite::{Connection, OptionalExtension, params};
 
 /// The conversations that a visitor may see, latest activity first; with `only` that one, if it may.
 pub fn sights(connection: &Connection, visitor: Id, only: Option<Id>) -> Result<Vec<Sight>, StoreError> {
-    // An account or inbox of another is out of sight even if a row should ever say otherwise.
-    let mut find = connection.prepare_cached(
-        "SELECT c.id, s.grounds FROM visitor_conversations s JOIN visitors v ON v.id = s.visitor_id
-           JOIN conversations c ON c.id = s.conversation_id AND c.account = v.account AND c.inbox = v.inbox
-         WHERE s.visitor_id = ?1 AND (?2 IS NULL OR s.conversation_id = ?2)
-         ORDER BY c.active_at DESC, c.id DESC LIMIT ?3",
-    )?;
+    let mut find = connection.prepare_cached(SIGHTS)?;
     let rows = find.query_map(params![visitor, only, SIGHTS_MAX], |row| {
         Ok(Sight { conversation: row.get(0)?, grounds: row.get::<_, Stored<_>>(1)?.0 })
     })?;
@@ -138,6 +132,12 @@ fn contact_mail(connection: &Connection, message: Id) -> Result<Option<ContactMa
     Ok(found.optional()?)
 }
 
+/// An account or inbox of another is out of sight even if a row should ever say otherwise. CROSS JOIN keeps the order: SQLite
+/// would rather walk all conversations of the account, for they come in the order that is asked for.
+const SIGHTS: &str = "SELECT c.id, s.grounds FROM visitor_conversations s CROSS JOIN visitors v ON v.id = s.visitor_id
+       CROSS JOIN conversations c ON c.id = s.conversation_id AND c.account = v.account AND c.inbox = v.inbox
+     WHERE s.visitor_id = ?1 AND (?2 IS NULL OR s.conversation_id = ?2)
+     ORDER BY c.active_at DESC, c.id DESC LIMIT ?3";
 /// No notes and no activities; nothing that its author may still take back; no bounce, whose text names others.
 const SHOWN: &str = "direction IN ('incoming', 'outgoing') AND held_until IS NULL
     AND NOT (author_kind = 'system' AND via = 'email')";
@@ -150,3 +150,22 @@ impl Word for Grounds {
 /// Conversations of one visitor, and devices of one contact, that are looked at.
 const SIGHTS_MAX: usize = 100;
 const DEVICES_MAX: usize = 50;
+
+#[cfg(test)]
+mod tests {
+    use super::super::schema;
+    use super::*;
+
+    #[test]
+    fn a_visitors_conversations_are_found_by_the_visitor() {
+        let mut connection = Connection::open_in_memory().expect("SQLite opens a database in memory");
+        schema::migrate(&mut connection).expect("a new database");
+        let mut explain = connection.prepare(&format!("EXPLAIN QUERY PLAN {SIGHTS}")).expect("a statement");
+        let steps = explain.query_map(params![1, 2, 3], |row| row.get::<_, String>(3)).expect("a plan");
+        let steps: Vec<String> = steps.collect::<Result<_, _>>().expect("steps");
+        assert!(
+            steps[0].starts_with("SEARCH s ") && steps[2].starts_with("SEARCH c USING INTEGER PRIMARY KEY"),
+            "{steps:?}"
+        );
+    }
+}
