@@ -19,8 +19,9 @@ pub fn run(config_file: &Path) -> Result<(), StartError> {
     let handed_over = listen::from_systemd().map_err(StartError::Systemd)?;
     telemetry::start("info");
     install_crypto();
-    descriptors::raise_limit();
+    // A bad config is told in one line, so whatever else is worth a word comes after it.
     let config = config::load(config_file)?;
+    descriptors::raise_limit();
     runtime()?.block_on(serve(config_file, config, handed_over))
 }
 
