@@ -51,13 +51,7 @@ async fn says(house: &House, visitor: &Visitor, email: Option<&str>, posting: Po
     house.store().conversation(said.conversation).await.unwrap()
 }
 
-async fn says_in(
-    house: &House,
-    visitor: &Visitor,
-    target: Target,
-    email: Option<&str>,
-    posting: Posting,
-) -> Said {
+async fn says_in(house: &House, visitor: &Visitor, target: Target, email: Option<&str>, posting: Posting) -> Said {
     let saying = Saying {
         visitor: visitor.id,
         target,

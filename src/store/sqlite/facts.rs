@@ -63,7 +63,14 @@ pub fn load(connection: &Connection, conversation: Id, now: UnixMs) -> Result<Kn
     let unseen = candidates.into_iter().map(|one| Unseen { id: one.id, at: one.at, mail: one.posting.mail }).collect();
     let last_word = asked.map(|asked| asked.word);
     let account = place.account;
-    Ok(Known { account, facts: Facts { unseen, last_word, address, ..place.facts }, rules, recipient, require_tls, armed })
+    Ok(Known {
+        account,
+        facts: Facts { unseen, last_word, address, ..place.facts },
+        rules,
+        recipient,
+        require_tls,
+        armed,
+    })
 }
 
 /// The contact's last message.
