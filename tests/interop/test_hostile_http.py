@@ -212,17 +212,36 @@ class Demo(unittest.TestCase):
                 threading.Thread(target=demo.stdout.read, daemon=True).start()
                 import smtplib
                 with smtplib.SMTP("127.0.0.1", smtp) as client:
-                    client.sendmail("a@b.example", [found[0].strip("'\"")], b'From: "<script>alert(1)</script>" <a@b.example>\r\nSubject: <img src=x onerror=alert(2)>\r\nContent-Type: multipart/mixed; boundary=b\r\n\r\n--b\r\n\r\n<script>alert(3)</script>\r\n--b\r\nContent-Type: image/png; name="<svg onload=alert(4)>.png"\r\nContent-Disposition: attachment\r\n\r\nx\r\n--b--\r\n')
+                    client.sendmail("a@b.example", [found[0].strip("'\"")], b'From: "<script>alert(1)</script>" <a@b.example>\r\nSubject: <img src=x onerror=alert(2)>\r\nContent-Type: multipart/mixed; boundary=b\r\n\r\n--b\r\nContent-Type: text/html\r\n\r\n<p>&lt;script&gt;alert(3)&lt;/script&gt;</p><script>alert(5)</script><img src=x onerror=alert(6)>\r\n--b\r\nContent-Type: image/png; name="<svg onload=alert(4)>.png"\r\nContent-Disposition: attachment\r\n\r\nx\r\n--b--\r\n')
 
-                def page(host=f"127.0.0.1:{web}"):
+                def page(path="/", host=f"127.0.0.1:{web}", cookie=""):
                     connection = http.client.HTTPConnection("127.0.0.1", web)
-                    connection.request("GET", "/", headers={"Host": host})
+                    connection.request("GET", path, headers={"Host": host, "Cookie": cookie})
                     answer = connection.getresponse()
-                    return answer.status, answer.read().decode(), answer.getheader("content-security-policy") or ""
-                shown = until("the mail is on the page", lambda: (lambda p: p if "alert(3)" in p[1] else None)(page()))
-                self.assertNotRegex(shown[1], r"<script>alert|<img src=x|<svg")
-                self.assertIn("default-src 'none'", shown[2])
-                self.assertNotEqual(page("evil.example")[0], 200)
+                    body = answer.read().decode()
+                    connection.close()
+                    return answer.status, body, {name.lower(): value for name, value in answer.getheaders()}
+                # The first page signs its reader in at the desk, which shows what the API says.
+                cookie = page()[2]["set-cookie"].split(";")[0]
+
+                def arrived():
+                    listed = json.loads(page("/api/v1/conversations?limit=5", cookie=cookie)[1])["items"]
+                    threads = [page(f"/api/v1/conversations/{item['id']}", cookie=cookie) for item in listed]
+                    return next((thread for thread in threads if "alert(3)" in thread[1]), None)
+                shown = until("the mail is at the desk", arrived)
+                self.assertEqual((shown[2]["content-type"], shown[2]["x-content-type-options"]), ("application/json", "nosniff"))
+                message = next(message for message in json.loads(shown[1])["messages"] if "alert(3)" in message["text"])
+                status, document, head = page(f"/api/v1/messages/{message['id']}/html", cookie=cookie)
+                self.assertEqual(status, 200)
+                self.assertIn("alert(3)", document, "its words are shown")
+                self.assertNotRegex(document, r"(?i)<script|onerror|onload|<svg")
+                self.assertRegex(head["content-security-policy"], r"default-src 'none'.*sandbox|sandbox.*default-src 'none'")
+                for path in ("/", "/desk/", "/mailbox"):
+                    status, document, head = page(path, cookie=cookie)
+                    self.assertEqual(status, 200, path)
+                    self.assertNotRegex(document, r"<script>alert|<img src=x|<svg onload", path)
+                    self.assertIn("default-src 'none'", head["content-security-policy"], path)
+                self.assertNotEqual(page(host="evil.example")[0], 200)
             finally:
                 demo.terminate()
                 demo.wait()
