@@ -97,10 +97,21 @@ impl Places {
 /// What one address may hold of a door's places for calls; `None` when it holds that.
 pub fn of_client(clients: &Arc<Slots>, peer: Option<IpAddr>) -> Option<Option<Slot>> {
     let Some(peer) = peer.and_then(counted) else { return Some(None) };
-    let bounds = bounds(usize::MAX, CALLS_OF_CLIENT_MAX);
+    take_of_client(clients, peer, CALLS_OF_CLIENT_MAX).map(Some)
+}
+
+/// What the calls of one client hold together while they are answered, whichever proxy brings them: who sends slowly, with
+/// or without a connection of its own, has so many of the places and no more.
+pub fn in_hand_of_client(clients: &Arc<Slots>, client: Option<IpAddr>) -> Result<Option<Slot>, ApiError> {
+    let Some(client) = client.and_then(counted) else { return Ok(None) };
+    take_of_client(clients, client, CALLS_IN_HAND_OF_CLIENT_MAX).map(Some).ok_or_else(too_many_calls)
+}
+
+fn take_of_client(clients: &Arc<Slots>, client: IpAddr, most: usize) -> Option<Slot> {
+    let bounds = bounds(usize::MAX, most);
     let mut slot = clients.take(&bounds)?;
-    slot.assign(peer, &bounds).ok()?;
-    Some(Some(slot))
+    slot.assign(client, &bounds).ok()?;
+    Some(slot)
 }
 
 /// A proxy on this machine brings everybody's connections.
@@ -131,6 +142,11 @@ fn too_many_of_client() -> ApiError {
     }
 }
 
+fn too_many_calls() -> ApiError {
+    let message = "too many calls of this address are being answered; wait for one to end, then try again";
+    ApiError { retry_after: Some(1), ..ApiError::new(StatusCode::TOO_MANY_REQUESTS, "too_many_calls", message) }
+}
+
 impl<S: Sync> FromRequestParts<S> for Listening {
     type Rejection = Infallible;
 
@@ -144,6 +160,8 @@ impl<S: Sync> FromRequestParts<S> for Listening {
 pub const CALLS_MAX: usize = 512;
 /// Of one address.
 const CALLS_OF_CLIENT_MAX: usize = 128;
+/// Of one client, being answered at one time.
+const CALLS_IN_HAND_OF_CLIENT_MAX: usize = 32;
 const ACCOUNT_FEEDS_MAX: usize = 128;
 /// Each holds a socket and what `docs/PERFORMANCE.md` says.
 pub const VISITOR_FEEDS_MAX: usize = 16_384;
@@ -189,6 +207,20 @@ mod tests {
         assert_eq!(refused.status, StatusCode::SERVICE_UNAVAILABLE);
         assert!(places.feed(FeedKind::Account, &listening).is_ok());
         drop(held);
+    }
+
+    #[test]
+    fn one_client_behind_a_proxy_does_not_hold_every_call() {
+        let clients = Arc::new(Slots::default());
+        let client = Some("192.0.2.1".parse().expect("an address"));
+        let held: Vec<_> =
+            (0..CALLS_IN_HAND_OF_CLIENT_MAX).map(|_| in_hand_of_client(&clients, client).expect("room")).collect();
+        let refused = in_hand_of_client(&clients, client).expect_err("one client holds no more");
+        assert_eq!((refused.status, refused.retry_after), (StatusCode::TOO_MANY_REQUESTS, Some(1)));
+        assert!(in_hand_of_client(&clients, Some("198.51.100.1".parse().expect("an address"))).is_ok());
+        assert!(in_hand_of_client(&clients, None).is_ok_and(|slot| slot.is_none()));
+        drop(held);
+        assert!(in_hand_of_client(&clients, client).is_ok());
     }
 
     #[test]

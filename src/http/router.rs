@@ -5,13 +5,15 @@ use super::client_address;
 use super::error::ApiError;
 use super::listener::PeerAddress;
 use super::surface::Surface;
-use super::{api, desk, health, ingress, metrics, openapi, page, public, widget};
+use super::{api, desk, health, ingress, metrics, openapi, page, places, public, widget};
+use crate::net::permits::Slot;
 use axum::Router;
 use axum::extract::{Request, State};
 use axum::http::{HeaderName, HeaderValue, StatusCode, header};
 use axum::middleware::{Next, from_fn, from_fn_with_state};
 use axum::response::{IntoResponse, Response};
 use axum::routing::{MethodRouter, delete, get, patch, post, put};
+use std::net::IpAddr;
 use std::time::Duration;
 
 /// Path and handlers.
@@ -152,20 +154,42 @@ fn collected(all: impl IntoIterator<Item = (&'static str, MethodRouter<Surface>)
 
 async fn through(door: Door, State(surface): State<Surface>, mut request: Request, next: Next) -> Response {
     request.extensions_mut().insert(door);
+    let mut client_address = None;
     if let Some(peer) = request.extensions().get::<PeerAddress>() {
         let proxies = &surface.config.load().http.forwarded_from;
         let client = client_address::client(*peer, request.headers(), proxies);
         request.extensions_mut().insert(client);
+        client_address = client.0;
     }
+    // Until the answer's head is out: a feed that goes on has a place of its own.
+    let in_hand = match in_hand(&surface, client_address, request.uri().path()) {
+        Ok(slot) => slot,
+        Err(refused) => return ended(refused.into_response()),
+    };
     let patience = if request.uri().path() == "/widget/v1/messages" { UPLOAD_TIMEOUT } else { CALL_TIMEOUT };
     let mut response = match door {
         // A backup takes as long as it takes, and its caller may break off.
         Door::UnixSocket => next.run(request).await,
         Door::Tcp => tokio::time::timeout(patience, next.run(request)).await.unwrap_or_else(|_| too_slow()),
     };
+    drop(in_hand);
+    if matches!(response.status(), StatusCode::TOO_MANY_REQUESTS | StatusCode::SERVICE_UNAVAILABLE) {
+        response = ended(response);
+    }
     for (name, value) in CAREFUL {
         response.headers_mut().entry(name).or_insert(HeaderValue::from_static(value));
     }
+    response
+}
+
+/// What strangers may call. Who calls the API has shown a token before anything of a body is read.
+fn in_hand(surface: &Surface, client: Option<IpAddr>, path: &str) -> Result<Option<Slot>, ApiError> {
+    if path.starts_with("/api/") { Ok(None) } else { places::in_hand_of_client(&surface.calls_in_hand, client) }
+}
+
+/// Whoever is told to come again later does not keep a place until then.
+fn ended(mut response: Response) -> Response {
+    response.headers_mut().insert(header::CONNECTION, HeaderValue::from_static("close"));
     response
 }
 

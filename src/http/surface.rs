@@ -10,7 +10,7 @@ use crate::http::page::mailboxes::DemoPages;
 use crate::http::places::Places;
 use crate::http::widget::WidgetDoor;
 use crate::inbound::Services;
-use crate::net::permits::ContentBudget;
+use crate::net::permits::{ContentBudget, Slots};
 use crate::store::Store;
 use arc_swap::ArcSwap;
 use std::sync::Arc;
@@ -38,6 +38,8 @@ pub struct Surface {
     pub unproven_content: Arc<ContentBudget>,
     /// Places for those who listen to events.
     pub places: Places,
+    /// Calls that are being answered, by client.
+    pub calls_in_hand: Arc<Slots>,
     /// What bounds signing in at the desk.
     pub desk: Arc<DeskDoor>,
     /// What bounds visitors, and who of them is connected.
@@ -65,6 +67,7 @@ impl Surface {
             mail_readers: Arc::new(Semaphore::new(MAIL_READERS)),
             large_bodies: Arc::new(Semaphore::new(LARGE_BODIES)),
             places: Places::default(),
+            calls_in_hand: Arc::default(),
             live: Live::default(),
             stop: CancellationToken::new(),
             demo: None,

@@ -19,8 +19,18 @@ pub fn check(headers: &HeaderMap, public_url: &str) -> Result<(), ApiError> {
 fn is_ours(origin: &str, headers: &HeaderMap, public_url: &str) -> bool {
     let host = headers.get(header::HOST).and_then(|host| host.to_str().ok()).unwrap_or_default();
     let authority = origin.split_once("://").filter(|(scheme, _)| matches!(*scheme, "http" | "https"));
-    let asked = authority.is_some_and(|(_, authority)| !host.is_empty() && authority.eq_ignore_ascii_case(host));
+    let same = |authority: &str| !host.is_empty() && authority.eq_ignore_ascii_case(host);
+    let asked = authority.is_some_and(|(scheme, authority)| same(authority) && fits(scheme, host, public_url));
     asked || origin.eq_ignore_ascii_case(&origin_of(public_url))
+}
+
+/// Where the desk is reached by TLS, a page that came without it may be anybody's on the way; only this machine's own needs none.
+fn fits(scheme: &str, host: &str, public_url: &str) -> bool {
+    let name = host.rsplit_once(':').filter(|(_, port)| port.bytes().all(|octet| octet.is_ascii_digit()));
+    let name = name.map_or(host, |(name, _)| name);
+    scheme == "https"
+        || !public_url.get(..8).is_some_and(|start| start.eq_ignore_ascii_case("https://"))
+        || ["127.0.0.1", "[::1]", "localhost"].contains(&name)
 }
 
 /// Scheme and authority of a URL, without a port that its scheme has anyway (RFC 6454 §6.1).
@@ -42,6 +52,8 @@ mod tests {
             (Some("https://chat.example.com"), "127.0.0.1:8025", true),
             (Some("http://127.0.0.1:8025"), "127.0.0.1:8025", true),
             (Some("https://CHAT.example.com"), "127.0.0.1:8025", true),
+            (Some("http://localhost"), "localhost", true),
+            (Some("http://chat.example.com"), "chat.example.com", false),
             (Some("https://evil.example"), "chat.example.com", false),
             (Some("https://chat.example.com.evil.example"), "chat.example.com", false),
             (Some("https://chat.example.com:8443"), "chat.example.com", false),

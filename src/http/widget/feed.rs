@@ -12,7 +12,7 @@ use super::signs;
 use super::tabs::OpenTab;
 use crate::conversation::event::EventKind;
 use crate::conversation::id::Id;
-use crate::conversation::model::AuthorKind;
+use crate::conversation::model::{AuthorKind, Direction, Message};
 use crate::conversation::presence::TabState;
 use crate::http::error::ApiError;
 use crate::http::input::Query;
@@ -227,6 +227,7 @@ impl Listener {
         let name = if event.kind == EventKind::MessageCreated { "message" } else { "message_changed" };
         if let Some(message) = event.message_id
             && let Some(seen) = store.visitor_message(visitor, self.conversation, message).await?
+            && !is_about_agents_mail(event, &seen.message)
         {
             let shape = ShownMessage::of(&self.surface, seen);
             self.waiting.extend(frame(event.id, name, &shape));
@@ -239,6 +240,11 @@ impl Listener {
         }
         Ok(())
     }
+}
+
+/// How an agent is told of a visitor's message is no news to the visitor: it would count the agents.
+fn is_about_agents_mail(event: &Event, message: &Message) -> bool {
+    event.kind == EventKind::DeliveryChanged && message.direction == Direction::Incoming
 }
 
 /// Status, mail, what is unread, or whether the address works.

@@ -35,7 +35,13 @@ pub fn check(widget: &Widget, identity: &Identity) -> Result<(), Refused> {
     let tag = HEXLOWER_PERMISSIVE.decode(given.as_bytes()).unwrap_or_default();
     let key = hmac::Key::new(hmac::HMAC_SHA256, secret.expose().as_bytes());
     // Compares in constant time: how much of a guess was right does not show.
-    hmac::verify(&key, identity.identifier.as_bytes(), &tag).map_err(|_| wrong("identifier_hash is wrong"))
+    hmac::verify(&key, identity.identifier.as_bytes(), &tag).map_err(|_| wrong("identifier_hash is wrong"))?;
+    // Two identifiers that a site tells apart must not become one person: whoever may choose a name with a space at its edge
+    // would be somebody else.
+    if identity.identifier.trim() != identity.identifier {
+        return Err(Refused::field("identifier", "it begins or ends with a space; sign and send it without"));
+    }
+    Ok(())
 }
 
 fn wrong(what: &str) -> Refused {
@@ -61,6 +67,22 @@ mod tests {
             name: None,
         };
         check(&widget, &identity).map_err(|refused| refused.error.code)
+    }
+
+    #[test]
+    fn an_identifier_with_a_space_at_its_edge_is_nobodys() {
+        let key = hmac::Key::new(hmac::HMAC_SHA256, b"Jefe");
+        for (identifier, expected) in [
+            ("boss", Ok(())),
+            ("the boss", Ok(())),
+            (" boss", Err("invalid")),
+            ("boss ", Err("invalid")),
+            ("\u{a0}boss", Err("invalid")),
+            ("", Ok(())),
+        ] {
+            let hash = HEXLOWER_PERMISSIVE.encode(hmac::sign(&key, identifier.as_bytes()).as_ref());
+            assert_eq!(check_with(Some("Jefe"), identifier, Some(&hash)), expected, "{identifier:?}");
+        }
     }
 
     /// RFC 4231 §4.3, whose key and data are words.

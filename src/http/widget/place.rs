@@ -79,10 +79,14 @@ pub fn origin_of(url: &str) -> Option<String> {
     Some(format!("{scheme}://{}", authority.strip_suffix(usual).unwrap_or(&authority)))
 }
 
-/// A page's address that is fit to be kept: what a browser writes into `location.href`.
+/// A page's address that is fit to be kept: what a browser writes into `location.href`. That never has a backslash before the
+/// query, and what is no browser takes one for a part of the host (`https://shop.example\@evil.example`).
 pub fn page_address(page: Option<String>) -> Option<String> {
     let fine = |page: &String| {
-        page.len() <= PAGE_OCTETS_MAX && page.bytes().all(|octet| octet.is_ascii_graphic()) && origin_of(page).is_some()
+        page.len() <= PAGE_OCTETS_MAX
+            && page.bytes().all(|octet| octet.is_ascii_graphic())
+            && origin_of(page).is_some()
+            && !page.split(['?', '#']).next().is_some_and(|path| path.contains('\\'))
     };
     page.filter(fine)
 }
@@ -92,6 +96,19 @@ const PAGE_OCTETS_MAX: usize = 2048;
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_page_is_kept_as_browsers_write_it() {
+        for (page, kept) in [
+            ("https://shop.example/a?b=\\#c", true),
+            ("https://shop.example\\@evil.example/", false),
+            ("https://shop.example/\\evil.example", false),
+            ("https://shop.example/a b", false),
+            ("javascript:alert(1)", false),
+        ] {
+            assert_eq!(page_address(Some(page.to_owned())).is_some(), kept, "{page}");
+        }
+    }
 
     #[test]
     fn a_pages_origin_is_what_a_browser_says_it_is() {

@@ -4,7 +4,7 @@ use crate::clock::UnixMs;
 use crate::conversation::delivery::DeliveryState;
 use crate::conversation::id::Id;
 use crate::conversation::links::{attachment_url, until};
-use crate::conversation::model::{Attachment, AuthorKind, Status, Via};
+use crate::conversation::model::{Attachment, Author, AuthorKind, Status, Via};
 use crate::http::surface::Surface;
 use crate::store::visitors::{Glimpse, Proof, SeenMessage, Visitor};
 use serde::Serialize;
@@ -139,7 +139,7 @@ impl ShownMessage {
         let SeenMessage { message, mail } = seen;
         ShownMessage {
             id: message.id,
-            author: ShownAuthor { kind: message.author.kind, name: message.author.name },
+            author: ShownAuthor { kind: message.author.kind, name: shown_name(message.author) },
             text: message.text,
             via: message.via,
             attachments: message.attachments.into_iter().map(|file| attachment(surface, file)).collect(),
@@ -152,6 +152,11 @@ impl ShownMessage {
             }),
         }
     }
+}
+
+/// A program may write an agent's address into the name; visitors get no address but their own.
+fn shown_name(author: Author) -> Option<String> {
+    author.name.filter(|name| author.kind != AuthorKind::Agent || !name.contains('@'))
 }
 
 fn attachment(surface: &Surface, file: Attachment) -> ShownAttachment {
@@ -184,6 +189,19 @@ mod tests {
             [("jane@x.com", "j…@x.com"), ("ü@x.com", "ü…@x.com"), ("\"a@b\"@x.com", "\"…@x.com"), ("x", "x…@")]
         {
             assert_eq!(shortened(address), expected);
+        }
+    }
+
+    #[test]
+    fn an_agents_name_tells_no_address() {
+        for (kind, name, expected) in [
+            (AuthorKind::Agent, "Sara", Some("Sara")),
+            (AuthorKind::Agent, "Bob <bob@corp.example>", None),
+            (AuthorKind::Agent, "bob@corp.example (Bob)", None),
+            (AuthorKind::Contact, "jane@x.com", Some("jane@x.com")),
+        ] {
+            let author = Author { kind, name: Some(name.to_owned()), email: None };
+            assert_eq!(shown_name(author).as_deref(), expected, "{name}");
         }
     }
 
