@@ -254,9 +254,9 @@ ${process.env.NOWIDGET ? "" : `widget = ${toml(settings)}`}
   }
 }
 
-/** As root Chromium has no sandbox, and here it meets nobody but us. */
+/** As root Chromium has no sandbox, and here it meets nobody but us. A container may have little shared memory. */
 export function newBrowser() {
-  return chromium.launch({ executablePath: process.env.CHROMIUM ?? "/usr/bin/chromium", args: ["--no-sandbox", "--disable-gpu"] });
+  return chromium.launch({ executablePath: process.env.CHROMIUM ?? "/usr/bin/chromium", args: ["--no-sandbox", "--disable-gpu", "--disable-dev-shm-usage"] });
 }
 
 /** A test with a site of its own. */
