@@ -1751,7 +1751,7 @@
     .ask { margin: 2px 0 14px; padding: 14px; border: 1px solid var(--line); border-radius: 14px; display: grid; gap: 9px; }
     .ask label { font-size: 14px; overflow-wrap: anywhere; }
     .ask .row { display: flex; gap: 8px; }
-    .link { color: var(--link); text-decoration: underline; text-underline-offset: 2px; font-size: inherit; }
+    .link { min-height: 24px; color: var(--link); text-decoration: underline; text-underline-offset: 2px; font-size: inherit; }
     .ask > .link { justify-self: start; font-size: 13px; }
     input, select, .field textarea { width: 100%; min-width: 0; padding: 9px 12px; border: 1px solid color-mix(in srgb, var(--muted) 62%, var(--ground)); border-radius: 10px; background: var(--ground); color: var(--ink); font-size: 16px; line-height: 1.35; }
     input::placeholder, textarea::placeholder { color: var(--muted); opacity: 1; }
@@ -1767,7 +1767,7 @@
     .field { display: grid; gap: 5px; }
     .field > label { font-size: 14px; font-weight: 600; }
     .field small { color: var(--muted); font-weight: 400; }
-    .check { display: flex; gap: 10px; font-weight: 400 !important; cursor: pointer; }
+    .check { display: flex; min-height: 24px; gap: 10px; font-weight: 400 !important; cursor: pointer; }
     .list { display: grid; gap: 16px; }
     .list ul { list-style: none; display: grid; gap: 8px; }
     .entry { width: 100%; display: grid; grid-template-columns: 1fr auto; align-items: center; gap: 1px 12px; padding: 12px 14px; border: 1px solid var(--line); border-radius: 12px; }
