@@ -132,6 +132,8 @@ pub struct Limits {
     pub dns_questions_max: usize,
     /// DKIM signatures tried of one mail.
     pub signatures_max: usize,
+    /// A whole call to a subscriber or over a bridge; a bridged mail has longer, by its size.
+    pub hook_timeout: Duration,
     /// SIGTERM: how long running DATA may finish.
     pub drain_timeout: Duration,
     /// The delay before the answer to an error, once a session has made three of them.
@@ -184,6 +186,7 @@ impl Default for Limits {
             authentication_timeout: Duration::from_secs(5),
             dns_questions_max: 60,
             signatures_max: 8,
+            hook_timeout: Duration::from_secs(30),
             drain_timeout: Duration::from_secs(30),
             error_delay: Duration::from_secs(1),
             delayed_sessions_max: 256,

@@ -57,6 +57,9 @@ pub const WEBHOOK_GIVE_UP: Duration = Duration::from_secs(3 * 86_400);
 /// How long a mail waits for the other side of a bridge before an operator has to look; it is kept after that too.
 pub const BRIDGE_GIVE_UP: Duration = Duration::from_secs(30 * 86_400);
 
+/// How long one mail that the other side refuses, while it takes others, holds up its own conversation.
+pub const BRIDGE_ASIDE: Duration = Duration::from_secs(5 * 60);
+
 /// The longest that a receiver's Retry-After is believed.
 pub const RETRY_AFTER_MAX: Duration = Duration::from_secs(3600);
 

@@ -1,4 +1,4 @@
-//! `replyd check`: the HTTP ingresses of each account, set up or not, and the mistakes that are usual with them. Pure.
+//! `replyd check`: every door, set up or not, and the mistakes that are usual with HTTP ingresses. Pure.
 
 use super::check::Finding;
 use crate::config::checked::{Account, Config, IngressSecret, IngressSecrets};
@@ -17,9 +17,47 @@ struct Door<'a> {
 }
 
 pub fn findings(config: &Config) -> Vec<Finding> {
-    let mut findings: Vec<Finding> = config.accounts.iter().flat_map(|account| of_account(config, account)).collect();
+    let mut findings = of_smtp(config);
+    findings.push(pipes(config));
+    findings.extend(config.accounts.iter().flat_map(|account| of_account(config, account)));
     findings.extend(public_url(config));
     findings
+}
+
+/// Doors that belong to no account, and from whom a word about the client counts.
+fn of_smtp(config: &Config) -> Vec<Finding> {
+    let smtp = &config.smtp;
+    let listens = [
+        ("SMTP", "smtp.listen", &smtp.listen),
+        ("SMTP with TLS from the first octet", "smtp.listen_tls", &smtp.listen_tls),
+        ("LMTP", "smtp.listen_lmtp", &smtp.listen_lmtp),
+    ];
+    let of_listen = listens.map(|(door, key, endpoints)| match listed(endpoints) {
+        None => format!("{door}: not set up ({key} names no address)"),
+        Some(places) => format!("{door}: takes mail at {places}"),
+    });
+    let trusts =
+        [("PROXY header", "smtp.proxy_from", &smtp.proxy_from), ("XCLIENT", "smtp.xclient_from", &smtp.xclient_from)];
+    let of_trust = trusts.map(|(word, key, networks)| match listed(networks) {
+        None => format!("{word}: not set up, so it is believed from nobody ({key} names no network)"),
+        Some(networks) => format!("{word}: believed from {networks}"),
+    });
+    of_listen.into_iter().chain(of_trust).map(Finding::ok).collect()
+}
+
+/// What `replyd relay` brings comes by the relay ingress.
+fn pipes(config: &Config) -> Finding {
+    let open = config.accounts.iter().filter(|account| account.ingress.relay.is_some());
+    let names: Vec<&str> = open.map(|account| account.name.as_str()).collect();
+    Finding::ok(match listed(&names) {
+        None => "pipes (replyd relay): not set up (no account has ingress.relay)".to_owned(),
+        Some(names) => format!("pipes (replyd relay): bring mail by ingress.relay of {names}"),
+    })
+}
+
+fn listed<T: ToString>(items: &[T]) -> Option<String> {
+    let words: Vec<String> = items.iter().map(ToString::to_string).collect();
+    (!words.is_empty()).then(|| words.join(", "))
 }
 
 fn doors(secrets: &IngressSecrets) -> [Door<'_>; 5] {
@@ -188,6 +226,26 @@ mod tests {
                 (Level::Ok, "not set up: relay"),
             ],
         );
+    }
+
+    #[test]
+    fn doors_of_no_account_are_told_with_whom_they_trust() {
+        let none = [
+            "LMTP: not set up (smtp.listen_lmtp",
+            "PROXY header: not set up, so it is believed from nobody (smtp.proxy_from",
+            "XCLIENT: not set up, so it is believed from nobody (smtp.xclient_from",
+            "pipes (replyd relay): not set up (no account has ingress.relay",
+        ];
+        check("", "", &none.map(|words| (Level::Ok, words)));
+        let smtp = "[smtp]\nlisten_lmtp = [\"127.0.0.1:2424\", \"/run/l.sock\"]\nproxy_from = [\"10.0.0.0/8\"]\n\
+                    xclient_from = [\"192.0.2.1\", \"2001:db8::/32\"]";
+        let all = [
+            "LMTP: takes mail at 127.0.0.1:2424, /run/l.sock",
+            "PROXY header: believed from 10.0.0.0/8",
+            "XCLIENT: believed from 192.0.2.1/32, 2001:db8::/32",
+            "pipes (replyd relay): bring mail by ingress.relay of acme",
+        ];
+        check(smtp, "ingress.relay = { password = \"0123456789abcdef\" }", &all.map(|words| (Level::Ok, words)));
     }
 
     #[test]

@@ -9,7 +9,7 @@ pub fn findings(config: &Config) -> Vec<Finding> {
 }
 
 fn of_account(account: &Account) -> Vec<Finding> {
-    let mut findings = Vec::new();
+    let mut findings = not_set_up(account);
     for hook in &account.webhooks {
         let name = format!("account {}: webhook {}", account.name, hook.url);
         findings.extend(place(&name, &hook.url, hook.allow_private));
@@ -23,6 +23,21 @@ fn of_account(account: &Account) -> Vec<Finding> {
     for inbox in &account.inboxes {
         let name = format!("inbox {}/{}", account.name, inbox.name);
         findings.extend(inbox.bridge.iter().flat_map(|bridge| of_bridge(&name, bridge)));
+    }
+    findings
+}
+
+fn not_set_up(account: &Account) -> Vec<Finding> {
+    let mut findings = Vec::new();
+    if account.webhooks.is_empty() {
+        let line = format!(
+            "account {}: webhooks: none in the config (replyd webhook list shows those made at run time)",
+            account.name
+        );
+        findings.push(Finding::ok(line));
+    }
+    if account.bridge.is_none() && account.inboxes.iter().all(|inbox| inbox.bridge.is_none()) {
+        findings.push(Finding::ok(format!("account {}: bridge: not set up", account.name)));
     }
     findings
 }

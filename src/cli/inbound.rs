@@ -27,8 +27,15 @@ pub enum InboundCommand {
         #[arg(long)]
         json: bool,
     },
-    /// Bring a mail over its bridge now, whatever was planned; one that was given up as well
+    /// Bring a mail over its bridge now, whatever was planned and whatever waits ahead of it; one that was given up or cancelled as
+    /// well
     RetryBridge {
+        id: String,
+        #[arg(long)]
+        json: bool,
+    },
+    /// Let a mail not go over its bridge: it is kept, and what waits behind it goes on
+    CancelBridge {
         id: String,
         #[arg(long)]
         json: bool,
@@ -85,6 +92,16 @@ pub fn run(config_file: &Path, command: InboundCommand) -> Done {
             if as_json {
                 json(&entry)
             } else {
+                let state = field(&entry, "/bridge/state");
+                say!("{} {state}, sent now; see: replyd inbound show {}", one_line(&id), one_line(&id))
+            }
+            Ok(())
+        }
+        InboundCommand::CancelBridge { id, json: as_json } => {
+            let entry = client.call(Method::POST, &path(&id, "/bridge/cancel"), None)?;
+            if as_json {
+                json(&entry)
+            } else {
                 say!("{} {}", one_line(&id), field(&entry, "/bridge/state"))
             }
             Ok(())
@@ -133,7 +150,8 @@ fn show(entry: &Value) {
     if !state.is_empty() {
         let (attempts, due) = (field(entry, "/bridge/attempts"), field(entry, "/bridge/due_at"));
         let due = if due.is_empty() { due } else { format!(", next at {due}") };
-        say!("{:<18} {}, {attempts} attempts{due}", "bridge", one_line(&state));
+        let aside = if field(entry, "/bridge/set_aside") == "true" { ", nothing waits for it" } else { "" };
+        say!("{:<18} {}, {attempts} attempts{due}{aside}", "bridge", one_line(&state));
         say!("{:<18} {}", "bridge reply", one_line(&field(entry, "/bridge/last_reply")));
     }
     let verdict = field(entry, "/auth/verdict");

@@ -55,8 +55,13 @@ pub struct LocalPattern {
 impl BridgeRecipients {
     /// Whether they name this recipient without asking anybody; a pattern holds at the inbound domain alone.
     pub fn name(&self, address: &Address, inbound_domain: &str) -> bool {
+        self.list.contains(&address.key()) || self.name_by_pattern(address, inbound_domain)
+    }
+
+    /// Whether it is an address of the pattern's form.
+    pub fn name_by_pattern(&self, address: &Address, inbound_domain: &str) -> bool {
         let fits = |pattern: &LocalPattern| address.domain() == inbound_domain && pattern.fits(address.local());
-        self.list.contains(&address.key()) || self.pattern.as_ref().is_some_and(fits)
+        self.pattern.as_ref().is_some_and(fits)
     }
 
     /// Whether a listed address has this domain.

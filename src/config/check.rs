@@ -372,6 +372,7 @@ fn limits(overrides: &file::LimitOverrides) -> Limits {
     set_time(&mut limits.tls_handshake_timeout, overrides.tls_handshake_timeout);
     set_time(&mut limits.authentication_timeout, overrides.authentication_timeout);
     set_time(&mut limits.filing_timeout, overrides.filing_timeout);
+    set_time(&mut limits.hook_timeout, overrides.hook_timeout);
     set_time(&mut limits.drain_timeout, overrides.drain_timeout);
     limits
 }

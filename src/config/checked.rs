@@ -71,6 +71,12 @@ pub struct Network {
     pub prefix: u8,
 }
 
+impl fmt::Display for Network {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}/{}", self.address, self.prefix)
+    }
+}
+
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Http {
     pub listen: Vec<SocketAddr>,

@@ -167,6 +167,7 @@ pub struct LimitOverrides {
     pub tls_handshake_timeout: Option<Time>,
     pub authentication_timeout: Option<Time>,
     pub filing_timeout: Option<Time>,
+    pub hook_timeout: Option<Time>,
     pub drain_timeout: Option<Time>,
 }
 

@@ -38,6 +38,7 @@ use utoipa::openapi::security::{Http, HttpAuthScheme, SecurityScheme};
         api::inbound::raw,
         api::inbound::replay,
         api::inbound::retry_bridge,
+        api::inbound::cancel_bridge,
         api::attachments::download,
         api::queue::list,
         api::queue::show,

@@ -41,6 +41,7 @@ fn routes() -> Vec<(&'static str, MethodRouter<Surface>)> {
         ("/api/v1/inbound/{id}/raw", get(api::inbound::raw)),
         ("/api/v1/inbound/{id}/replay", post(api::inbound::replay)),
         ("/api/v1/inbound/{id}/bridge/retry", post(api::inbound::retry_bridge)),
+        ("/api/v1/inbound/{id}/bridge/cancel", post(api::inbound::cancel_bridge)),
         ("/api/v1/attachments/{id}", get(api::attachments::download)),
         ("/api/v1/queue", get(api::queue::list)),
         ("/api/v1/queue/{id}", get(api::queue::show)),

@@ -9,7 +9,7 @@ use super::services::Services;
 use crate::config::checked::ForgedPolicy;
 use crate::conversation::id::Id;
 use crate::mail::address::email_key;
-use crate::mail::{identity, line_end};
+use crate::mail::{identity, line_end, traces};
 use crate::sender_auth::{AuthResults, Check, Verdict};
 use crate::smtp::reply::{self, Reply};
 use crate::store::unit::{Acceptance, AcceptedEntry};
@@ -97,6 +97,8 @@ fn lost() -> Received {
 #[derive(Debug)]
 struct Evidence {
     message_id: Option<String>,
+    /// The mail that its thread began with.
+    thread: Option<String>,
     identity: Option<[u8; 32]>,
     auth: serde_json::Value,
     /// The author's domain asks to refuse this mail.
@@ -123,13 +125,14 @@ async fn examine(services: &Services, offered: &Offered) -> Result<Evidence, Con
             trusted_sealers: &trusted_sealers,
         };
         let results = services.verifier.verify(check).await;
-        (message_id(raw).map(|id| id.to_string()), identity::authored(raw), results)
+        (message_id(raw).map(|id| id.to_string()), thread(offered, raw), identity::authored(raw), results)
     };
     let begun = services.clock.monotonic();
-    let (message_id, identity, results) = offered.content.read(&services.large_mails, examiner).await?;
+    let (message_id, thread, identity, results) = offered.content.read(&services.large_mails, examiner).await?;
     count(services, &results, begun);
     Ok(Evidence {
         message_id,
+        thread,
         identity,
         // Without the author's address SPF was not asked, and what was not asked cannot prove a forgery.
         refusable: results.refusable() && offered.author_ip.is_some(),
@@ -138,6 +141,12 @@ async fn examine(services: &Services, offered: &Offered) -> Result<Evidence, Con
         author: results.author.as_deref().map(email_key),
         auth: serde_json::to_value(&results).unwrap_or_default(),
     })
+}
+
+/// Only a bridge asks.
+fn thread(offered: &Offered, raw: &[u8]) -> Option<String> {
+    let bridged = offered.recipients.iter().any(|recipient| recipient.bridge.is_some());
+    bridged.then(|| traces::thread_root(raw)).flatten().map(|id| id.to_string())
 }
 
 fn count(services: &Services, results: &AuthResults, begun: Instant) {
@@ -214,6 +223,7 @@ struct Envelope {
     origin: Origin,
     envelope_from: Option<String>,
     message_id: Option<String>,
+    thread: Option<String>,
     size: u64,
     sha256: [u8; 32],
     identity: Option<[u8; 32]>,
@@ -228,6 +238,7 @@ impl Envelope {
             origin: offered.origin.clone(),
             envelope_from: offered.envelope_from.clone(),
             message_id: evidence.message_id.clone(),
+            thread: evidence.thread.clone(),
             size: offered.content.octets(),
             sha256: offered.content.sha256(),
             identity: evidence.identity,
@@ -258,6 +269,7 @@ async fn commit(services: &Services, envelope: Envelope, content: Content, kept:
     }
     // The share of the budget is held until the octets are the store's.
     let (octets, _share) = content.into_mail_octets();
+    let bridged = kept.iter().filter_map(|recipient| recipient.bridge.clone());
     let acceptance = Acceptance {
         ingress: envelope.origin.ingress,
         session: envelope.origin.session.clone(),
@@ -273,7 +285,7 @@ async fn commit(services: &Services, envelope: Envelope, content: Content, kept:
         auth: envelope.auth.clone(),
         require_tls: envelope.require_tls,
         reply: envelope.words.map_or_else(|| reply::accepted_in_ledger().to_string(), |words| words.taken.to_owned()),
-        bridged: kept.iter().filter_map(|recipient| recipient.bridge.clone()).collect(),
+        bridged: bridged.map(|order| order.of_thread(envelope.thread.as_deref())).collect(),
     };
     match services.store.accept(acceptance).await {
         Ok(entries) => kept.iter().map(|recipient| accepted(services, &envelope, recipient, &entries)).collect(),

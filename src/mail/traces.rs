@@ -40,6 +40,16 @@ impl Traces {
     }
 }
 
+/// The mail that its thread began with, as far as it says so itself: the first of References (RFC 5322 §3.6.4), else the mail it
+/// answers, else this mail.
+pub fn thread_root(raw: &[u8]) -> Option<MsgId> {
+    let mut defects = Defects::default();
+    let start = headers::skip_preamble(raw, &mut defects);
+    let (fields, _) = headers::read(raw, start, |_| false, &mut defects);
+    let first = |name| of(&fields, name).find_map(|field| MsgId::parse_list(field.structured(), 1).pop());
+    ["references", "in-reply-to", "message-id"].into_iter().find_map(first)
+}
+
 fn of<'a>(fields: &'a [Field], name: &'a str) -> impl Iterator<Item = &'a Field> {
     fields.iter().filter(move |field| field.name.eq_ignore_ascii_case(name))
 }
@@ -113,6 +123,19 @@ mod tests {
         assert_eq!(places, [["t@x.example"]]);
         let many: Vec<String> = (0..1000).map(|n| format!("a{n}@x.example")).collect();
         assert_eq!(shown(&format!("To: {}", many.join(", "))).1[0].len(), ADDRESSES_MAX);
+    }
+
+    #[test]
+    fn a_thread_is_told_by_the_mail_it_began_with() {
+        for (header, expected) in [
+            ("Message-ID: <c@x>\r\nIn-Reply-To: <b@x>\r\nReferences: <a@x>\r\n <b@x>", Some("a@x")),
+            ("Message-ID: <c@x>\r\nIn-Reply-To: <b@x>", Some("b@x")),
+            ("Message-ID: <c@x>\r\nReferences: nonsense", Some("c@x")),
+            ("Subject: x", None),
+        ] {
+            let root = thread_root(format!("{header}\r\n\r\nReferences: <body@x>\r\n").as_bytes());
+            assert_eq!(root.as_ref().map(MsgId::as_str), expected, "{header}");
+        }
     }
 
     #[test]

@@ -72,7 +72,7 @@ impl Store {
         self.engine.readers.read(read).await
     }
 
-    /// What a bridge owes, in order, after one.
+    /// What a bridge owes in lanes, in order, after one.
     pub async fn bridge_open(&self, name: BridgeName, after: Id, limit: usize) -> Result<Vec<BridgeEntry>, StoreError> {
         self.engine.readers.read(move |connection| bridge::open_after(connection, &name, after, limit)).await
     }
@@ -80,6 +80,11 @@ impl Store {
     /// Of what it owes, what failed before, oldest first.
     pub async fn bridge_deferred(&self, name: BridgeName, limit: usize) -> Result<Vec<BridgeEntry>, StoreError> {
         self.engine.readers.read(move |connection| bridge::deferred(connection, &name, limit)).await
+    }
+
+    /// Of what it owes beside its lanes, the one that is due first.
+    pub async fn bridge_aside(&self, name: BridgeName) -> Result<Option<BridgeEntry>, StoreError> {
+        self.engine.readers.read(move |connection| bridge::first_aside(connection, &name)).await
     }
 
     /// The first mail of a lane after one, up to another, that is still owed.
@@ -111,9 +116,15 @@ impl Store {
         self.engine.write(0, move |writing| bridge::ended(writing, ledger_id, &end)).await
     }
 
-    /// Due now, whatever was planned; what was given up begins anew. `Conflict` for what was delivered.
+    /// Due now, whatever was planned, and before its own lane; what was given up or cancelled begins anew. `Conflict` for what
+    /// was delivered.
     pub async fn retry_bridged(&self, ledger_id: Id) -> Result<BridgeEntry, StoreError> {
         self.change_hooks(move |writing| bridge::retry(writing, ledger_id)).await
+    }
+
+    /// It will not go over any more; it is kept. `Conflict` for what was delivered.
+    pub async fn cancel_bridged(&self, ledger_id: Id) -> Result<BridgeEntry, StoreError> {
+        self.change_hooks(move |writing| bridge::cancel(writing, ledger_id)).await
     }
 
     /// A raw mail, to be read piece by piece if it is large.

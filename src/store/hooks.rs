@@ -130,6 +130,8 @@ pub enum BridgeState {
     Delivered,
     /// Given up; kept, and tried again when an operator asks.
     Failed,
+    /// An operator wants it not to go over; kept as well.
+    Cancelled,
 }
 
 /// One mail to one recipient that goes over a bridge.
@@ -139,8 +141,8 @@ pub struct BridgeEntry {
     pub name: BridgeName,
     /// As the envelope spelled it.
     pub recipient: String,
-    /// Canonical: mail of one lane goes in order.
-    pub lane: String,
+    /// Mail of one lane goes in order; what has none is tried by itself, and nothing waits for it.
+    pub lane: Option<String>,
     pub raw_id: Id,
     pub state: BridgeState,
     pub created_at: UnixMs,
@@ -158,6 +160,15 @@ pub struct BridgeEnd {
     pub state: BridgeState,
     pub due_at: Option<UnixMs>,
     pub last_reply: String,
+    pub lane: LaneKept,
+}
+
+/// Whether a mail stays in its lane.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum LaneKept {
+    Yes,
+    /// It is tried by itself from now on.
+    Left,
 }
 
 /// A raw mail to be read piece by piece.

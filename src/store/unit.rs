@@ -40,13 +40,37 @@ pub struct Acceptance {
 /// Mail to one recipient that goes over a bridge.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct BridgeOrder {
-    /// As in `Acceptance::recipients`: mail to it goes in order.
+    /// As in `Acceptance::recipients`.
     pub recipient: String,
+    pub lane: BridgeLane,
     /// As the envelope spelled it, for the other system.
     pub spelled: String,
     /// Whose bridge: this inbox's, or the account's.
     pub inbox: Option<String>,
     pub mode: BridgeMode,
+}
+
+/// Which other mail over the same bridge it must not overtake.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum BridgeLane {
+    /// All mail of a conversation of ours, whoever of its people wrote it.
+    Conversation(Id),
+    /// All mail to the recipient: the address is a conversation's over there.
+    Recipient,
+    /// Of the mail to an address that many write to, the same thread. It is known when the header was read; a mail of none
+    /// goes by itself.
+    Thread(Option<String>),
+}
+
+impl BridgeOrder {
+    /// With what the mail's header says of its thread.
+    pub fn of_thread(self, thread: Option<&str>) -> BridgeOrder {
+        let lane = match self.lane {
+            BridgeLane::Thread(_) => BridgeLane::Thread(thread.map(str::to_owned)),
+            lane @ (BridgeLane::Conversation(_) | BridgeLane::Recipient) => lane,
+        };
+        BridgeOrder { lane, ..self }
+    }
 }
 
 /// What became of one recipient of an acceptance.

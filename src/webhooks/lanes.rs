@@ -43,6 +43,10 @@ pub enum TurnEnd {
     Failed {
         due_at: UnixMs,
     },
+    /// It fails by its own fault: it is tried elsewhere, and its lane goes on without it.
+    Aside {
+        due_at: UnixMs,
+    },
 }
 
 /// What to find out before a lane goes on: its first item after one, up to another.
@@ -196,7 +200,7 @@ impl<K: Clone + Eq + Hash> Lanes<K> {
     pub fn ended(&mut self, turn: &Turn<K>, end: TurnEnd, now: UnixMs, draw: u32) -> Option<Sought<K>> {
         match end {
             TurnEnd::Taken if self.receiver.succeeded() => self.try_troubled_at(now),
-            TurnEnd::Taken | TurnEnd::GivenUp => {}
+            TurnEnd::Taken | TurnEnd::GivenUp | TurnEnd::Aside { .. } => {}
             TurnEnd::Failed { .. } => self.receiver.failed(&turn.lane, now, draw),
         }
         let sought = match end {
@@ -206,7 +210,7 @@ impl<K: Clone + Eq + Hash> Lanes<K> {
             }
             TurnEnd::Taken => self.over(turn, now),
             // What is behind it has waited as long: its lane has taken nothing all the time.
-            TurnEnd::GivenUp => self.over(turn, turn.since.unwrap_or(now)),
+            TurnEnd::GivenUp | TurnEnd::Aside { .. } => self.over(turn, turn.since.unwrap_or(now)),
         };
         if sought.is_none() {
             self.under_way.remove(&turn.lane);

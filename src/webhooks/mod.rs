@@ -3,8 +3,9 @@
 //! Each receiver has a [`stream`] of its own, so that one that hangs or fails keeps no other waiting. [`lanes`] decides what is
 //! sent next, [`receiver`] when a receiver is left alone, [`schedule`] when something is tried again; [`supervisor`] has a
 //! stream running for each subscription and bridge there is. What is sent and where it is written down: [`subscriber`] and
-//! [`bridge`].
+//! [`bridge`]; mail that fails by its own fault: [`aside`].
 
+mod aside;
 mod bridge;
 mod exchange;
 mod lanes;

@@ -55,7 +55,7 @@ mod tests {
         let failure = Failure { attempts, give_up_at: UnixMs(give_up_at * 1000), retry_after };
         let due = match after(&failure, &WEBHOOK, UnixMs(0), MIDDLE) {
             TurnEnd::Failed { due_at } => Some((due_at.0 + 500) / 1000),
-            TurnEnd::GivenUp | TurnEnd::Taken => None,
+            TurnEnd::GivenUp | TurnEnd::Taken | TurnEnd::Aside { .. } => None,
         };
         assert_eq!(due, expected, "{failure:?}");
     }

@@ -43,10 +43,10 @@ pub struct Schedules {
     pub webhook: &'static [Duration],
     pub webhook_give_up: Duration,
     pub bridge: &'static [Duration],
+    /// A mail that fails for longer, while others are taken, holds up its conversation no more.
+    pub bridge_aside_after: Duration,
     /// A receiver that takes nothing is left alone for so long.
     pub rest: &'static [Duration],
-    /// For a whole call; mail has longer, by its size.
-    pub call_deadline: Duration,
 }
 
 impl Default for Schedules {
@@ -55,8 +55,8 @@ impl Default for Schedules {
             webhook: schedule::WEBHOOK.waits,
             webhook_give_up: schedule::WEBHOOK.give_up,
             bridge: schedule::BRIDGE.waits,
+            bridge_aside_after: retry::BRIDGE_ASIDE,
             rest: retry::SITE,
-            call_deadline: Duration::from_secs(30),
         }
     }
 }
@@ -81,6 +81,11 @@ impl Services {
     /// The config was swapped: streams follow it.
     pub fn reloaded(&self) {
         self.reloads.send_modify(|count| *count += 1);
+    }
+
+    /// For a whole call.
+    pub(super) fn call_deadline(&self) -> Duration {
+        self.config.load().limits.hook_timeout
     }
 
     /// Any number, for what has to be spread.

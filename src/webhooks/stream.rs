@@ -79,11 +79,11 @@ pub enum Noted {
 }
 
 /// Runs until `stop`, or until there is nothing to do for it any more.
-pub async fn run<S: Source>(services: Arc<Services>, source: S, lanes: Lanes<S::Lane>, stop: CancellationToken) {
+pub async fn run<S: Source>(services: Arc<Services>, source: Arc<S>, lanes: Lanes<S::Lane>, stop: CancellationToken) {
     let wake_at = services.clock.monotonic();
     let stream = Stream {
         services,
-        source: Arc::new(source),
+        source,
         lanes,
         sending: JoinSet::new(),
         turns: HashMap::new(),
@@ -210,7 +210,7 @@ impl<S: Source> Stream<S> {
         match sent.end {
             TurnEnd::Taken => self.tally.delivered += 1,
             TurnEnd::GivenUp => self.tally.given_up += 1,
-            TurnEnd::Failed { .. } => {}
+            TurnEnd::Failed { .. } | TurnEnd::Aside { .. } => {}
         }
         if let Some(until) = sent.rest_until {
             self.lanes.receiver.rest(until);

@@ -65,8 +65,7 @@ impl Subscriber {
             .header("x-replyd-signature", signature)
             .header("x-replyd-event", event.id.to_string())
             .body(Full::new(Bytes::from(body)))?;
-        let (target, reach, deadline) =
-            (&self.setting.target, self.setting.reach, self.services.schedules.call_deadline);
+        let (target, reach, deadline) = (&self.setting.target, self.setting.reach, self.services.call_deadline());
         Ok(exchange::call(&self.services, target, reach, request, deadline).await)
     }
 
@@ -151,7 +150,7 @@ pub fn word(sent: &Sent) -> &'static str {
         _ if sent.stops => "disabled",
         TurnEnd::Taken => "delivered",
         TurnEnd::GivenUp => "given_up",
-        TurnEnd::Failed { .. } => "deferred",
+        TurnEnd::Failed { .. } | TurnEnd::Aside { .. } => "deferred",
     }
 }
 

@@ -3,7 +3,7 @@
 //! served twice.
 
 use super::services::Services;
-use super::{bridge, stream, subscriber};
+use super::{aside, bridge, stream, subscriber};
 use crate::config::checked::{Config, Webhook};
 use crate::conversation::id::Id;
 use crate::net::https::Reach;
@@ -154,11 +154,13 @@ async fn serve(services: Arc<Services>, setting: Setting, stop: CancellationToke
     match setting {
         Setting::Subscription(setting) => {
             let (source, lanes) = subscriber::Subscriber::load(Arc::clone(&services), setting).await?;
-            stream::run(services, source, lanes, stop).await;
+            stream::run(services, Arc::new(source), lanes, stop).await;
         }
         Setting::Bridge(setting) => {
             let (source, lanes) = bridge::Bridge::load(Arc::clone(&services), setting).await?;
-            stream::run(services, source, lanes, stop).await;
+            let source = Arc::new(source);
+            let aside = aside::run(Arc::clone(&services), Arc::clone(&source), stop.clone());
+            tokio::join!(stream::run(services, source, lanes, stop), aside);
         }
     }
     Ok(())

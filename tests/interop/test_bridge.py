@@ -23,6 +23,8 @@ class Helpdesk:
         self.lock = threading.Lock()
         self.taken = []  # (recipient, number, octets) in order of arrival
         self.calm = False
+        self.hung = 0
+        self.closed = threading.Event()
         desk = self
 
         class Ingress(http.server.BaseHTTPRequestHandler):
@@ -45,7 +47,8 @@ class Helpdesk:
                 elif mood == "wrong":
                     self.send_error(401)
                 elif mood == "hang":
-                    time.sleep(0.5)
+                    desk.hung += 1
+                    desk.closed.wait(60)  # far longer than limits.hook_timeout: the bridge has to leave it
                 self.close_connection = True
                 return None
 
@@ -65,6 +68,7 @@ class Helpdesk:
             self.taken.append((recipient, number, octets))
 
     def close(self):
+        self.closed.set()
         self.server.shutdown()
         self.server.server_close()
 
@@ -76,7 +80,7 @@ class Bridge(unittest.TestCase):
         url = f"http://127.0.0.1:{desk.port}/rails/action_mailbox/relay/inbound_emails"
         replyd = Replyd(
             extra="[limits]\nsessions_per_client = 1000\nsessions_per_network = 1000\nconnections_per_minute = 1000000\n"
-                  "mails_per_minute = 1000000\nrecipients_per_minute = 1000000\nmails_per_session = 1000000\n",
+                  "mails_per_minute = 1000000\nrecipients_per_minute = 1000000\nmails_per_session = 1000000\nhook_timeout = \"1 s\"\n",
             account=f'bridge = {{ url = "{url}", password = "x", mode = "only", allow_private = true, '
                     'recipients = { pattern = "reply+<uuid>" } }\n')
         self.addCleanup(replyd.close)
@@ -140,8 +144,9 @@ class Bridge(unittest.TestCase):
             disordered += [(index, a, b) for a, b in zip(order, order[1:]) if b < a]
         total = sum(len(numbers) for numbers in acknowledged)
         print(f"\n{KILLS} kills: {total} mails got 250, {len(desk.taken)} arrived at the other side, {doubled} of them repeats, "
-              f"{len(lost)} lost, {len(disordered)} out of order")
+              f"{desk.hung} calls hung, {len(lost)} lost, {len(disordered)} out of order")
         self.assertEqual((lost[:5], disordered[:5]), ([], []))
+        self.assertGreater(desk.hung, 0, "nothing hung")
         self.assertGreater(total, KILLS, "too little load to prove anything")
 
 

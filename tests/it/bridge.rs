@@ -1,4 +1,4 @@
-//! Mail over a bridge to another system's ingress: none lost, in order for each recipient, whatever the other side does; and
+//! Mail over a bridge to another system's ingress: none lost, in order for each conversation, whatever the other side does; and
 //! for whom mail is taken that only the other side knows.
 
 use super::peer::Peer;
@@ -65,8 +65,10 @@ impl Bench {
             client: HttpClient::new(no_roots()),
         });
         // What hangs costs a test this once; an answer on loopback never takes it.
-        let call_deadline = Duration::from_secs(3);
-        services.schedules = Schedules { webhook: SOON, bridge: SOON, rest: SOON, call_deadline, ..services.schedules };
+        site.reconfigure(|config| Arc::make_mut(&mut config.limits).hook_timeout = Duration::from_secs(3));
+        let bridge_aside_after = Duration::ZERO;
+        services.schedules =
+            Schedules { webhook: SOON, bridge: SOON, rest: SOON, bridge_aside_after, ..services.schedules };
         let mut bench =
             Bench { site, services: Arc::new(services), stop: CancellationToken::new(), handle: None, _zone: zone };
         bench.start();
@@ -139,8 +141,12 @@ impl Bench {
 }
 
 fn mail(to: &str, number: usize) -> String {
+    of_thread("first", to, number)
+}
+
+fn of_thread(thread: &str, to: &str, number: usize) -> String {
     format!(
-        "From: Ann <ann@example.org>\r\nTo: {to}\r\nMessage-ID: <{number}@example.org>\r\nSubject: x\r\n\r\nmail {number}"
+        "From: Ann <ann@example.org>\r\nTo: {to}\r\nMessage-ID: <{number}@example.org>\r\nReferences: <{thread}@example.org>\r\nSubject: x\r\n\r\nmail {number}"
     )
 }
 
@@ -361,6 +367,75 @@ async fn an_operator_tries_again_at_once_and_reopens_what_was_given_up() {
     assert_eq!(numbers(&receiver.calls(), "support@acme.example"), [1, 1, 2]);
     let refused = bench.site.store.retry_bridged(entry.id).await.expect_err("it is there");
     assert!(refused.to_string().contains("was delivered"), "{refused}");
+}
+
+/// The receiver refuses whatever holds this.
+fn refuses(number: usize, status: u16) -> impl Fn(&Call, usize) -> Act + Send + 'static {
+    let poison = format!("mail {number}\r\n");
+    move |call: &Call, _| if call.text().ends_with(&poison) { Act::Status(status) } else { Act::Status(204) }
+}
+
+#[tokio::test]
+async fn a_mail_that_is_always_refused_holds_up_its_own_conversation_and_that_not_for_long() {
+    let receiver = Receiver::start(refuses(1, 500)).await;
+    let bench = Bench::to(&receiver).await;
+    let support = "support@acme.example";
+    let poison = bench.offer(&[support], &of_thread("poison", support, 1)).await.remove(0);
+    let behind = bench.offer(&[support], &of_thread("poison", support, 2)).await.remove(0);
+    bench.until(poison.id, "it was tried often", |entry| entry.attempts >= 5).await;
+    let waits = bench.entry(behind.id).await;
+    assert_eq!((waits.state, waits.attempts), (BridgeState::Waiting, 0), "nobody knows yet whose fault it is");
+    for number in 3..8 {
+        let other = bench.offer(&[support], &of_thread(&format!("other{number}"), support, number)).await.remove(0);
+        bench.brought(other.id).await;
+    }
+    bench.brought(behind.id).await;
+    let kept = bench.until(poison.id, "it is tried beside the others", |entry| entry.lane.is_none()).await;
+    assert_eq!(kept.state, BridgeState::Deferred);
+    bench.until(poison.id, "it goes on being tried", |entry| entry.attempts > kept.attempts).await;
+}
+
+#[tokio::test]
+async fn a_mail_that_is_refused_for_what_it_is_holds_up_nothing() {
+    for (status, hint) in [(413, "client_max_body_size"), (422, "its log says why"), (400, "its log says why")] {
+        let receiver = Receiver::start(refuses(1, status)).await;
+        let mut bench = Bench::to(&receiver).await;
+        let poison = bench.offer(&["support@acme.example"], &mail("support@acme.example", 1)).await.remove(0);
+        let behind = bench.offer(&["support@acme.example"], &mail("support@acme.example", 2)).await.remove(0);
+        bench.brought(behind.id).await;
+        let kept = bench.until(poison.id, "it is tried by itself", |entry| entry.attempts >= 3).await;
+        assert_eq!((kept.state, kept.lane), (BridgeState::Deferred, None));
+        assert!(kept.last_reply.is_some_and(|words| words.starts_with(&status.to_string()) && words.contains(hint)));
+        bench.stop().await;
+        bench.start();
+        bench.until(poison.id, "a restart knows it", |entry| entry.attempts > kept.attempts).await;
+    }
+}
+
+#[tokio::test]
+async fn an_operator_brings_one_before_its_turn_and_takes_out_what_is_in_the_way() {
+    let receiver = Receiver::start(refuses(1, 500)).await;
+    let mut bench = Bench::to(&receiver).await;
+    bench.stop().await;
+    Arc::get_mut(&mut bench.services).expect("nobody else has it").schedules.bridge = LATE;
+    bench.start();
+    let mut offered = Vec::new();
+    for number in 1..=3 {
+        offered.extend(bench.offer(&["support@acme.example"], &mail("support@acme.example", number)).await);
+    }
+    let [first, second, third] = [offered[0].id, offered[1].id, offered[2].id];
+    bench.until(first, "it failed", |entry| entry.state == BridgeState::Deferred).await;
+    let store = bench.site.store.clone();
+    store.retry_bridged(third).await.expect("it goes now");
+    bench.brought(third).await;
+    assert_eq!(bench.entry(second).await.state, BridgeState::Waiting);
+    assert_eq!(store.cancel_bridged(first).await.expect("it waits").state, BridgeState::Cancelled);
+    bench.brought(second).await;
+    let kept = bench.entry(first).await;
+    assert_eq!((kept.state, kept.due_at), (BridgeState::Cancelled, None));
+    assert!(store.cancel_bridged(second).await.expect_err("it is there").to_string().contains("was delivered"));
+    store.retry_bridged(first).await.expect("it is wanted after all");
+    bench.until(first, "it is tried again", |entry| entry.state == BridgeState::Deferred).await;
 }
 
 #[tokio::test]

@@ -130,6 +130,8 @@ fn webhooks_and_bridges_that_cannot_work_are_found() {
             "ok",
             &["webhook https://app.test/", "set up"][..],
         ),
+        (String::new(), "ok", &["account shop: bridge: not set up"]),
+        (String::new(), "ok", &["account shop: webhooks: none in the config"]),
         (
             "webhooks = [{ url = \"https://app.test/\", secret = \"hush\" }]".to_owned(),
             "warning",

@@ -217,6 +217,7 @@ fn bad_input_has_its_exit_code_and_names_the_thing() {
         ("inbound show nope", 65, &["nope"]),
         ("inbound list --cursor x", 65, &["cursor", "next of the page before"]),
         ("inbound retry-bridge aaaaaaaaaaaaa", 65, &["aaaaaaaaaaaaa"]),
+        ("inbound cancel-bridge aaaaaaaaaaaaa", 65, &["aaaaaaaaaaaaa"]),
         ("webhook add nonsense --account acme", 65, &["url", "http or https"]),
         ("webhook add https://a.example/ --account nope", 65, &["account", "\"nope\""]),
         ("webhook add https://a.example/ --event deleted", 64, &["deleted", "message.created"]),

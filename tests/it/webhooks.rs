@@ -137,14 +137,13 @@ fn services(store: &Store, zone: &ZoneServer, config: Config) -> Services {
         client: HttpClient::new(super::site::no_roots()),
     });
     // What hangs costs a test this once; an answer on loopback never takes it.
-    let call_deadline = Duration::from_secs(3);
-    services.schedules = Schedules { webhook: SOON, bridge: SOON, rest: SOON, call_deadline, ..services.schedules };
+    services.schedules = Schedules { webhook: SOON, bridge: SOON, rest: SOON, ..services.schedules };
     services
 }
 
 fn config(dir: &Path, webhooks: &str) -> Config {
     let text = format!(
-        "[server]\nhostname = \"mx.example\"\n[limits]\ndrain_timeout = \"100 ms\"\n[[account]]\nname = \"acme\"\n\
+        "[server]\nhostname = \"mx.example\"\n[limits]\ndrain_timeout = \"100 ms\"\nhook_timeout = \"3 s\"\n[[account]]\nname = \"acme\"\n\
          inbound_domain = \"reply.acme.example\"\nwebhooks = [{webhooks}]\n"
     );
     replyd::config::parse(&dir.join("replyd.toml"), &text, Surroundings::SYSTEM).expect("a good config")

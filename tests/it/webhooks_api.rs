@@ -107,6 +107,10 @@ fn webhooks_belong_to_their_account_and_reach_only_what_they_may() {
     for (body, status, words) in [
         (r#"{"url":"https://a@b.example/"}"#, 422, "url: "),
         (r#"{"url":"ftp://b.example/"}"#, 422, "url: "),
+        (r#"{"url":"http://127.0.0.1/"}"#, 422, "url: 127.0.0.1 is loopback"),
+        (r#"{"url":"http://169.254.169.254/latest/meta-data/"}"#, 422, "url: 169.254.169.254 is link-local"),
+        (r#"{"url":"https://10.1.2.3/"}"#, 422, "url: 10.1.2.3 is private"),
+        (r#"{"url":"https://[::ffff:127.0.0.1]/"}"#, 422, "url: ::ffff:127.0.0.1 is an IPv4 address in disguise"),
         (r#"{"url":"http://127.0.0.1/","allow_private":true}"#, 403, "allow_private: only the owner"),
         (r#"{"url":"https://b.example/","account":"bolt"}"#, 403, "this token speaks for"),
         (r#"{"url":"https://b.example/","secret":"short"}"#, 422, "secret: 16 characters"),
@@ -138,5 +142,7 @@ fn a_mail_that_goes_over_no_bridge_says_so() {
     assert_eq!(entry.get("bridge"), Some(&Value::Null), "{entry}");
     let retried = product.owner.call("POST", &format!("/api/v1/inbound/{}/bridge/retry", id(entry)), "", "");
     assert_eq!(retried.status, 404, "{retried:?}");
+    let cancelled = product.owner.call("POST", &format!("/api/v1/inbound/{}/bridge/cancel", id(entry)), "", "");
+    assert_eq!(cancelled.status, 404, "{cancelled:?}");
     product.stop();
 }

@@ -118,7 +118,7 @@ pub async fn replay(
 }
 
 #[utoipa::path(post, path = "/api/v1/inbound/{id}/bridge/retry", params(("id" = String, Path)),
-    responses((status = 202, description = "the mail goes over its bridge now, also one that was given up", body = InboundShape)))]
+    responses((status = 202, description = "the mail goes over its bridge now, before what waits ahead of it; one that was given up or cancelled as well", body = InboundShape)))]
 pub async fn retry_bridge(
     State(surface): State<Surface>,
     caller: Caller,
@@ -127,6 +127,19 @@ pub async fn retry_bridge(
     let entry = visible(&surface, &caller, id).await?;
     let bridge = Some(surface.store.retry_bridged(id).await?.into());
     Ok((StatusCode::ACCEPTED, Json(InboundShape { bridge, ..entry.into() })))
+}
+
+#[utoipa::path(post, path = "/api/v1/inbound/{id}/bridge/cancel", params(("id" = String, Path)),
+    responses((status = 200, description = "the mail does not go over its bridge any more, and is kept; a retry brings it after all",
+        body = InboundShape)))]
+pub async fn cancel_bridge(
+    State(surface): State<Surface>,
+    caller: Caller,
+    PathId(id): PathId,
+) -> Result<Json<InboundShape>, ApiError> {
+    let entry = visible(&surface, &caller, id).await?;
+    let bridge = Some(surface.store.cancel_bridged(id).await?.into());
+    Ok(Json(InboundShape { bridge, ..entry.into() }))
 }
 
 /// The inboxes of a caller who sees some only.

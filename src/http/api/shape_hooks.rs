@@ -11,6 +11,8 @@ use utoipa::ToSchema;
 pub struct BridgeShape {
     #[schema(value_type = String)]
     pub state: BridgeState,
+    /// It is tried by itself: no other mail waits for it.
+    pub set_aside: bool,
     pub attempts: u32,
     pub due_at: Option<String>,
     pub last_attempt_at: Option<String>,
@@ -65,6 +67,7 @@ impl From<BridgeEntry> for BridgeShape {
     fn from(entry: BridgeEntry) -> BridgeShape {
         BridgeShape {
             state: entry.state,
+            set_aside: entry.lane.is_none(),
             attempts: entry.attempts,
             due_at: entry.due_at.map(UnixMs::rfc3339),
             last_attempt_at: entry.last_attempt_at.map(UnixMs::rfc3339),

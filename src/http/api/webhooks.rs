@@ -1,7 +1,7 @@
 //! `/api/v1/webhooks`: who is told of events, how far they are, and telling again. The secret is shown once.
 
 use super::shape::{List, WebhookShape};
-use crate::config::target::Target;
+use crate::config::target::{Target, TargetHost};
 use crate::conversation::event::EventKind;
 use crate::conversation::id::Id;
 use crate::http::caller::Caller;
@@ -9,6 +9,7 @@ use crate::http::error::ApiError;
 use crate::http::input::{Body, PathId, Query, line};
 use crate::http::surface::Surface;
 use crate::limits::WEBHOOKS_MAX;
+use crate::net::dialable;
 use crate::store::hooks::{NewSubscription, Subscription};
 use axum::Json;
 use axum::extract::State;
@@ -29,7 +30,7 @@ pub struct ListQuery {
 pub struct NewWebhook {
     /// A token's own account, or the only one, need not be named.
     account: Option<String>,
-    /// http or https.
+    /// http or https. An address that is private, loopback or the like is 422 unless `allow_private` is set.
     url: String,
     /// `message.created`, `delivery.changed`, `conversation.changed`, `bounce`; absent or empty: all.
     #[serde(default)]
@@ -89,6 +90,7 @@ pub async fn add(
             "allow_private: only the owner may set it, over the Unix socket (replyd webhook add) or in the config";
         return Err(ApiError::forbidden(message));
     }
+    may_be_called(&target, new.allow_private)?;
     let secret = secret(new.secret)?;
     let wish = NewSubscription {
         account,
@@ -100,6 +102,17 @@ pub async fn add(
     };
     let webhook = surface.store.add_subscription(wish).await?.into();
     Ok((StatusCode::CREATED, Json(WebhookIssued { webhook, secret })))
+}
+
+/// A name is looked up anew for each call, and refused then; what is written out can be told at once.
+fn may_be_called(target: &Target, allow_private: bool) -> Result<(), ApiError> {
+    match target.host {
+        TargetHost::Address(ip) if !allow_private => match dialable::refusal(ip) {
+            Some(what) => Err(ApiError::invalid("url", &format!("{ip} is {what}, and such addresses are not called"))),
+            None => Ok(()),
+        },
+        TargetHost::Address(_) | TargetHost::Name(_) => Ok(()),
+    }
 }
 
 fn secret(asked: Option<String>) -> Result<String, ApiError> {

@@ -5,52 +5,71 @@
 
 use super::recipient::{Recipient, RecipientDecision};
 use crate::config::checked::{Account, Bridge, BridgeMode, Config, Inbox, RecipientHook};
+use crate::conversation::id::Id;
 use crate::conversation::reply_token::ReplyToken;
 use crate::mail::address::Address;
 use crate::smtp::question::ForwardPath;
 use crate::smtp::reply;
-use crate::store::unit::BridgeOrder;
+use crate::store::unit::{BridgeLane, BridgeOrder};
 
 pub fn role(address: &Address, account: &Account) -> RecipientDecision {
-    let also = |_: &Bridge| order(address, address.key(), None, BridgeMode::Also);
+    let also = |_: &Bridge| order(address, None, BridgeMode::Also);
     accept(address.key(), &account.name, account.bridge.as_ref().map(also))
 }
 
 pub fn inbox(address: &Address, account: &Account, inbox: &Inbox) -> RecipientDecision {
     let own = inbox.bridge.as_ref().map(|bridge| (bridge, Some(inbox.name.clone())));
     let bridge = own.or_else(|| account.bridge.as_ref().map(|bridge| (bridge, None)));
-    let order = bridge.map(|(bridge, inbox)| order(address, address.key(), inbox, bridge.mode));
+    let order = bridge.map(|(bridge, inbox)| order(address, inbox, bridge.mode));
     accept(address.key(), &account.name, order)
 }
 
+/// A token that opens a conversation of ours.
+#[derive(Debug)]
+pub struct LiveToken {
+    pub token: ReplyToken,
+    pub conversation: Id,
+    /// Whose it is, if an agent's.
+    pub agent: Option<String>,
+}
+
 /// A conversation of ours.
-pub fn token(address: &Address, token: ReplyToken, account: &Account, agent: Option<String>) -> Recipient {
-    let canonical = token.address(&account.inbound_domain);
-    let bridge = account.bridge.as_ref().filter(|_| agent.is_none());
-    let bridge = bridge.map(|bridge| order(address, canonical.clone(), None, bridge.mode));
-    Recipient { address: canonical, account: account.name.clone(), agent, bridge }
+pub fn token(address: &Address, token: &LiveToken, account: &Account) -> Recipient {
+    let canonical = token.token.address(&account.inbound_domain);
+    let bridge = account.bridge.as_ref().filter(|_| token.agent.is_none());
+    let bridge = bridge.map(|bridge| BridgeOrder {
+        recipient: canonical.clone(),
+        lane: BridgeLane::Conversation(token.conversation),
+        ..order(address, None, bridge.mode)
+    });
+    Recipient { address: canonical, account: account.name.clone(), agent: token.agent.clone(), bridge }
 }
 
 /// Nobody of ours: the other system may know it.
 pub fn stranger(address: &Address, account: &Account) -> RecipientDecision {
     let knows = |bridge: &&Bridge| bridge.recipients.name(address, &account.inbound_domain);
     match account.bridge.as_ref().filter(knows) {
-        Some(_) => taken_for(address, &account.name),
+        Some(bridge) if bridge.recipients.name_by_pattern(address, &account.inbound_domain) => {
+            taken_for(address, &account.name, BridgeLane::Recipient)
+        }
+        Some(_) => taken_for(address, &account.name, BridgeLane::Thread(None)),
         None => RecipientDecision::Unknown(reply::unknown_recipient()),
     }
 }
 
 /// There is nothing to file it in here, whatever the mode is.
-fn taken_for(address: &Address, account: &str) -> RecipientDecision {
-    accept(address.key(), account, Some(order(address, address.key(), None, BridgeMode::Only)))
+fn taken_for(address: &Address, account: &str, lane: BridgeLane) -> RecipientDecision {
+    accept(address.key(), account, Some(BridgeOrder { lane, ..order(address, None, BridgeMode::Only) }))
 }
 
 fn accept(address: String, account: &str, bridge: Option<BridgeOrder>) -> RecipientDecision {
     RecipientDecision::Accept(Recipient { address, account: account.to_owned(), agent: None, bridge })
 }
 
-fn order(address: &Address, recipient: String, inbox: Option<String>, mode: BridgeMode) -> BridgeOrder {
-    BridgeOrder { recipient, spelled: address.to_string(), inbox, mode }
+/// To an address that many write to.
+fn order(address: &Address, inbox: Option<String>, mode: BridgeMode) -> BridgeOrder {
+    let lane = BridgeLane::Thread(None);
+    BridgeOrder { recipient: address.key(), lane, spelled: address.to_string(), inbox, mode }
 }
 
 /// A recipient that nobody knows here, and whom to ask.
@@ -81,7 +100,7 @@ pub fn hook_to_ask(path: &ForwardPath, config: &Config) -> Option<HookQuestion> 
 /// RCPT, when the hook has been asked.
 pub fn by_hook(question: &HookQuestion, says: HookSays) -> RecipientDecision {
     match says {
-        HookSays::Known => taken_for(&question.address, &question.account),
+        HookSays::Known => taken_for(&question.address, &question.account, BridgeLane::Thread(None)),
         HookSays::Unknown => RecipientDecision::Unknown(reply::unknown_recipient()),
         HookSays::Unsure => RecipientDecision::Refuse(reply::recipient_undetermined()),
     }
@@ -93,7 +112,6 @@ mod tests {
     use super::*;
     use crate::clock::UnixMs;
     use crate::config::{self, secret::Surroundings};
-    use crate::conversation::id::Id;
     use crate::conversation::keys::Keys;
     use crate::store::unit::TokenState;
     use std::path::Path;
@@ -158,6 +176,21 @@ mod tests {
         assert_eq!(goes_over(agents), None, "an agent's word goes to nobody else");
         let postmaster = decide(&ForwardPath::Postmaster, "only", None, None);
         assert_eq!(goes_over(postmaster), None);
+    }
+
+    #[test]
+    fn mail_keeps_its_order_within_its_conversation_and_holds_up_no_other() {
+        let check = |address: &str, token, expected: BridgeLane| {
+            let RecipientDecision::Accept(recipient) = decide(&path(address), "also", None, token) else {
+                panic!("{address} is taken")
+            };
+            assert_eq!(recipient.bridge.expect("a bridge").lane, expected, "{address}");
+        };
+        check(&format!("reply+{HEX}@in.example"), Some("acme"), BridgeLane::Conversation(Id(1)));
+        check(&format!("reply+{UUID}@in.example"), None, BridgeLane::Recipient);
+        for address in ["a@shop.example", "help@acme.example", "abuse@in.example"] {
+            check(address, None, BridgeLane::Thread(None));
+        }
     }
 
     #[test]

@@ -1,6 +1,6 @@
 //! RCPT: whose mail it is, decided from the config and one look-up. Pure.
 
-use super::bridged;
+use super::bridged::{self, LiveToken};
 use crate::clock::UnixMs;
 use crate::config::checked::{Account, Config};
 use crate::conversation::id::Id;
@@ -117,8 +117,9 @@ fn is_role(address: &Address) -> bool {
 fn by_token(address: &Address, account: &Account, state: TokenState) -> RecipientDecision {
     let at_home = |owner: &str| owner == account.name && address.domain() == account.inbound_domain;
     match (ReplyToken::of(address), state) {
-        (Some(token), TokenState::Live { account: owner, agent, .. }) if at_home(&owner) => {
-            RecipientDecision::Accept(bridged::token(address, token, account, agent))
+        (Some(token), TokenState::Live { account: owner, agent, conversation_id }) if at_home(&owner) => {
+            let token = LiveToken { token, conversation: conversation_id, agent };
+            RecipientDecision::Accept(bridged::token(address, &token, account))
         }
         (Some(_), TokenState::Revoked { account: owner }) if at_home(&owner) => {
             RecipientDecision::Refuse(reply::token_revoked())

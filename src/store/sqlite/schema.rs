@@ -181,7 +181,7 @@ CREATE INDEX bridge_lane ON bridge_queue (account, inbox, lane, ledger_id) WHERE
 /// `presence_since` are what they come to, and outlive a restart. `messages.held_until` is the time in which an agent may
 /// still take a message back: until then only agents see it. `ledger.proof` is what a later copy of the mail proved of its
 /// author, where the mail itself did not.
-/// `conversations.received_id` is the last message from outside.
+/// `conversations.received_id` is the last message from outside. A mail of `bridge_queue` whose `lane` is empty keeps no order.
 ///
 /// `search` has one row for each message and one for each conversation (subject and people), under their ids. It is written behind
 /// them (`search_index.rs`), in the order of ids, up to the id in `progress`; `search_stale` names what changed after that.
@@ -225,6 +225,7 @@ CREATE INDEX queue_site ON queue (domain, due_at) WHERE state IN ('queued', 'def
 CREATE INDEX queue_urgent ON queue (due_at)
   WHERE urgent = 1 AND state IN ('queued', 'deferred') AND phase IS NULL AND held = 0;
 CREATE INDEX queue_recipient ON queue (account, recipient, created_at);
+CREATE INDEX bridge_aside ON bridge_queue (account, inbox, due_at) WHERE lane = '' AND state IN ('waiting', 'deferred');
 CREATE INDEX contacts_claimed ON contacts (account, claimed_email) WHERE claimed_email IS NOT NULL;
 ALTER TABLE agents ADD COLUMN password TEXT;
 CREATE TABLE agent_sessions (

@@ -173,6 +173,7 @@ impl Word for BridgeState {
         (BridgeState::Deferred, "deferred"),
         (BridgeState::Delivered, "delivered"),
         (BridgeState::Failed, "failed"),
+        (BridgeState::Cancelled, "cancelled"),
     ];
 }
 
