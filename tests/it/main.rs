@@ -40,6 +40,7 @@ mod notices;
 mod peer;
 mod policy;
 mod product;
+mod queue_orders;
 mod queue_store;
 mod receiver;
 mod relay_command;
