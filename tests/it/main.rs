@@ -37,6 +37,7 @@ mod inspect_command;
 mod listener;
 mod mail_out;
 mod mail_out_peer;
+mod never_lost;
 mod notices;
 mod peer;
 mod policy;

@@ -6,7 +6,7 @@ import { menu } from './float.js';
 import { listen } from './feed.js';
 import { avatar } from './avatar.js';
 import { session } from './session.js';
-import { post } from './api.js';
+import { signOut } from './api.js';
 import { showKeys } from './keys.js';
 import { changePassword } from './password.js';
 import { refuse } from './say.js';
@@ -26,8 +26,12 @@ export function rail() {
   me.addEventListener('click', () => menu(me, [
     { words: `${session.agent.name} · ${session.agent.email}` },
     { words: 'Keyboard shortcuts', icon: icon('keyboard'), run: showKeys },
+<<<<<<< HEAD
     { words: 'Change password', icon: icon('key'), run: changePassword },
     { words: 'Sign out', icon: icon('out'), run: signOut },
+=======
+    { words: 'Sign out', icon: icon('out'), run: () => signOut().catch(refuse) },
+>>>>>>> main
   ]));
   listen((kind) => {
     if (kind !== 'lost' && kind !== 'connected') return;
@@ -42,14 +46,5 @@ export function markPage(nav, page) {
   for (const link of nav.querySelectorAll('a.to')) {
     if (link.dataset.page === page) link.setAttribute('aria-current', 'page');
     else link.removeAttribute('aria-current');
-  }
-}
-
-async function signOut() {
-  try {
-    await post('/desk/sign-out');
-    location.assign('/desk/sign-in');
-  } catch (error) {
-    refuse(error);
   }
 }
