@@ -26,12 +26,8 @@ export function rail() {
   me.addEventListener('click', () => menu(me, [
     { words: `${session.agent.name} · ${session.agent.email}` },
     { words: 'Keyboard shortcuts', icon: icon('keyboard'), run: showKeys },
-<<<<<<< HEAD
     { words: 'Change password', icon: icon('key'), run: changePassword },
-    { words: 'Sign out', icon: icon('out'), run: signOut },
-=======
     { words: 'Sign out', icon: icon('out'), run: () => signOut().catch(refuse) },
->>>>>>> main
   ]));
   listen((kind) => {
     if (kind !== 'lost' && kind !== 'connected') return;
