@@ -756,6 +756,10 @@ async fn a_bounce_is_a_fact_on_mail_address_and_contact_once() {
     }
     let after = bench.only().await;
     assert_eq!((after.state, after.reason.as_deref()), (DeliveryState::Failed, Some("came back: 5.1.1 no such user")));
+    assert_eq!((after.bounced_at, after.bounce_diagnostic.as_deref()), (Some(NOW), Some("5.1.1 no such user")));
+    let shown = bench.store.messages(conversation.id, 9).await.unwrap().pop().and_then(|message| message.delivery);
+    let shown = shown.expect("a delivery");
+    assert_eq!((shown.bounced_at, shown.message_id), (Some(NOW), after.message_id));
     let contact = bench.store.conversation(conversation.id).await.unwrap().contact;
     assert_eq!(contact.bounced.map(|bounced| bounced.reason).as_deref(), Some("5.1.1 no such user"));
     assert_eq!(bench.store.suppressions(None).await.unwrap()[0].reason, SuppressionReason::BadAddress);
@@ -764,6 +768,29 @@ async fn a_bounce_is_a_fact_on_mail_address_and_contact_once() {
     bench.bounce(entry, BounceFactKind::Complaint, None, "spam").await;
     let row = bench.store.suppressions(None).await.unwrap().remove(0);
     assert_eq!((row.reason, row.expires_at), (SuppressionReason::Complaint, None));
+}
+
+/// A policy, a full disk or somebody else's address says nothing of the contact's.
+#[tokio::test]
+async fn a_bounce_without_a_code_of_the_address_leaves_the_contact_unmarked() {
+    for (suppress, words) in [
+        (None, "5.7.1 (blocked)"),
+        (None, "about victim@example.net: 5.1.1 (no such user)"),
+        (Some(SuppressionReason::MailboxFull), "5.2.2 (full)"),
+    ] {
+        let bench = Bench::new();
+        let conversation = bench.conversation("ann@example.org").await;
+        bench.answer(conversation.id, "they do").await;
+        let entry = bench.attempt(DELIVERED).await;
+        bench.bounce(entry.id, BounceFactKind::Failed, suppress, words).await;
+        let after = bench.only().await;
+        assert_eq!((after.state, after.bounce_diagnostic.as_deref()), (DeliveryState::Failed, Some(words)));
+        assert_eq!(after.remote_reply, entry.remote_reply, "what the host said stays");
+        assert_eq!(bench.store.conversation(conversation.id).await.unwrap().contact.bounced, None, "{words}");
+        bench.store.retry_mail(entry.id).await.unwrap();
+        let again = bench.attempt(DELIVERED).await;
+        assert_eq!((again.state, again.bounced_at, again.bounce_diagnostic), (DeliveryState::Delivered, None, None));
+    }
 }
 
 #[tokio::test]

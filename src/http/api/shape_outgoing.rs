@@ -26,6 +26,12 @@ pub struct DeliveryShape {
     pub reason: Option<String>,
     /// The connection broke after the last octet: the mail may have arrived, and is sent again with the same Message-ID.
     pub uncertain: bool,
+    /// When a report said that it did not arrive after all; `remote_reply` stays what the host said to the mail.
+    pub bounced_at: Option<String>,
+    /// The report's words: `5.1.1 (no such user)`.
+    pub bounce_diagnostic: Option<String>,
+    /// Message-ID of the mail that carries the message, without angle brackets; null while there is none.
+    pub message_id: Option<String>,
 }
 
 /// One mail to one recipient.
@@ -64,6 +70,10 @@ pub struct QueueShape {
     pub remote_reply: Option<String>,
     pub tls: Option<String>,
     pub reason: Option<String>,
+    /// When a report said that it did not arrive after all.
+    pub bounced_at: Option<String>,
+    /// The report's words: `5.1.1 (no such user)`.
+    pub bounce_diagnostic: Option<String>,
     /// What was said in the last attempt; shown with a single entry.
     pub transcript: Option<String>,
 }
@@ -106,6 +116,9 @@ impl DeliveryShape {
             last_attempt_at: None,
             reason: None,
             uncertain: false,
+            bounced_at: None,
+            bounce_diagnostic: None,
+            message_id: None,
         }
     }
 }
@@ -122,6 +135,9 @@ impl From<Delivery> for DeliveryShape {
             last_attempt_at: delivery.last_attempt_at.map(UnixMs::rfc3339),
             reason: delivery.reason,
             uncertain: delivery.uncertain,
+            bounced_at: delivery.bounced_at.map(UnixMs::rfc3339),
+            bounce_diagnostic: delivery.bounce_diagnostic,
+            message_id: Some(delivery.message_id),
         }
     }
 }
@@ -151,6 +167,8 @@ impl From<QueueEntry> for QueueShape {
             remote_reply: entry.remote_reply,
             tls: entry.tls,
             reason: entry.reason,
+            bounced_at: entry.bounced_at.map(UnixMs::rfc3339),
+            bounce_diagnostic: entry.bounce_diagnostic,
             transcript: entry.transcript,
         }
     }

@@ -53,6 +53,8 @@ pub fn mail(kind: MailKind, account: &str, inbox: &str, channel: Channel) -> ToC
             tls: None,
             reason: None,
             transcript: None,
+            bounced_at: None,
+            bounce_diagnostic: None,
             raw_id: None,
         },
         conversation: conversation(account, inbox, channel),

@@ -115,7 +115,7 @@ fn change(writing: &Writing<'_>, entry: &QueueEntry, end: &AttemptEnd, after: Af
     let uncertain = entry.uncertain || after.uncertain;
     writing.execute(
         "UPDATE queue SET state = ?, phase = NULL, urgent = 0, due_at = ?, uncertain = ?, remote = ?, remote_reply = ?, tls = ?,
-           reason = ?, transcript = ? WHERE id = ?",
+           reason = ?, transcript = ?, bounced_at = NULL, bounce_diagnostic = NULL WHERE id = ?",
         params![
             Stored(after.state),
             after.due_at.map(|at| at.0),

@@ -188,6 +188,8 @@ CREATE INDEX bridge_lane ON bridge_queue (account, inbox, lane, ledger_id) WHERE
 /// `search_terms` lists the words that may be found by their beginning, and about how many rows have each.
 const V5: &str = "
 ALTER TABLE ledger ADD COLUMN proof TEXT;
+ALTER TABLE queue ADD COLUMN bounced_at INTEGER;
+ALTER TABLE queue ADD COLUMN bounce_diagnostic TEXT;
 ALTER TABLE contacts ADD COLUMN claimed_email TEXT;
 ALTER TABLE contacts ADD COLUMN identified_at INTEGER;
 ALTER TABLE contacts ADD COLUMN language TEXT;
