@@ -97,6 +97,8 @@ pub struct ToCompose {
     pub history: Vec<Message>,
     /// Mails of the conversation before this one that this recipient sent or got, oldest first, at most [`THREAD_MAX`].
     pub thread: Vec<ThreadMail>,
+    /// Subject of the first mail between us and the contact, whoever the recipient is.
+    pub first_subject: Option<String>,
     /// The recipient of a notification or notice.
     pub agent: Option<Agent>,
     /// Whom the conversation is assigned to.

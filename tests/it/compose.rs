@@ -275,6 +275,29 @@ fn each_case_has_its_thread_and_one_subject() {
     check(Channel::Email, Some("AW: RE: Order"), vec![first], ("Re: Order", Some("<1@c>"), Some("<1@c>")));
 }
 
+/// Bob has written under a subject of his own: his thread goes on by its references, and the subject is everybody's.
+#[test]
+fn the_subject_is_the_conversations_and_the_references_are_the_recipients() {
+    let mut to = mail(MailKind::Answer, "bare", Channel::Widget);
+    to.conversation.subject = None;
+    for (first, expected) in [(Some("Re: Kettle"), "Re: Kettle"), (None, "Re: Your conversation with Acme")] {
+        to.first_subject = first.map(str::to_owned);
+        for (kind, thread) in [
+            (RecipientKind::Contact, thread_mail("1@jane", &[], "Kettle", true)),
+            (RecipientKind::Participant, thread_mail("2@bob", &[], "x", true)),
+        ] {
+            let id = format!("<{}>", thread.message_id);
+            (to.entry.recipient_kind, to.thread) = (kind, vec![thread]);
+            let parsed = sent(&to).1;
+            assert_eq!(parsed.field("Subject"), Some(expected));
+            assert_eq!(
+                (parsed.field("In-Reply-To"), parsed.field("References")),
+                (Some(id.as_str()), Some(id.as_str()))
+            );
+        }
+    }
+}
+
 #[test]
 fn a_notification_tells_the_agent_who_said_what_and_how_sure_that_is() {
     let to = mail(MailKind::Notification, "chat", Channel::Widget);

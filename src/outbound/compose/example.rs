@@ -61,6 +61,7 @@ pub fn mail(kind: MailKind, account: &str, inbox: &str, channel: Channel) -> ToC
         messages,
         history: if kind == MailKind::Answer { vec![question()] } else { answers() },
         thread: Vec::new(),
+        first_subject: None,
         agent: to_agent.then(|| agent.clone()),
         assignee: Some(agent),
         others: Vec::new(),
