@@ -4,6 +4,8 @@ use crate::clock::UnixMs;
 use crate::conversation::agent::Agent;
 use crate::conversation::delivery::{Delivery, DeliveryState, MailKind, Phase, RecipientKind, SuppressionReason};
 use crate::conversation::id::Id;
+use crate::conversation::model::Ingress;
+use crate::sender_auth::AuthResults;
 use crate::store::outgoing::{QueueEntry, SuppressionRow};
 use serde::Serialize;
 use utoipa::ToSchema;
@@ -174,6 +176,16 @@ impl From<QueueEntry> for QueueShape {
     }
 }
 
+/// Always an object, as callers were promised.
+pub(super) fn auth(checked: serde_json::Value, ingress: Option<Ingress>) -> serde_json::Value {
+    let results = match (&checked, ingress) {
+        (serde_json::Value::Null, None) => AuthResults::of_ours(),
+        (serde_json::Value::Null, Some(_)) => AuthResults::unchecked(),
+        (_, _) => return checked,
+    };
+    serde_json::to_value(results).unwrap_or_default()
+}
+
 impl From<Agent> for AgentShape {
     fn from(agent: Agent) -> AgentShape {
         let Agent { id, account, email, name, inboxes, by_mail, created_at } = agent;
@@ -186,5 +198,27 @@ impl From<SuppressionRow> for SuppressionShape {
         let SuppressionRow { account, email, reason, detail, since, expires_at } = row;
         let expires_at = expires_at.map(UnixMs::rfc3339);
         SuppressionShape { account, email, reason, detail, since: since.rfc3339(), expires_at }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_known_of_a_mails_author_is_always_an_object() {
+        let checked = serde_json::json!({"verdict": "forged"});
+        for (stored, ingress, verdict) in [
+            (serde_json::Value::Null, None, "authentic"),
+            (serde_json::Value::Null, Some(Ingress::Relay), "undetermined"),
+            (checked, Some(Ingress::Smtp), "forged"),
+        ] {
+            let is_null = stored.is_null();
+            let shown = auth(stored, ingress);
+            assert_eq!(shown["verdict"], verdict, "{shown}");
+            for name in ["spf", "dkim", "dmarc", "arc"] {
+                assert!(!is_null || !shown[name].is_null(), "{name}: {shown}");
+            }
+        }
     }
 }
