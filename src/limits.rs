@@ -38,7 +38,7 @@ pub const CHAT_NOTIFICATIONS_PER_HOUR_MAX: usize = 200;
 /// replyd's own words to an agent about one conversation within an hour; more are not written.
 pub const NOTICES_PER_HOUR_MAX: usize = 5;
 
-/// Messages that go out as one mail; a further one begins the next.
+/// Messages that go out as one mail; a further one begins the next, in the commit that brings it.
 pub const MESSAGES_PER_MAIL_MAX: usize = 100;
 
 /// Events kept for whoever listens again; the oldest go first.

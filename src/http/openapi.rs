@@ -45,6 +45,8 @@ use utoipa::openapi::security::{Http, HttpAuthScheme, SecurityScheme};
         api::queue::cancel,
         api::queue::hold,
         api::queue::release,
+        api::queue::fail,
+        api::queue_orders::order,
         api::agents::add,
         api::agents::list,
         api::agents::remove,

@@ -18,8 +18,8 @@ impl Connections {
     /// Keeps it for the next mail, if it is good for one.
     pub fn give(&self, key: Key, mut connection: Connection, now: Instant) {
         if connection.is_reusable() {
-            let mails = connection.mails();
-            close(self.pool.give(key, connection, mails, now));
+            let offered = connection.offered();
+            close(self.pool.give(key, connection, offered, now));
         }
     }
 

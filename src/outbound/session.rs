@@ -29,7 +29,7 @@ pub struct Connection {
     pub(super) state: State,
     pub(super) capabilities: Capabilities,
     pub(super) timeouts: Timeouts,
-    pub(super) mails: u32,
+    pub(super) offered: u32,
     setting: Setting,
     remote: String,
     tls: String,
@@ -63,7 +63,7 @@ impl Connection {
             state: State::Broken,
             capabilities: Capabilities::default(),
             timeouts: *timeouts,
-            mails: 0,
+            offered: 0,
             setting: Setting { tls: hop.security.tls, address: address.ip() },
             remote: format!("{} [{}]:{}", hop.host, address.ip(), address.port()),
             tls: "none".to_owned(),
@@ -80,9 +80,9 @@ impl Connection {
         self.state != State::Broken && self.wire.glance() && !self.wire.has_unread()
     }
 
-    /// Mails that the host has taken over it.
-    pub fn mails(&self) -> u32 {
-        self.mails
+    /// Mails that the host was offered over it, whatever it said.
+    pub fn offered(&self) -> u32 {
+        self.offered
     }
 
     /// Says goodbye. No delivery depends on it, so nobody needs to wait for it.

@@ -22,8 +22,10 @@ impl Connection {
         content: &[u8],
         before_dot: impl Future<Output = Result<(), E>>,
     ) -> Attempt {
-        let kept = self.mails > 0;
+        let kept = self.offered > 0;
+        self.offered += 1;
         if kept {
+            // Whatever became of the mail before, it may have been another account's.
             self.wire.transcript.begin_anew();
         }
         self.stage = Stage::Mail;
@@ -162,7 +164,6 @@ impl Connection {
         if answer.is_ok() || refusal(&answer).is_some() {
             self.state = State::Ready;
         }
-        self.mails += u32::from(answer.is_ok());
         answer
     }
 }

@@ -91,3 +91,35 @@ story("a mail that could not be delivered says why, and goes out when it is sent
   assert.equal(site.mail.of(JANE).length, 1);
   assert.ok(begun.id);
 });
+
+story("mail on its way out is held, released, and failed with a reason that its conversation shows", {}, async (site) => {
+  site.mail.refuse(451, "4.3.0 Come back later");
+  await site.replyd.api("POST", "/conversations", {
+    account: "acme", inbox: "website", contact: { email: JANE, name: "Jane Doe" }, subject: "My kettle", messages: [{ author: "contact", text: "It does not boil." }] });
+  const desk = await Desk.enter(site, await site.person());
+  await desk.show("Jane Doe");
+  await desk.answer("Hold the button.");
+  await desk.message("Hold the button.").getByText("Come back later").first().waitFor();
+  for (const width of [1280, 390]) {
+    await desk.page.setViewportSize({ width, height: 844 });
+    await desk.page.goto(`${site.origin}/desk/#/queue`);
+    const entry = desk.page.locator("details.entry", { hasText: JANE });
+    await entry.locator("summary").click();
+    await entry.getByRole("button", { name: "Hold" }).click();
+    await entry.getByText("Held", { exact: true }).waitFor();
+    await entry.locator("summary").click();
+    await entry.getByRole("button", { name: "Release" }).click();
+    await entry.getByText("Held", { exact: true }).waitFor({ state: "detached" });
+  }
+  const entry = desk.page.locator("details.entry", { hasText: JANE });
+  await entry.locator("summary").click();
+  await entry.getByRole("button", { name: "Fail …" }).click();
+  await entry.getByRole("textbox", { name: "Why it fails" }).fill("that shop has closed");
+  const overflow = await desk.page.evaluate(() => document.documentElement.scrollWidth - innerWidth);
+  assert.ok(overflow <= 0, `nothing sticks out of a phone: ${overflow} px`);
+  await entry.getByRole("button", { name: "Fail it" }).click();
+  await entry.getByText("failed by hand: that shop has closed").first().waitFor();
+  const [{ delivery }] = (await site.conversation()).messages.filter((message) => message.author.kind === "agent");
+  assert.deepEqual([delivery.state, delivery.reason], ["failed", "failed by hand: that shop has closed"]);
+  assert.deepEqual(desk.page.complaints, []);
+});

@@ -273,12 +273,40 @@ async fn a_kept_connection_takes_mail_after_mail_until_the_host_has_enough() {
         assert!(connection.is_reusable());
         let attempt = Dial::default().send(&mut connection).await;
         assert!(attempt.is_delivered() && attempt.transcript.starts_with("C: MAIL") == (mails > 1), "{attempt:#?}");
-        assert_eq!(connection.mails(), mails);
+        assert_eq!(connection.offered(), mails);
     }
     let third = Dial::default().send(&mut connection).await;
     assert!(third.stale && third.judgement.result == NEXT, "{third:#?}");
     assert!(!connection.is_reusable());
     assert_eq!(host.received().len(), 2);
+}
+
+/// The next mail may be another account's: its transcript must not tell whom the one before was for, nor its bounce token.
+#[tokio::test]
+async fn a_transcript_has_nothing_of_a_mail_that_was_refused_before() {
+    for moment in [Moment::Rcpt, Moment::Data, Moment::Dot] {
+        for keywords in [&["PIPELINING"][..], &[]] {
+            let script = Script::default()
+                .offers(keywords)
+                .at(moment, say("554 5.7.1 no"))
+                .at(moment, say(if moment == Moment::Data { "354 go on" } else { "250 ok" }));
+            let script = match moment {
+                // A pipelined DATA is refused as well.
+                Moment::Rcpt if !keywords.is_empty() => {
+                    script.at(Moment::Data, say("554 5.5.1 nobody")).at(Moment::Data, say("354 go on"))
+                }
+                _ => script,
+            };
+            let host = MailHost::start(script).await;
+            let mut connection = Dial::default().open(&host).await.expect("a connection");
+            let secret = Dial { to: "secret-patient@example.net", ..Dial::default() };
+            let refused = secret.send(&mut connection).await;
+            assert!(!refused.is_delivered() && refused.transcript.contains("secret-patient"), "{refused:#?}");
+            let next = Dial::default().send(&mut connection).await;
+            assert!(!next.transcript.contains("secret-patient"), "{moment:?}: {next:#?}");
+            assert_eq!(next.transcript.matches("C: MAIL FROM:<bounce+1@").count(), 1, "{moment:?}: {next:#?}");
+        }
+    }
 }
 
 #[tokio::test]

@@ -33,6 +33,7 @@ pub(super) mod listing;
 pub(super) mod messages;
 pub(super) mod notices;
 pub(super) mod operate;
+pub(super) mod operate_many;
 pub(super) mod own_record;
 pub(super) mod presence;
 mod proof;

@@ -68,7 +68,8 @@ pub fn in_hand(writing: &Writing<'_>) -> Result<Vec<QueueEntry>, StoreError> {
     found.into_iter().map(|entry| with_messages(writing.connection, entry)).collect()
 }
 
-fn conditions(query: &QueueQuery) -> (String, Vec<Value>) {
+/// What the filters say, in SQL.
+pub fn conditions(query: &QueueQuery) -> (String, Vec<Value>) {
     let mut conditions = vec!["id < ?"];
     let mut values = vec![Value::Integer(query.before.map_or(i64::MAX, |id| id.0))];
     if let Some(account) = &query.account {
@@ -90,6 +91,18 @@ fn conditions(query: &QueueQuery) -> (String, Vec<Value>) {
     if let Some(recipient) = &query.recipient {
         conditions.push("instr(lower(recipient), ?)");
         values.push(Value::Text(recipient.to_lowercase()));
+    }
+    if let Some(domain) = &query.domain {
+        conditions.push("domain = ?");
+        values.push(Value::Text(domain.to_lowercase()));
+    }
+    if let Some(host) = &query.host {
+        conditions.push("instr(lower(remote), ?)");
+        values.push(Value::Text(host.to_lowercase()));
+    }
+    if let Some(created_by) = query.created_by {
+        conditions.push("created_at <= ?");
+        values.push(Value::Integer(created_by.0));
     }
     (conditions.join(" AND "), values)
 }
