@@ -381,7 +381,7 @@ impl From<Email> for EmailShape {
             class: email.class,
             class_reason: email.class_reason,
             bounce: email.bounce,
-            auth: email.auth,
+            auth: super::shape_outgoing::auth(email.auth, email.ingress),
             ingress: email.ingress,
             raw_id: email.raw_id,
             defects: email.defects,
