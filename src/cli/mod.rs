@@ -21,6 +21,7 @@ mod inspect_auth;
 pub mod preview;
 mod print;
 pub mod queue;
+mod queue_orders;
 pub mod relay;
 mod reply;
 mod secret_input;

@@ -1,11 +1,11 @@
-//! `replyd queue list|show|retry|cancel|hold|release`: where is the answer I sent? On the running daemon.
+//! `replyd queue list|show|retry|cancel|hold|release|fail`: where is the answer I sent? On the running daemon.
 
 use super::client::{Client, escaped, with_query};
 use super::conversation::more;
 use super::failure::Done;
 use super::print::{field, items, json, one_line, say, table, text};
+use super::queue_orders::{Failing, Order, Verb};
 use clap::{Args, Subcommand};
-use hyper::Method;
 use serde_json::Value;
 use std::path::Path;
 
@@ -15,14 +15,16 @@ pub enum QueueCommand {
     List(List),
     /// Show one mail, with what was said in its last attempt
     Show(One),
-    /// Try now, whatever was planned; a failed or cancelled mail is tried again
-    Retry(One),
+    /// Try now, whatever was planned; a failed or cancelled mail is tried again (by filter: if --state names it)
+    Retry(Order),
     /// Make no attempt any more
-    Cancel(One),
+    Cancel(Order),
     /// Make no attempt until it is released
-    Hold(One),
+    Hold(Order),
     /// Let attempts go on
-    Release(One),
+    Release(Order),
+    /// Make no attempt any more, and tell whoever wrote it that it failed
+    Fail(Failing),
 }
 
 #[derive(Debug, Args)]
@@ -32,8 +34,9 @@ pub struct One {
     json: bool,
 }
 
+/// Which mails are meant.
 #[derive(Debug, Args)]
-pub struct List {
+pub struct Filters {
     #[arg(long)]
     account: Option<String>,
     #[arg(long, value_parser = ["waiting", "queued", "deferred", "delivered", "failed", "cancelled", "seen"])]
@@ -44,6 +47,48 @@ pub struct List {
     /// Part of the recipient's address
     #[arg(long)]
     recipient: Option<String>,
+    /// The recipient's domain, whole
+    #[arg(long)]
+    domain: Option<String>,
+    /// Part of the host of the last attempt: its name, address or port
+    #[arg(long)]
+    host: Option<String>,
+    /// Queued so long ago, or longer: "2 h"
+    #[arg(long, value_name = "TIME")]
+    older_than: Option<String>,
+}
+
+impl Filters {
+    pub fn is_given(&self) -> bool {
+        let all = [
+            &self.account,
+            &self.state,
+            &self.conversation,
+            &self.recipient,
+            &self.domain,
+            &self.host,
+            &self.older_than,
+        ];
+        all.iter().any(|filter| filter.is_some())
+    }
+
+    pub fn query(self) -> Vec<(&'static str, Option<String>)> {
+        vec![
+            ("account", self.account),
+            ("state", self.state),
+            ("conversation", self.conversation),
+            ("recipient", self.recipient),
+            ("domain", self.domain),
+            ("host", self.host),
+            ("older_than", self.older_than),
+        ]
+    }
+}
+
+#[derive(Debug, Args)]
+pub struct List {
+    #[command(flatten)]
+    filters: Filters,
     #[arg(long)]
     limit: Option<u32>,
     /// The page after: `next` of the page before
@@ -66,46 +111,28 @@ pub fn run(config_file: &Path, command: QueueCommand) -> Done {
             }
             Ok(())
         }
-        QueueCommand::Retry(one) => change(&client, &one, "/retry"),
-        QueueCommand::Cancel(one) => change(&client, &one, "/cancel"),
-        QueueCommand::Hold(one) => change(&client, &one, "/hold"),
-        QueueCommand::Release(one) => change(&client, &one, "/release"),
+        QueueCommand::Retry(order) => order.give(&client, Verb::Retry, None),
+        QueueCommand::Cancel(order) => order.give(&client, Verb::Cancel, None),
+        QueueCommand::Hold(order) => order.give(&client, Verb::Hold, None),
+        QueueCommand::Release(order) => order.give(&client, Verb::Release, None),
+        QueueCommand::Fail(failing) => failing.order.give(&client, Verb::Fail, Some(&failing.reason)),
     }
 }
 
-fn path(id: &str, what: &str) -> String {
+pub fn path(id: &str, what: &str) -> String {
     format!("/api/v1/queue/{}{what}", escaped(id))
 }
 
-fn change(client: &Client, one: &One, what: &str) -> Done {
-    let entry = client.call(Method::POST, &path(&one.id, what), None)?;
-    if one.json {
-        json(&entry);
-    } else {
-        say!("{} {}", one_line(&one.id), state(&entry));
-    }
-    Ok(())
-}
-
 /// `held` says more than the state it is held in.
-fn state(entry: &Value) -> String {
+pub fn state(entry: &Value) -> String {
     let state = field(entry, "/state");
     if field(entry, "/held") == "true" { format!("{state}, held") } else { state }
 }
 
 fn list(client: &Client, query: List) -> Done {
-    let path = with_query(
-        "/api/v1/queue",
-        &[
-            ("account", query.account),
-            ("state", query.state),
-            ("conversation", query.conversation),
-            ("recipient", query.recipient),
-            ("limit", query.limit.map(|limit| limit.to_string())),
-            ("cursor", query.cursor),
-        ],
-    );
-    let page = client.get(&path)?;
+    let mut asked = query.filters.query();
+    asked.extend([("limit", query.limit.map(|limit| limit.to_string())), ("cursor", query.cursor)]);
+    let page = client.get(&with_query("/api/v1/queue", &asked))?;
     if query.json {
         json(&page);
         return Ok(());
@@ -142,11 +169,13 @@ fn show(entry: &Value) {
 const WORDS_SHOWN: usize = 120;
 
 /// What an operator asks first stands first.
-const SHOWN: [&str; 18] = [
+const SHOWN: [&str; 20] = [
     "id",
     "state",
     "held",
     "reason",
+    "bounced_at",
+    "bounce_diagnostic",
     "remote_reply",
     "remote",
     "tls",

@@ -3,12 +3,16 @@
 use super::StoreError;
 use super::handle::{Page, Store};
 use super::outgoing::{
-    AttemptEnd, Backlog, Claim, Event, Outgoing, OutgoingSettings, QueueEntry, QueueQuery, SuppressionRow, ToCompose,
+    AttemptEnd, Backlog, Claim, Event, Ordered, Outgoing, OutgoingSettings, QueueEntry, QueueOrder, QueueQuery,
+    SuppressionRow, ToCompose,
 };
 use super::sqlite::accept::Octets;
 use super::sqlite::attempts::Composed;
+use super::sqlite::operate::Haste;
+use super::sqlite::units::Writing;
 use super::sqlite::{
-    agents, attempts, backlog, claim, events, operate, queue, suppressions, tend, to_compose, uploads,
+    agents, attempts, backlog, claim, events, kept, operate, operate_many, queue, suppressions, tend, to_compose,
+    uploads,
 };
 use crate::clock::UnixMs;
 use crate::conversation::agent::Agent;
@@ -77,12 +81,17 @@ impl Store {
     }
 
     /// Events for open mail that is in trouble for an hour, once each; snoozed conversations that are due wake up; old events
-    /// go. Answers when to call again.
+    /// go, and mails that were kept for long enough. Answers when to call again.
     pub async fn tend(&self) -> Result<Option<UnixMs>, StoreError> {
         let now = self.engine.shared.clock.now();
         let kept_from =
             self.engine.readers.read(move |connection| events::kept_from(connection, now, EVENTS_KEPT_MAX)).await?;
-        self.engine.write(0, move |writing| tend::tend(writing, kept_from)).await
+        let work = move |writing: &Writing<'_>| {
+            Ok((tend::tend(writing, kept_from)?, kept::expire(writing, KEPT_MAILS_AT_ONCE)?))
+        };
+        let (next, dropped) = self.engine.write(0, work).await?;
+        self.remove_files(dropped).await;
+        Ok(next)
     }
 
     pub async fn queue(&self, query: QueueQuery) -> Result<Page<QueueEntry>, StoreError> {
@@ -100,12 +109,36 @@ impl Store {
 
     /// Due now, whatever was planned, and released if it was held; a failed or cancelled mail is open again.
     pub async fn retry_mail(&self, id: Id) -> Result<QueueEntry, StoreError> {
-        self.engine.write(0, move |writing| operate::retry(writing, id)).await
+        self.engine.write(0, move |writing| operate::retry(writing, id, Haste::Urgent)).await
     }
 
     /// No attempt any more; `Conflict` for a mail that has ended or is at the peer.
     pub async fn cancel_mail(&self, id: Id) -> Result<QueueEntry, StoreError> {
         self.engine.write(0, move |writing| operate::cancel(writing, id)).await
+    }
+
+    /// Final, with the operator's reason; `Conflict` as at [`Store::cancel_mail`].
+    pub async fn fail_mail(&self, id: Id, reason: String) -> Result<QueueEntry, StoreError> {
+        self.engine.write(0, move |writing| operate::fail(writing, id, &reason)).await
+    }
+
+    /// How many mails an order concerns.
+    pub async fn concerned(&self, order: QueueOrder, query: QueueQuery) -> Result<u64, StoreError> {
+        self.engine.readers.read(move |connection| operate_many::count(connection, &order, &query)).await
+    }
+
+    /// One step of an order over what fits the query: `query.limit` mails, in commits so small that others have their turn
+    /// between them.
+    pub async fn order(&self, order: QueueOrder, query: QueueQuery) -> Result<Ordered, StoreError> {
+        let (asked, limit) = (order.clone(), query.limit);
+        let ids =
+            self.engine.readers.read(move |connection| operate_many::concerned(connection, &asked, &query)).await?;
+        let mut done = Ordered::default();
+        for part in ids.chunks(ORDERED_AT_ONCE) {
+            let (part, order) = (part.to_vec(), order.clone());
+            done = done.and(self.engine.write(0, move |writing| operate_many::part(writing, &part, &order)).await?);
+        }
+        Ok(Ordered { next: done.next.filter(|_| ids.len() == limit), ..done })
     }
 
     /// No attempt until released; `Conflict` for a mail that has ended.
@@ -129,6 +162,13 @@ impl Store {
     pub async fn suppressions(&self, account: Option<String>) -> Result<Vec<SuppressionRow>, StoreError> {
         let now = self.engine.shared.clock.now();
         self.engine.readers.read(move |connection| suppressions::list(connection, account.as_deref(), now)).await
+    }
+
+    /// Those of an account's addresses that get no mail now.
+    pub async fn suppressed(&self, account: String, addresses: Vec<String>) -> Result<Vec<SuppressionRow>, StoreError> {
+        let now = self.engine.shared.clock.now();
+        let read = move |connection: &_| suppressions::of_addresses(connection, &account, &addresses, now);
+        self.engine.readers.look_up(read).await
     }
 
     pub async fn clear_suppression(&self, account: String, email: String) -> Result<(), StoreError> {
@@ -178,6 +218,9 @@ impl Store {
     }
 }
 
+/// Mails that one commit of an order changes: some milliseconds, in which no other write gets through.
+const ORDERED_AT_ONCE: usize = 100;
+
 /// An agent to be added; the same address in the same account again changes name and wishes.
 #[derive(Debug, Clone)]
 pub struct NewAgent {
@@ -187,3 +230,6 @@ pub struct NewAgent {
     pub inboxes: Option<Vec<String>>,
     pub by_mail: bool,
 }
+
+/// In one commit; the files of large ones are removed one by one.
+const KEPT_MAILS_AT_ONCE: usize = 200;

@@ -68,6 +68,9 @@ pub struct QueueEntry {
     pub reason: Option<String>,
     /// What was said in the last attempt; bounded, secrets masked.
     pub transcript: Option<String>,
+    /// When a report said that it did not arrive after all, and the report's words: `5.1.1 (no such user)`.
+    pub bounced_at: Option<UnixMs>,
+    pub bounce_diagnostic: Option<String>,
     /// The octets that went, or may have gone, out.
     pub raw_id: Option<Id>,
 }
@@ -94,6 +97,8 @@ pub struct ToCompose {
     pub history: Vec<Message>,
     /// Mails of the conversation before this one that this recipient sent or got, oldest first, at most [`THREAD_MAX`].
     pub thread: Vec<ThreadMail>,
+    /// Subject of the first mail between us and the contact, whoever the recipient is.
+    pub first_subject: Option<String>,
     /// The recipient of a notification or notice.
     pub agent: Option<Agent>,
     /// Whom the conversation is assigned to.
@@ -214,8 +219,54 @@ pub struct QueueQuery {
     pub conversation: Option<Id>,
     /// Part of the recipient's address.
     pub recipient: Option<String>,
+    /// The recipient's domain, whole.
+    pub domain: Option<String>,
+    /// Part of the host of the last attempt: name, address or port.
+    pub host: Option<String>,
+    /// Queued then, or earlier.
+    pub created_by: Option<UnixMs>,
     pub before: Option<Id>,
     pub limit: usize,
+}
+
+/// What an operator wants of mail in the queue.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum QueueOrder {
+    Hold,
+    Release,
+    /// Due now, in its turn.
+    Retry,
+    Cancel,
+    Fail {
+        reason: String,
+    },
+}
+
+/// What became of one step of an order over many mails.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Ordered {
+    /// Mails that were looked at.
+    pub matched: u64,
+    pub changed: u64,
+    /// Those that could not be changed, and why the first of them could not.
+    pub left: u64,
+    pub left_reason: Option<String>,
+    /// Where the next step goes on; `None`: nothing is left.
+    pub next: Option<Id>,
+}
+
+impl Ordered {
+    /// This and what a later part of the same step came to.
+    #[must_use]
+    pub fn and(self, later: Ordered) -> Ordered {
+        Ordered {
+            matched: self.matched + later.matched,
+            changed: self.changed + later.changed,
+            left: self.left + later.left,
+            left_reason: self.left_reason.or(later.left_reason),
+            next: later.next,
+        }
+    }
 }
 
 /// An address that gets no mail from an account.

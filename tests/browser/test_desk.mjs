@@ -1,7 +1,8 @@
 // The agent's side of the promise.
 import assert from "node:assert/strict";
+import { accessible } from "./access.mjs";
 import { Chat } from "./chat.mjs";
-import { Desk } from "./desk.mjs";
+import { Desk, PASSWORD } from "./desk.mjs";
 import { JANE, SARA, open, story, until } from "./harness.mjs";
 
 story("an agent answers at the desk and sees on which way it goes, and what comes back", {}, async (site) => {
@@ -90,4 +91,88 @@ story("a mail that could not be delivered says why, and goes out when it is sent
   assert.match((await site.mail.next(JANE)).text, /Hold the button\./);
   assert.equal(site.mail.of(JANE).length, 1);
   assert.ok(begun.id);
+});
+
+story("mail on its way out is held, released, and failed with a reason that its conversation shows", {}, async (site) => {
+  site.mail.refuse(451, "4.3.0 Come back later");
+  await site.replyd.api("POST", "/conversations", {
+    account: "acme", inbox: "website", contact: { email: JANE, name: "Jane Doe" }, subject: "My kettle", messages: [{ author: "contact", text: "It does not boil." }] });
+  const desk = await Desk.enter(site, await site.person());
+  await desk.show("Jane Doe");
+  await desk.answer("Hold the button.");
+  await desk.message("Hold the button.").getByText("Come back later").first().waitFor();
+  for (const width of [1280, 390]) {
+    await desk.page.setViewportSize({ width, height: 844 });
+    await desk.page.goto(`${site.origin}/desk/#/queue`);
+    const entry = desk.page.locator("details.entry", { hasText: JANE });
+    await entry.locator("summary").click();
+    await entry.getByRole("button", { name: "Hold" }).click();
+    await entry.getByText("Held", { exact: true }).waitFor();
+    await entry.locator("summary").click();
+    await entry.getByRole("button", { name: "Release" }).click();
+    await entry.getByText("Held", { exact: true }).waitFor({ state: "detached" });
+  }
+  const entry = desk.page.locator("details.entry", { hasText: JANE });
+  await entry.locator("summary").click();
+  await entry.getByRole("button", { name: "Fail …" }).click();
+  await entry.getByRole("textbox", { name: "Why it fails" }).fill("that shop has closed");
+  const overflow = await desk.page.evaluate(() => document.documentElement.scrollWidth - innerWidth);
+  assert.ok(overflow <= 0, `nothing sticks out of a phone: ${overflow} px`);
+  await entry.getByRole("button", { name: "Fail it" }).click();
+  await entry.getByText("failed by hand: that shop has closed").first().waitFor();
+  const [{ delivery }] = (await site.conversation()).messages.filter((message) => message.author.kind === "agent");
+  assert.deepEqual([delivery.state, delivery.reason], ["failed", "failed by hand: that shop has closed"]);
+  assert.deepEqual(desk.page.complaints, []);
+});
+
+story("an agent changes their password, and is signed out everywhere else", {}, async (site) => {
+  const elsewhere = await Desk.enter(site, await site.person());
+  const desk = await Desk.enter(site, await site.person());
+  await elsewhere.signIn(site);
+  for (const width of [390, 1280]) {
+    await desk.page.setViewportSize({ width, height: 844 });
+    await desk.page.getByRole("button", { name: /^You:/ }).click();
+    await desk.page.getByRole("menuitem", { name: "Change password" }).click();
+    const form = desk.page.getByRole("dialog", { name: "Change your password" });
+    await form.getByLabel("Current password").fill("not this one");
+    await form.getByLabel(/^New password/).fill("a much better one");
+    await form.getByRole("button", { name: "Change password" }).click();
+    await form.getByText(/the current password is another/).waitFor();
+    await accessible(desk.page, `changing the password at ${width} pixels`);
+    if (width === 390) {
+      await form.getByRole("button", { name: "Close" }).click();
+      continue;
+    }
+    await form.getByLabel("Show both").check();
+    assert.equal(await form.getByLabel(/^New password/).getAttribute("type"), "text");
+    await form.getByLabel("Current password").fill(PASSWORD);
+    await form.getByRole("button", { name: "Change password" }).click();
+    await desk.page.getByText("Your password is changed.").waitFor();
+  }
+  await desk.page.goto(`${site.origin}/desk/#/answers`);
+  await desk.page.getByRole("heading", { name: "Canned answers" }).waitFor();
+  await elsewhere.page.reload();
+  await elsewhere.page.waitForURL(/\/desk\/sign-in/);
+});
+
+story("an agent sees that an address gets no mail, why, and until when, and sends it mail again", {}, async (site) => {
+  await site.replyd.api("POST", "/conversations", {
+    account: "acme", inbox: "website", contact: { email: JANE, name: "Jane Doe" }, subject: "My kettle", messages: [{ author: "contact", text: "It does not boil." }] });
+  site.mail.refuse(550, "5.1.1 No such user");
+  const desk = await Desk.enter(site, await site.person());
+  await desk.show("Jane Doe");
+  await desk.answer("Hold the button.");
+  const details = desk.page.getByRole("complementary", { name: "Details" });
+  await details.getByText(/The address does not work/).waitFor();
+  await details.getByText(/no such address at the recipient/).first().waitFor();
+  await details.getByText(/until /).first().waitFor();
+  await accessible(desk.page, "an address that gets no mail");
+  site.mail.refuse(null);
+  await details.getByRole("button", { name: "Send mail again" }).click();
+  await details.getByRole("button", { name: "Send mail again" }).waitFor({ state: "detached" });
+  await desk.message("Hold the button.").getByRole("button", { name: "Send again" }).click();
+  await desk.message("Hold the button.").getByText("Delivered by email").waitFor();
+  assert.equal(site.mail.of(JANE).length, 1);
+  const { items } = await site.replyd.api("GET", "/suppressions");
+  assert.equal(items.filter(({ email }) => email === JANE).length, 0);
 });

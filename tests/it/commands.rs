@@ -162,6 +162,30 @@ fn an_outgoing_mail_is_listed_shown_held_released_cancelled_and_retried() {
 }
 
 #[test]
+fn orders_go_to_all_mail_that_fits_a_filter() {
+    let product = Product::start();
+    for _ in 0..3 {
+        product.begin(&kettle());
+    }
+    assert_eq!(printed(&product, "queue hold --domain customer.example --dry-run"), "3 mails would be held\n");
+    assert_eq!(printed(&product, "queue hold --recipient jane --older-than 0s"), "3 mails held\n");
+    assert_eq!(printed(&product, "queue hold --all"), "0 mails held\n");
+    assert_eq!(printed(&product, "queue release --all"), "3 mails released\n");
+    let id = json(&product, "queue list --domain customer.example --limit 1")["items"][0]["id"].clone();
+    let id = id.as_str().expect("an id");
+    assert_eq!(printed(&product, &format!("queue fail {id} --reason closed")), format!("{id} failed\n"));
+    assert_eq!(json(&product, &format!("queue show {id}"))["reason"], "failed by hand: closed");
+    let failed = json(&product, "queue fail --account acme --state waiting --reason closed");
+    assert_eq!(failed, serde_json::json!({ "matched": 2, "changed": 2, "left": 0, "left_reason": null }));
+    assert_eq!(printed(&product, "queue cancel --host mx.nowhere.example"), "0 mails cancelled\n");
+    fails(&product, "queue hold", 64, &["--all"]);
+    fails(&product, &format!("queue hold {id} --all"), 64, &["--all"]);
+    fails(&product, "queue fail --all", 64, &["--reason"]);
+    fails(&product, "queue hold --older-than soon", 65, &["older_than", "2 h"]);
+    product.stop();
+}
+
+#[test]
 fn a_suppressed_address_is_listed_and_cleared() {
     let product = Product::start();
     product.begin(&kettle());

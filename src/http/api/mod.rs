@@ -17,6 +17,7 @@ pub mod messages;
 pub mod originals;
 pub mod preview;
 pub mod queue;
+pub mod queue_orders;
 pub mod reply_address;
 pub mod settings;
 pub mod shape;

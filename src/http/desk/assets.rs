@@ -64,6 +64,7 @@ const ASSETS: &[Asset] = &[
     asset!(SCRIPT, "message.js"),
     asset!(SCRIPT, "original.js"),
     asset!(SCRIPT, "paged.js"),
+    asset!(SCRIPT, "password.js"),
     asset!(SCRIPT, "queue.js"),
     asset!(SCRIPT, "rail.js"),
     asset!(SCRIPT, "rich_text.js"),
@@ -74,9 +75,11 @@ const ASSETS: &[Asset] = &[
     asset!(SCRIPT, "settings.js"),
     asset!(SCRIPT, "snooze.js"),
     asset!(SCRIPT, "stream.js"),
+    asset!(SCRIPT, "suppressed.js"),
     asset!(SCRIPT, "time.js"),
     asset!(SCRIPT, "undo.js"),
     asset!(SCRIPT, "uploads.js"),
+    asset!(SCRIPT, "way_back.js"),
     asset!(SCRIPT, "words.js"),
 ];
 

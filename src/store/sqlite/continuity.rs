@@ -14,7 +14,6 @@ use crate::conversation::continuity::{Decision, Reason, Rules, Unseen, decide};
 use crate::conversation::delivery::{DeliveryState, MailChoice, MailKind, Posting, RecipientKind};
 use crate::conversation::id::Id;
 use crate::conversation::model::Channel;
-use crate::limits::MESSAGES_PER_MAIL_MAX;
 use crate::mail::address::Address;
 use rusqlite::{Connection, OptionalExtension, params};
 use std::time::Duration;
@@ -80,7 +79,7 @@ pub fn is_ahead(connection: &Connection, now: UnixMs) -> Result<bool, StoreError
 /// What is true of a conversation now, for whoever shows it.
 pub fn outlook(connection: &Connection, conversation: Id, now: UnixMs) -> Result<Outlook, StoreError> {
     let known = facts::load(connection, conversation, now)?;
-    if known.armed.as_ref().is_some_and(|armed| armed.held) {
+    if known.armed.iter().any(|armed| armed.held) {
         let reason = "the mail is held until it is released: replyd queue release".to_owned();
         return Ok(Outlook { due_at: None, reason, waits: true });
     }
@@ -117,16 +116,17 @@ pub fn forecast(
 
 /// What waited does not wait any more; what can never go is told on its message at once.
 fn disarm(writing: &Writing<'_>, conversation: Id, known: &Known, reason: &Reason) -> Result<(), StoreError> {
-    match (&known.armed, reason) {
-        (Some(armed), Reason::NothingUnseen) => end(writing, armed.entry, DeliveryState::Seen, "seen in the chat"),
-        (Some(armed), Reason::Unusable(words)) => end(writing, armed.entry, DeliveryState::Failed, words),
-        (Some(armed), reason) => end(writing, armed.entry, DeliveryState::Cancelled, &reason.to_string()),
-        (None, Reason::Unusable(_)) => {
-            let wanted = known.facts.unseen.iter().rev().filter(|unseen| unseen.mail != MailChoice::Never);
-            queued(writing, conversation, known, &wanted.map(|unseen| unseen.id).collect::<Vec<_>>(), Duration::ZERO)
-        }
-        (None, _) => Ok(()),
+    let (state, words) = match reason {
+        Reason::NothingUnseen => (DeliveryState::Seen, "seen in the chat".to_owned()),
+        Reason::Unusable(words) => (DeliveryState::Failed, words.clone()),
+        reason => (DeliveryState::Cancelled, reason.to_string()),
+    };
+    if state == DeliveryState::Failed {
+        let mut messages = wanted(known);
+        messages.sort_unstable();
+        fill(writing, conversation, known, &messages, Duration::ZERO)?;
     }
+    known.armed.iter().try_for_each(|armed| end(writing, armed.entry, state, &words))
 }
 
 fn arm(
@@ -138,19 +138,12 @@ fn arm(
 ) -> Result<(), StoreError> {
     let mut messages: Vec<Id> = wanted(known);
     messages.sort_unstable();
-    let Some(armed) = &known.armed else {
-        let delay = Duration::from_millis(u64::try_from(until.0 - writing.now.0).unwrap_or_default());
-        queued(writing, conversation, known, &messages, delay)?;
-        let note = "UPDATE queue SET reason = ? WHERE state = 'waiting' AND id IN
-            (SELECT queue_id FROM queue_messages WHERE message_id = ?)";
-        writing.execute(note, params![reason.to_string(), messages.first()])?;
-        writing.timers.set(true);
-        return Ok(());
-    };
-    fill(writing, known, armed, &messages)?;
-    if armed.due_at != Some(until) || armed.reason.as_deref() != Some(&reason.to_string()) {
-        let set = "UPDATE queue SET due_at = ?, reason = ? WHERE id = ?";
-        writing.execute(set, params![until.0, reason.to_string(), armed.entry])?;
+    let delay = Duration::from_millis(u64::try_from(until.0 - writing.now.0).unwrap_or_default());
+    fill(writing, conversation, known, &messages, delay)?;
+    let set = "UPDATE queue INDEXED BY queue_open SET due_at = ?1, reason = ?2
+        WHERE conversation_id = ?3 AND state IN ('waiting', 'queued', 'deferred') AND state = 'waiting'
+          AND kind = 'answer' AND recipient_kind = 'contact' AND (due_at IS NOT ?1 OR reason IS NOT ?2)";
+    if writing.execute(set, params![until.0, reason.to_string(), conversation])? > 0 {
         writing.timers.set(true);
     }
     Ok(())
@@ -169,26 +162,25 @@ fn send(
     messages: &[Id],
     reason: &Reason,
 ) -> Result<(), StoreError> {
-    let Some(armed) = &known.armed else {
-        return queued(writing, conversation, known, messages, Duration::ZERO);
-    };
-    fill(writing, known, armed, messages)?;
-    if armed.held {
-        return Ok(());
+    let Some(recipient) = &known.recipient else { return Ok(()) };
+    for armed in fill(writing, conversation, known, messages, Duration::ZERO)? {
+        if armed.held {
+            continue;
+        }
+        let mail = contact_mail(conversation, known, recipient, messages, Duration::ZERO);
+        if let Some(reason) = chat_budget::spent(writing, &known.account, &mail)? {
+            hold(writing, armed.entry, &reason)?;
+            continue;
+        }
+        let give_up = i64::try_from(writing.outgoing.give_up.as_millis()).unwrap_or(i64::MAX / 4);
+        // Its age counts from here: for the contact it begins now, and so does the trouble it may be in.
+        writing.execute(
+            "UPDATE queue SET state = 'queued', due_at = ?1, created_at = ?1, give_up_at = ?2, reason = NULL WHERE id = ?3",
+            params![writing.now.0, writing.now.0 + give_up, armed.entry],
+        )?;
+        told(writing, armed.entry, DeliveryState::Queued, &reason.to_string())?;
+        writing.outgoing_mail.set(true);
     }
-    let recipient = known.recipient.as_deref().unwrap_or(&armed.recipient);
-    let mail = contact_mail(conversation, known, recipient, messages.first().copied(), Duration::ZERO);
-    if let Some(reason) = chat_budget::spent(writing, &known.account, &mail)? {
-        return hold(writing, armed.entry, &reason);
-    }
-    let give_up = i64::try_from(writing.outgoing.give_up.as_millis()).unwrap_or(i64::MAX / 4);
-    // Its age counts from here: for the contact it begins now, and so does the trouble it may be in.
-    writing.execute(
-        "UPDATE queue SET state = 'queued', due_at = ?1, created_at = ?1, give_up_at = ?2, reason = NULL WHERE id = ?3",
-        params![writing.now.0, writing.now.0 + give_up, armed.entry],
-    )?;
-    told(writing, armed.entry, DeliveryState::Queued, &reason.to_string())?;
-    writing.outgoing_mail.set(true);
     Ok(())
 }
 
@@ -205,7 +197,7 @@ fn contact_mail<'a>(
     conversation: Id,
     known: &Known,
     recipient: &'a str,
-    message: Option<Id>,
+    messages: &'a [Id],
     delay: Duration,
 ) -> enqueue::Mail<'a> {
     enqueue::Mail {
@@ -214,14 +206,14 @@ fn contact_mail<'a>(
         recipient,
         recipient_kind: RecipientKind::Contact,
         agent: None,
-        message,
+        messages,
         notice: None,
         delay,
         require_tls: known.require_tls,
     }
 }
 
-/// One mail with all of these, at once or after a while.
+/// By mail with all of these, at once or after a while.
 fn queued(
     writing: &Writing<'_>,
     conversation: Id,
@@ -229,35 +221,77 @@ fn queued(
     messages: &[Id],
     delay: Duration,
 ) -> Result<(), StoreError> {
-    let (Some(recipient), Some((first, rest))) = (&known.recipient, messages.split_first()) else { return Ok(()) };
-    let mail = contact_mail(conversation, known, recipient, Some(*first), delay);
-    enqueue::mail(writing, &mail)?;
-    let entry = "SELECT max(queue_id) FROM queue_messages WHERE message_id = ?";
-    let entry: Option<Id> = writing.connection.prepare_cached(entry)?.query_row([first], |row| row.get(0))?;
-    let Some(entry) = entry else { return Ok(()) };
-    rest.iter().take(MESSAGES_PER_MAIL_MAX - 1).try_for_each(|message| enqueue::attach(writing, entry, *message))
+    let Some(recipient) = known.recipient.as_ref().filter(|_| !messages.is_empty()) else { return Ok(()) };
+    enqueue::mail(writing, &contact_mail(conversation, known, recipient, messages, delay))
 }
 
-/// What waits holds exactly what is still unseen, and goes to the address that is good now.
-fn fill(writing: &Writing<'_>, known: &Known, armed: &Armed, messages: &[Id]) -> Result<(), StoreError> {
-    let unseen = "DELETE FROM queue_messages WHERE queue_id = ?
-        AND message_id IN (SELECT id FROM messages WHERE seen_at IS NOT NULL)";
-    writing.execute(unseen, [armed.entry])?;
-    let count = "SELECT count(*) FROM queue_messages WHERE queue_id = ?";
-    let mut held: usize = writing.connection.prepare_cached(count)?.query_row([armed.entry], |row| row.get(0))?;
+/// What waits holds exactly what is still unseen, and goes to the address that is good now. Answers what waited before and
+/// still does; what did not fit there waits in mails of its own, or has begun its way.
+fn fill(
+    writing: &Writing<'_>,
+    conversation: Id,
+    known: &Known,
+    messages: &[Id],
+    delay: Duration,
+) -> Result<Vec<Armed>, StoreError> {
+    let Some(recipient) = &known.recipient else { return Ok(Vec::new()) };
+    let mut waiting: Vec<Armed> = Vec::with_capacity(known.armed.len());
+    for armed in &known.armed {
+        waiting.extend(still_unseen(writing, armed)?);
+    }
+    for armed in &waiting {
+        readdress(writing, known, armed.entry, recipient)?;
+    }
+    let mut missing = Vec::with_capacity(messages.len());
     for message in messages {
-        if held >= MESSAGES_PER_MAIL_MAX {
-            break;
+        if !is_in(writing, &waiting, *message)? {
+            missing.push(*message);
         }
-        held += enqueue::attached(writing, armed.entry, *message)?;
     }
-    if let Some(recipient) = known.recipient.as_ref().filter(|recipient| **recipient != armed.recipient) {
-        let domain = Address::parse(recipient).map(|address| address.domain().to_owned()).unwrap_or_default();
-        let moved = "UPDATE queue SET recipient = ?, domain = ? WHERE id = ?";
-        writing.execute(moved, params![email_key(recipient), domain, armed.entry])?;
+    if missing.is_empty() {
+        return Ok(waiting);
     }
-    let demand = "UPDATE queue SET require_tls = max(require_tls, ?) WHERE id = ?";
-    writing.execute(demand, params![known.require_tls, armed.entry])?;
+    match waiting.last() {
+        Some(last) => {
+            let mail = contact_mail(conversation, known, recipient, &missing, delay);
+            enqueue::begin(writing, &mail, Some(last))?;
+        }
+        None => queued(writing, conversation, known, &missing, delay)?,
+    }
+    Ok(waiting)
+}
+
+/// Without what was seen meanwhile; a mail of which nothing is left has ended.
+fn still_unseen(writing: &Writing<'_>, armed: &Armed) -> Result<Option<Armed>, StoreError> {
+    let of_entry = "queue_id = ? AND message_id IN (SELECT id FROM messages WHERE seen_at IS NOT NULL)";
+    let count = format!("SELECT count(*) FROM queue_messages WHERE {of_entry}");
+    let seen: usize = writing.connection.prepare_cached(&count)?.query_row([armed.entry], |row| row.get(0))?;
+    if seen == armed.messages {
+        end(writing, armed.entry, DeliveryState::Seen, "seen in the chat")?;
+        return Ok(None);
+    }
+    if seen > 0 {
+        writing.execute(&format!("DELETE FROM queue_messages WHERE {of_entry}"), [armed.entry])?;
+    }
+    Ok(Some(Armed { messages: armed.messages - seen, ..armed.clone() }))
+}
+
+fn is_in(writing: &Writing<'_>, mails: &[Armed], message: Id) -> Result<bool, StoreError> {
+    let mut find =
+        writing.connection.prepare_cached("SELECT 1 FROM queue_messages WHERE message_id = ? AND queue_id = ?")?;
+    for mail in mails {
+        if find.exists(params![message, mail.entry])? {
+            return Ok(true);
+        }
+    }
+    Ok(false)
+}
+
+fn readdress(writing: &Writing<'_>, known: &Known, entry: Id, recipient: &str) -> Result<(), StoreError> {
+    let domain = Address::parse(recipient).map(|address| address.domain().to_owned()).unwrap_or_default();
+    let address = "UPDATE queue SET recipient = ?1, domain = CASE recipient WHEN ?1 THEN domain ELSE ?2 END,
+        require_tls = max(require_tls, ?3) WHERE id = ?4";
+    writing.execute(address, params![email_key(recipient), domain, known.require_tls, entry])?;
     Ok(())
 }
 

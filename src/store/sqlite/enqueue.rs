@@ -31,7 +31,8 @@ pub struct Mail<'a> {
     pub recipient: &'a str,
     pub recipient_kind: RecipientKind,
     pub agent: Option<Id>,
-    pub message: Option<Id>,
+    /// What goes out with it, oldest first; none with a notice. More than one mail takes are several mails.
+    pub messages: &'a [Id],
     pub notice: Option<&'a str>,
     pub delay: Duration,
     pub require_tls: bool,
@@ -50,20 +51,32 @@ pub fn message(writing: &Writing<'_>, conversation: Id, id: Id, new: &NewMessage
     }
 }
 
-/// Queues one mail, or adds the message to one that waits for the same recipient.
+/// Queues a mail, or adds its messages to one that waits for the same recipient. What does not fit begins further ones in
+/// the same commit, so that no message is ever without its mail.
 pub fn mail(writing: &Writing<'_>, mail: &Mail<'_>) -> Result<(), StoreError> {
     let waiting = waiting(writing, mail)?;
-    match (waiting, mail.message) {
-        (Some(Waiting { entry, messages }), Some(message)) if messages < MESSAGES_PER_MAIL_MAX => {
-            attach(writing, entry, message)?;
-            let demand = "UPDATE queue SET require_tls = max(require_tls, ?) WHERE id = ?";
-            writing.execute(demand, params![mail.require_tls, entry])?;
-            Ok(())
+    begin(writing, mail, waiting.as_ref())
+}
+
+/// The same where the mail to add to is known.
+pub fn begin(writing: &Writing<'_>, mail: &Mail<'_>, waiting: Option<&Waiting>) -> Result<(), StoreError> {
+    let mut rest = mail.messages;
+    if let Some(waiting) = waiting.filter(|_| !rest.is_empty()) {
+        let room = MESSAGES_PER_MAIL_MAX.saturating_sub(waiting.messages);
+        let (fitting, others) = rest.split_at(room.min(rest.len()));
+        fitting.iter().try_for_each(|message| attach(writing, waiting.entry, *message))?;
+        let demand = "UPDATE queue SET require_tls = max(require_tls, ?) WHERE id = ?";
+        writing.execute(demand, params![mail.require_tls, waiting.entry])?;
+        if others.is_empty() {
+            return Ok(());
         }
-        // More than one mail takes is held already: the operator who releases it finds the rest in the conversation.
-        (Some(Waiting { entry, .. }), _) if is_held(writing, entry)? => Ok(()),
-        (Some(_) | None, _) => insert(writing, mail),
+        rest = others;
     }
+    // Behind one that is held nothing overtakes it.
+    let held = waiting.filter(|waiting| waiting.held);
+    let mut messages = rest.chunks(MESSAGES_PER_MAIL_MAX);
+    insert(writing, mail, messages.next().unwrap_or_default(), held)?;
+    messages.try_for_each(|further| insert(writing, mail, further, held))
 }
 
 /// To the contact as the rule of continuity says, to whom the agent chose at once.
@@ -84,7 +97,7 @@ fn answer(writing: &Writing<'_>, conversation: Id, message: Id, new: &NewMessage
             recipient: copy,
             recipient_kind: RecipientKind::Participant,
             agent: None,
-            message: Some(message),
+            messages: &[message],
             notice: None,
             delay: Duration::ZERO,
             require_tls: new.posting.require_tls || asked.is_some_and(|asked| asked.require_tls),
@@ -107,7 +120,7 @@ fn notify(writing: &Writing<'_>, conversation: Id, message: Id, new: &NewMessage
             recipient: &agent.email,
             recipient_kind: RecipientKind::Agent,
             agent: Some(agent.id),
-            message: Some(message),
+            messages: &[message],
             notice: None,
             delay: Duration::ZERO,
             require_tls: false,
@@ -136,36 +149,38 @@ fn place(writing: &Writing<'_>, conversation: Id) -> Result<Place, StoreError> {
 }
 
 /// A mail that a further message may go out with.
-struct Waiting {
-    entry: Id,
-    messages: usize,
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Waiting {
+    pub entry: Id,
+    pub messages: usize,
+    pub state: DeliveryState,
+    pub held: bool,
+    pub reason: Option<String>,
 }
 
-/// One that the chat has first, or that a budget holds; none whose octets went out already.
+/// One that the chat has first, or that is held; none whose octets went out already.
 fn waiting(writing: &Writing<'_>, mail: &Mail<'_>) -> Result<Option<Waiting>, StoreError> {
     let mut find = writing.connection.prepare_cached(
-        "SELECT id, (SELECT count(*) FROM queue_messages WHERE queue_id = queue.id) FROM queue
+        "SELECT id, (SELECT count(*) FROM queue_messages WHERE queue_id = queue.id), state, held, reason FROM queue
          WHERE conversation_id = ? AND recipient = ? AND kind = ? AND state IN ('waiting', 'queued', 'deferred')
            AND phase IS NULL AND raw_id IS NULL AND (state = 'waiting' OR held = 1) ORDER BY id DESC LIMIT 1",
     )?;
-    let key = params![mail.conversation, mail.recipient, Stored(mail.kind)];
-    Ok(find.query_row(key, |row| Ok(Waiting { entry: row.get(0)?, messages: row.get(1)? })).optional()?)
-}
-
-fn is_held(writing: &Writing<'_>, entry: Id) -> Result<bool, StoreError> {
-    let mut find = writing.connection.prepare_cached("SELECT held FROM queue WHERE id = ?")?;
-    Ok(find.query_row([entry], |row| row.get(0))?)
+    let found = find.query_row(params![mail.conversation, mail.recipient, Stored(mail.kind)], |row| {
+        Ok(Waiting {
+            entry: row.get(0)?,
+            messages: row.get(1)?,
+            state: row.get::<_, Stored<_>>(2)?.0,
+            held: row.get(3)?,
+            reason: row.get(4)?,
+        })
+    });
+    Ok(found.optional()?)
 }
 
 /// Lets a message go out with a mail.
-pub fn attach(writing: &Writing<'_>, entry: Id, message: Id) -> Result<(), StoreError> {
-    attached(writing, entry, message).map(|_| ())
-}
-
-/// The same; answers whether it is new to that mail, as a count.
-pub fn attached(writing: &Writing<'_>, entry: Id, message: Id) -> Result<usize, StoreError> {
+fn attach(writing: &Writing<'_>, entry: Id, message: Id) -> Result<(), StoreError> {
     let attach = "INSERT OR IGNORE INTO queue_messages (message_id, queue_id) VALUES (?, ?)";
-    writing.execute(attach, params![message, entry])
+    writing.execute(attach, params![message, entry]).map(|_| ())
 }
 
 /// How a new entry begins.
@@ -176,9 +191,9 @@ struct Beginning {
     domain: String,
 }
 
-fn insert(writing: &Writing<'_>, mail: &Mail<'_>) -> Result<(), StoreError> {
+fn insert(writing: &Writing<'_>, mail: &Mail<'_>, messages: &[Id], held: Option<&Waiting>) -> Result<(), StoreError> {
     let Place { account, .. } = place(writing, mail.conversation)?;
-    let beginning = beginning(writing, &account, mail)?;
+    let beginning = beginning(writing, &account, mail, held)?;
     let id = writing.next_id()?;
     let message_id = writing.keys.message_id(id, &writing.outgoing.hostname);
     let give_up = writing.now.0.saturating_add(milliseconds(mail.delay)) + milliseconds(writing.outgoing.give_up);
@@ -211,11 +226,9 @@ fn insert(writing: &Writing<'_>, mail: &Mail<'_>) -> Result<(), StoreError> {
     // What a client answers to has to be found whatever address it writes to.
     writing.execute(
         "INSERT INTO message_ids (account, message_id, stored_id, conversation_id) VALUES (?, ?, ?, ?)",
-        params![account, message_id, mail.message.unwrap_or(id), mail.conversation],
+        params![account, message_id, messages.first().unwrap_or(&id), mail.conversation],
     )?;
-    if let Some(message) = mail.message {
-        attach(writing, id, message)?;
-    }
+    messages.iter().try_for_each(|message| attach(writing, id, *message))?;
     announce(writing, id, &beginning)
 }
 
@@ -231,7 +244,12 @@ fn announce(writing: &Writing<'_>, id: Id, beginning: &Beginning) -> Result<(), 
     if beginning.state.is_open() { Ok(()) } else { notices::of_trouble(writing, &entry, Trouble::Failed, reason) }
 }
 
-fn beginning(writing: &Writing<'_>, account: &str, mail: &Mail<'_>) -> Result<Beginning, StoreError> {
+fn beginning(
+    writing: &Writing<'_>,
+    account: &str,
+    mail: &Mail<'_>,
+    held: Option<&Waiting>,
+) -> Result<Beginning, StoreError> {
     let open = if mail.delay.is_zero() { DeliveryState::Queued } else { DeliveryState::Waiting };
     let address = match Address::parse(mail.recipient) {
         Ok(address) => address,
@@ -243,6 +261,9 @@ fn beginning(writing: &Writing<'_>, account: &str, mail: &Mail<'_>) -> Result<Be
     let domain = address.domain().to_owned();
     if let Some(words) = suppressions::standing(writing.connection, account, mail.recipient, writing.now)? {
         return Ok(Beginning { state: DeliveryState::Failed, held: false, reason: Some(words), domain });
+    }
+    if let Some(Waiting { state, reason, .. }) = held {
+        return Ok(Beginning { state: *state, held: true, reason: reason.clone(), domain });
     }
     let mut reason = None;
     if within_the_hour(writing, mail, MAILS_PER_HOUR_MAX)? >= MAILS_PER_HOUR_MAX {

@@ -2,11 +2,12 @@
 //! contact can be written to, and the mail that waits.
 
 use super::super::StoreError;
+use super::enqueue::Waiting;
 use super::suppressions;
 use super::words::{Json, Stored};
 use crate::clock::UnixMs;
 use crate::conversation::continuity::{AddressState, Facts, LastWord, MailWish, Rules, Unseen};
-use crate::conversation::delivery::{MailChoice, Posting};
+use crate::conversation::delivery::{DeliveryState, MailChoice, Posting};
 use crate::conversation::id::Id;
 use crate::conversation::model::Via;
 use rusqlite::{Connection, OptionalExtension, Row, params};
@@ -22,19 +23,12 @@ pub struct Known {
     pub recipient: Option<String>,
     /// RFC 8689: what came under REQUIRETLS is quoted in its answer, so the answer goes under it too.
     pub require_tls: bool,
-    pub armed: Option<Armed>,
+    /// Several where one mail does not take all; the oldest first.
+    pub armed: Vec<Armed>,
 }
 
-/// The mail that waits for the chat.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Armed {
-    pub entry: Id,
-    /// By an operator: it is not touched until it is released.
-    pub held: bool,
-    pub due_at: Option<UnixMs>,
-    pub recipient: String,
-    pub reason: Option<String>,
-}
+/// A mail that waits for the chat; held by an operator it is not touched until it is released.
+pub type Armed = Waiting;
 
 /// How the contact wrote last, and whether under REQUIRETLS.
 #[derive(Debug, Clone, Copy)]
@@ -51,7 +45,7 @@ pub fn load(connection: &Connection, conversation: Id, now: UnixMs) -> Result<Kn
     let asked = asked(connection, conversation)?;
     let armed = armed(connection, conversation)?;
     let recipient = place.recipient;
-    let candidates = unseen(connection, conversation, armed.as_ref(), recipient.as_deref())?;
+    let candidates = unseen(connection, conversation, recipient.as_deref())?;
     let require_tls = asked.is_some_and(|asked| asked.require_tls) || candidates.iter().any(|one| one.require_tls);
     // What the newest message promises holds for all that goes with it.
     let rules = Rules::of(&candidates.first().map_or_else(waited, |one| one.posting.clone()));
@@ -110,22 +104,18 @@ fn place(row: &Row<'_>) -> rusqlite::Result<Place> {
     Ok(Place { account: row.get(0)?, recipient: row.get(1)?, facts })
 }
 
-fn armed(connection: &Connection, conversation: Id) -> Result<Option<Armed>, StoreError> {
+fn armed(connection: &Connection, conversation: Id) -> Result<Vec<Armed>, StoreError> {
     let mut find = connection.prepare_cached(
-        "SELECT id, held, due_at, recipient, reason FROM queue INDEXED BY queue_open
+        "SELECT id, held, reason, (SELECT count(*) FROM queue_messages WHERE queue_id = queue.id)
+         FROM queue INDEXED BY queue_open
          WHERE conversation_id = ? AND state IN ('waiting', 'queued', 'deferred') AND state = 'waiting'
-           AND kind = 'answer' AND recipient_kind = 'contact' ORDER BY id LIMIT 1",
+           AND kind = 'answer' AND recipient_kind = 'contact' ORDER BY id",
     )?;
-    let row = find.query_row([conversation], |row| {
-        Ok(Armed {
-            entry: row.get(0)?,
-            held: row.get(1)?,
-            due_at: row.get::<_, Option<i64>>(2)?.map(UnixMs),
-            recipient: row.get(3)?,
-            reason: row.get(4)?,
-        })
-    });
-    Ok(row.optional()?)
+    let rows = find.query_map([conversation], |row| {
+        let state = DeliveryState::Waiting;
+        Ok(Armed { entry: row.get(0)?, held: row.get(1)?, reason: row.get(2)?, messages: row.get(3)?, state })
+    })?;
+    Ok(rows.collect::<Result<_, _>>()?)
 }
 
 struct Candidate {
@@ -137,21 +127,39 @@ struct Candidate {
 
 /// The latest first. A mail that failed brought its messages nowhere: they are unmailed again once there is another address.
 /// Messages of a time before this rule go only if they waited already.
-fn unseen(
-    connection: &Connection,
-    conversation: Id,
-    armed: Option<&Armed>,
-    recipient: Option<&str>,
-) -> Result<Vec<Candidate>, StoreError> {
+///
+/// What is unmailed is mostly the latest. Where much of what was looked at is, there may be more before it: a contact
+/// without an address may have one now.
+fn unseen(connection: &Connection, conversation: Id, recipient: Option<&str>) -> Result<Vec<Candidate>, StoreError> {
     let mut find = connection.prepare_cached(UNSEEN)?;
-    let rows = find.query_map(params![conversation, WINDOW, armed.map(|armed| armed.entry), recipient], |row| {
-        let posting: Option<Json<Posting>> = row.get(3)?;
-        let posting = posting.map_or_else(waited, |posting| posting.0);
-        Ok(Candidate { id: row.get(0)?, at: UnixMs(row.get(1)?), require_tls: row.get(2)?, posting })
-    })?;
-    let mut found: Vec<Candidate> = rows.collect::<Result<_, rusqlite::Error>>()?;
+    let mut found = Vec::new();
+    let mut before = Id(i64::MAX);
+    while let Some(last) = last_of_window(connection, conversation, before)? {
+        let known = found.len();
+        let rows = find.query_map(params![conversation, last, before, recipient], |row| {
+            let posting: Option<Json<Posting>> = row.get(3)?;
+            let posting = posting.map_or_else(waited, |posting| posting.0);
+            Ok(Candidate { id: row.get(0)?, at: UnixMs(row.get(1)?), require_tls: row.get(2)?, posting })
+        })?;
+        for row in rows {
+            found.push(row?);
+        }
+        if found.len() - known < WINDOW / 4 {
+            break;
+        }
+        before = last;
+    }
     found.retain(|one| one.posting.to_contact.is_some() || one.posting.mail == MailChoice::Never);
     Ok(found)
+}
+
+/// Where a window of the messages that were stored before one begins.
+fn last_of_window(connection: &Connection, conversation: Id, before: Id) -> Result<Option<Id>, StoreError> {
+    let mut find = connection.prepare_cached(
+        "SELECT min(id) FROM (SELECT id FROM messages INDEXED BY messages_unseen
+           WHERE conversation_id = ? AND direction = 'outgoing' AND seen_at IS NULL AND id < ? ORDER BY id DESC LIMIT ?)",
+    )?;
+    Ok(find.query_row(params![conversation, before, WINDOW], |row| row.get(0))?)
 }
 
 /// Of a message that waited before postings were kept: it was to go by mail.
@@ -162,15 +170,15 @@ fn waited() -> Posting {
 const COLUMNS: &str =
     "c.account, ifnull(k.claimed_email, k.email), c.channel, c.presence, c.presence_since, c.present_at,
     c.contact_typing_until, c.agent_typing_until, c.mail_off, k.time_zone";
-const UNSEEN: &str = "SELECT m.id, m.created_at, m.require_tls, m.posting FROM (
-      SELECT id, created_at, require_tls, posting, author_kind, held_until FROM messages INDEXED BY messages_unseen
-      WHERE conversation_id = ?1 AND direction = 'outgoing' AND seen_at IS NULL ORDER BY id DESC LIMIT ?2) m
-    WHERE m.author_kind = 'agent' AND m.held_until IS NULL AND (m.posting IS NOT NULL OR EXISTS (
-        SELECT 1 FROM queue_messages w WHERE w.message_id = m.id AND w.queue_id = ?3))
+const UNSEEN: &str = "SELECT m.id, m.created_at, m.require_tls, m.posting FROM messages m INDEXED BY messages_unseen
+    WHERE m.conversation_id = ?1 AND m.direction = 'outgoing' AND m.seen_at IS NULL AND m.id >= ?2 AND m.id < ?3
+      AND m.author_kind = 'agent' AND m.held_until IS NULL AND (m.posting IS NOT NULL OR EXISTS (
+        SELECT 1 FROM queue_messages w JOIN queue a ON a.id = w.queue_id WHERE w.message_id = m.id
+          AND a.state = 'waiting' AND a.kind = 'answer' AND a.recipient_kind = 'contact'))
       AND NOT EXISTS (
         SELECT 1 FROM queue_messages x JOIN queue q ON q.id = x.queue_id
         WHERE x.message_id = m.id AND q.kind = 'answer' AND q.recipient_kind = 'contact' AND q.state <> 'waiting'
           AND NOT (q.state = 'failed' AND q.recipient <> ifnull(?4, q.recipient)))
     ORDER BY m.id DESC";
-/// Unseen messages that are looked at: in a conversation by mail nothing is ever seen, and all of it is mailed.
+/// Unseen messages that are looked at together: in a conversation by mail nothing is ever seen, and all of it is mailed.
 const WINDOW: usize = 200;

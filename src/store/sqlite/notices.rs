@@ -30,7 +30,7 @@ pub fn tell(writing: &Writing<'_>, conversation: Id, agent: &Agent, words: &str)
         recipient: &agent.email,
         recipient_kind: RecipientKind::Agent,
         agent: Some(agent.id),
-        message: None,
+        messages: &[],
         notice: Some(words),
         delay: Duration::ZERO,
         require_tls: false,

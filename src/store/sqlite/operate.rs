@@ -2,15 +2,25 @@
 
 use super::super::StoreError;
 use super::super::outgoing::{EventKind, QueueEntry};
+use super::notices::Trouble;
 use super::units::Writing;
 use super::words::{Stored, Word};
-use super::{events, queue, suppressions};
+use super::{events, notices, queue, suppressions};
 use crate::conversation::delivery::{DeliveryState, Phase};
 use crate::conversation::id::Id;
 use rusqlite::params;
 
+/// How soon a mail that is tried again gets its place.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Haste {
+    /// Before all others, and although its site rests.
+    Urgent,
+    /// As what became due now: of many mails none goes before those of others.
+    InTurn,
+}
+
 /// Due now, whatever was planned, and released if it was held; what ended without arriving begins anew.
-pub fn retry(writing: &Writing<'_>, id: Id) -> Result<QueueEntry, StoreError> {
+pub fn retry(writing: &Writing<'_>, id: Id, haste: Haste) -> Result<QueueEntry, StoreError> {
     let entry = queue::entry(writing.connection, id)?;
     if entry.state == DeliveryState::Delivered {
         return Err(StoreError::Conflict(format!(
@@ -21,24 +31,24 @@ pub fn retry(writing: &Writing<'_>, id: Id) -> Result<QueueEntry, StoreError> {
         return Err(StoreError::Conflict(words));
     }
     if entry.state.is_open() {
-        let now = "UPDATE queue SET due_at = ?, held = 0, urgent = 1,
+        let now = "UPDATE queue SET due_at = ?, held = 0, urgent = max(urgent, ?),
             state = CASE state WHEN 'waiting' THEN 'queued' ELSE state END WHERE id = ?";
-        writing.execute(now, params![writing.now.0, id])?;
+        writing.execute(now, params![writing.now.0, haste == Haste::Urgent, id])?;
     } else {
-        reopen(writing, &entry)?;
+        reopen(writing, &entry, haste)?;
     }
     writing.outgoing_mail.set(true);
     queue::entry(writing.connection, id)
 }
 
-fn reopen(writing: &Writing<'_>, entry: &QueueEntry) -> Result<(), StoreError> {
+fn reopen(writing: &Writing<'_>, entry: &QueueEntry, haste: Haste) -> Result<(), StoreError> {
     if entry.domain.is_empty() {
         return Err(StoreError::Conflict(entry.reason.clone().unwrap_or_default()));
     }
     let give_up = i64::try_from(writing.outgoing.give_up.as_millis()).unwrap_or(i64::MAX / 4);
     writing.execute(
-        "UPDATE queue SET state = 'queued', held = 0, urgent = 1, due_at = ?, give_up_at = ?, attempts = 0 WHERE id = ?",
-        params![writing.now.0, writing.now.0 + give_up, entry.id],
+        "UPDATE queue SET state = 'queued', held = 0, urgent = ?, due_at = ?, give_up_at = ?, attempts = 0 WHERE id = ?",
+        params![haste == Haste::Urgent, writing.now.0, writing.now.0 + give_up, entry.id],
     )?;
     told(writing, entry, DeliveryState::Queued, "it is tried again by hand")
 }
@@ -46,25 +56,42 @@ fn reopen(writing: &Writing<'_>, entry: &QueueEntry) -> Result<(), StoreError> {
 /// No attempt any more. One that is connecting is stopped before its content is complete; one that is complete may be
 /// with its recipient.
 pub fn cancel(writing: &Writing<'_>, id: Id) -> Result<QueueEntry, StoreError> {
-    let entry = queue::entry(writing.connection, id)?;
-    if !entry.state.is_open() {
-        return Err(StoreError::Conflict(format!("mail {id} has ended: it is {}", entry.state.word())));
-    }
+    let entry = not_at_the_peer(writing, id)?;
+    end(writing, &entry, DeliveryState::Cancelled, "cancelled by hand")?;
+    queue::entry(writing.connection, id)
+}
+
+/// Final, as if it had come back: the operator's words are its reason, and whoever wrote it is told.
+pub fn fail(writing: &Writing<'_>, id: Id, reason: &str) -> Result<QueueEntry, StoreError> {
+    let entry = not_at_the_peer(writing, id)?;
+    let reason = format!("failed by hand: {reason}");
+    end(writing, &entry, DeliveryState::Failed, &reason)?;
+    notices::of_trouble(writing, &entry, Trouble::Failed, &reason)?;
+    queue::entry(writing.connection, id)
+}
+
+/// An open mail whose recipient's host cannot have it yet.
+fn not_at_the_peer(writing: &Writing<'_>, id: Id) -> Result<QueueEntry, StoreError> {
+    let entry = open(writing, id)?;
     if entry.phase == Some(Phase::DataSent) {
         return Err(StoreError::Conflict(format!(
             "mail {id} is at the recipient's host and may be delivered already; look again in a moment"
         )));
     }
-    end(writing, &entry, DeliveryState::Cancelled, "cancelled by hand")?;
-    queue::entry(writing.connection, id)
+    Ok(entry)
+}
+
+fn open(writing: &Writing<'_>, id: Id) -> Result<QueueEntry, StoreError> {
+    let entry = queue::entry(writing.connection, id)?;
+    if entry.state.is_open() {
+        return Ok(entry);
+    }
+    Err(StoreError::Conflict(format!("mail {id} has ended: it is {}", entry.state.word())))
 }
 
 /// Holds a mail, or releases it; what is at the peer is not called back, only a further attempt is held.
 pub fn hold(writing: &Writing<'_>, id: Id, held: bool) -> Result<QueueEntry, StoreError> {
-    let entry = queue::entry(writing.connection, id)?;
-    if !entry.state.is_open() {
-        return Err(StoreError::Conflict(format!("mail {id} has ended: it is {}", entry.state.word())));
-    }
+    let entry = open(writing, id)?;
     writing.execute("UPDATE queue SET held = ? WHERE id = ?", params![held, id])?;
     if held != entry.held {
         let detail = serde_json::json!({"state": entry.state, "held": held});

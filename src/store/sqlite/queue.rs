@@ -36,7 +36,8 @@ pub fn page(connection: &Connection, query: &QueueQuery) -> Result<Page<QueueEnt
 /// How an agent's message fares: that of the contact's mail, unless another recipient's needs a person more.
 pub fn delivery(connection: &Connection, message: Id) -> Result<Option<Delivery>, StoreError> {
     let mut find = connection.prepare_cached(
-        "SELECT q.state, q.due_at, q.attempts, q.remote, q.remote_reply, q.tls, q.last_attempt_at, q.reason, q.uncertain
+        "SELECT q.state, q.due_at, q.attempts, q.remote, q.remote_reply, q.tls, q.last_attempt_at, q.reason, q.uncertain,
+           q.bounced_at, q.bounce_diagnostic, q.message_id
          FROM queue_messages m JOIN queue q ON q.id = m.queue_id
          WHERE m.message_id = ? AND q.kind = 'answer' ORDER BY q.recipient_kind <> 'contact', q.id",
     )?;
@@ -51,6 +52,9 @@ pub fn delivery(connection: &Connection, message: Id) -> Result<Option<Delivery>
             last_attempt_at: time(row, 6)?,
             reason: row.get(7)?,
             uncertain: row.get(8)?,
+            bounced_at: time(row, 9)?,
+            bounce_diagnostic: row.get(10)?,
+            message_id: row.get(11)?,
         })
     })?;
     Ok(delivery::summary(rows.collect::<Result<_, _>>()?))
@@ -64,7 +68,8 @@ pub fn in_hand(writing: &Writing<'_>) -> Result<Vec<QueueEntry>, StoreError> {
     found.into_iter().map(|entry| with_messages(writing.connection, entry)).collect()
 }
 
-fn conditions(query: &QueueQuery) -> (String, Vec<Value>) {
+/// What the filters say, in SQL.
+pub fn conditions(query: &QueueQuery) -> (String, Vec<Value>) {
     let mut conditions = vec!["id < ?"];
     let mut values = vec![Value::Integer(query.before.map_or(i64::MAX, |id| id.0))];
     if let Some(account) = &query.account {
@@ -86,6 +91,18 @@ fn conditions(query: &QueueQuery) -> (String, Vec<Value>) {
     if let Some(recipient) = &query.recipient {
         conditions.push("instr(lower(recipient), ?)");
         values.push(Value::Text(recipient.to_lowercase()));
+    }
+    if let Some(domain) = &query.domain {
+        conditions.push("domain = ?");
+        values.push(Value::Text(domain.to_lowercase()));
+    }
+    if let Some(host) = &query.host {
+        conditions.push("instr(lower(remote), ?)");
+        values.push(Value::Text(host.to_lowercase()));
+    }
+    if let Some(created_by) = query.created_by {
+        conditions.push("created_at <= ?");
+        values.push(Value::Integer(created_by.0));
     }
     (conditions.join(" AND "), values)
 }
@@ -128,6 +145,8 @@ fn read(row: &Row<'_>) -> rusqlite::Result<QueueEntry> {
         transcript: row.get(25)?,
         raw_id: row.get(26)?,
         urgent: row.get(27)?,
+        bounced_at: time(row, 28)?,
+        bounce_diagnostic: row.get(29)?,
     })
 }
 
@@ -139,6 +158,6 @@ const OF_INBOXES: &str = "EXISTS (SELECT 1 FROM conversations c WHERE c.id = que
     AND c.inbox IN (SELECT value FROM json_each(?)))";
 const COLUMNS: &str = "id, account, conversation_id, kind, recipient, recipient_kind, agent_id, domain, notice,
     reply_token, message_id, require_tls, state, phase, held, uncertain, created_at, due_at, give_up_at, attempts,
-    last_attempt_at, remote, remote_reply, tls, reason, transcript, raw_id, urgent";
+    last_attempt_at, remote, remote_reply, tls, reason, transcript, raw_id, urgent, bounced_at, bounce_diagnostic";
 /// Items of one page.
 const PAGE_MAX: usize = 500;

@@ -61,15 +61,35 @@ function more(item, again) {
     },
   }, words);
   const isOpen = OPEN.has(item.state);
+  const why = failing(item, again);
   const acts = h('div', { class: 'acts' },
     item.state !== 'delivered' && item.state !== 'seen' ? act(item.state === 'failed' || item.state === 'cancelled' ? 'Send again' : 'Try now', 'retry', 'It goes out now.') : null,
     isOpen && !item.held ? act('Hold', 'hold', 'Held until it is released.') : null,
     item.held ? act('Release', 'release', 'Released.') : null,
     isOpen ? act('Cancel', 'cancel', 'Cancelled.', 'danger') : null,
+    isOpen ? h('button', { class: 'button small danger', type: 'button', 'aria-expanded': 'false', on: { click: ({ currentTarget: button }) => unfold(button, why) } }, 'Fail …') : null,
     h('a', { class: 'button small', href: to('conversations', item.conversation_id) }, 'Open the conversation'));
   return [facts([
     ['State', item.held ? 'held' : stateName(item.state)], ['Why', item.reason], ['Host', item.remote], ['It said', item.remote_reply], ['TLS', item.tls],
     ['Last attempt', exact(item.last_attempt_at)], ['Next attempt', isOpen ? exact(item.due_at) : null], ['Given up', isOpen ? exact(item.give_up_at) : null],
     ['Message-ID', item.message_id], ['Messages', item.messages?.length], ['Uncertain', item.uncertain ? 'the connection broke at the very end: it may have arrived' : null],
-  ]), acts, item.transcript ? h('pre', { tabindex: '0', 'aria-label': 'What was said in the last attempt' }, item.transcript) : null];
+  ]), acts, isOpen ? why : null, item.transcript ? h('pre', { tabindex: '0', 'aria-label': 'What was said in the last attempt' }, item.transcript) : null];
+}
+
+function unfold(button, form) {
+  form.hidden = !form.hidden;
+  button.setAttribute('aria-expanded', String(!form.hidden));
+  if (!form.hidden) form.querySelector('input').focus();
+}
+
+/** Whoever wrote the mail is told that it failed, and why. */
+function failing(item, again) {
+  const field = h('input', { class: 'field grow', type: 'text', required: true, maxlength: '900', autocomplete: 'off', 'aria-label': 'Why it fails', placeholder: 'Why, for whoever wrote it' });
+  const submit = async (event) => {
+    event.preventDefault();
+    if (!(await tried(() => post(`${PATH}/${encodeURIComponent(item.id)}/fail`, { reason: field.value })))) return;
+    toast('Failed for good.');
+    again();
+  };
+  return h('form', { class: 'bar', hidden: true, on: { submit } }, field, h('button', { class: 'button small danger', type: 'submit' }, 'Fail it'));
 }
