@@ -85,7 +85,7 @@ story("a search leads to the words in a long conversation", {}, async (site) => 
     const { top, bottom } = node.getBoundingClientRect();
     return top > 0 && bottom < innerHeight;
   }));
-  await desk.page.getByLabel("Search conversations").fill("47");
+  await desk.page.getByLabel("Search conversations").fill("990");
   await desk.page.getByText("Numbers are found when they are whole.").waitFor();
 });
 
