@@ -33,6 +33,7 @@ mod ingress_hostile;
 mod ingress_request;
 mod ingress_table;
 mod inspect_command;
+mod kept_mail;
 mod listener;
 mod mail_out;
 mod mail_out_peer;

@@ -232,6 +232,8 @@ pub struct InboundShape {
     pub auth: Option<serde_json::Value>,
     #[schema(value_type = Option<String>)]
     pub raw_id: Option<Id>,
+    /// Until when a mail is kept that was answered as taken and that nobody took: until then it can be replayed.
+    pub kept_until: Option<String>,
     /// Shown with a single entry, for a bounce that concerns no conversation.
     #[schema(value_type = Option<Object>)]
     pub bounce: Option<Bounce>,
@@ -379,7 +381,7 @@ impl From<Email> for EmailShape {
             class: email.class,
             class_reason: email.class_reason,
             bounce: email.bounce,
-            auth: email.auth,
+            auth: super::shape_outgoing::auth(email.auth, email.ingress),
             ingress: email.ingress,
             raw_id: email.raw_id,
             defects: email.defects,
@@ -409,6 +411,7 @@ impl From<LedgerEntry> for InboundShape {
             reply: entry.reply,
             auth: entry.auth,
             raw_id: entry.raw_id,
+            kept_until: entry.kept_until.map(UnixMs::rfc3339),
             bounce: None,
             bridge: None,
             conversation_id: entry.conversation_id,
