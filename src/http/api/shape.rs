@@ -61,6 +61,9 @@ pub struct ConversationShape {
     pub undelivered: Option<DeliveryState>,
     /// When a snoozed one wakes by itself.
     pub snooze_until: Option<String>,
+    /// Whose addresses among contact and participants get no mail, and why; shown with a single conversation.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub suppressions: Option<Vec<SuppressionShape>>,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub messages: Option<Vec<MessageShape>>,
 }
@@ -239,6 +242,8 @@ pub struct InboundShape {
     /// Whom the mail names as its author, and its subject; shown with a single entry whose mail is kept.
     pub from: Option<String>,
     pub subject: Option<String>,
+    /// Until when a mail is kept that was answered as taken and that nobody took: until then it can be replayed.
+    pub kept_until: Option<String>,
     /// Shown with a single entry, for a bounce that concerns no conversation.
     #[schema(value_type = Option<Object>)]
     pub bounce: Option<Bounce>,
@@ -283,6 +288,7 @@ impl ConversationShape {
             last_message: None,
             undelivered: None,
             snooze_until: conversation.snoozed_until.map(UnixMs::rfc3339),
+            suppressions: None,
             messages: None,
         }
     }
@@ -387,7 +393,7 @@ impl From<Email> for EmailShape {
             class: email.class,
             class_reason: email.class_reason,
             bounce: email.bounce,
-            auth: email.auth,
+            auth: super::shape_outgoing::auth(email.auth, email.ingress),
             ingress: email.ingress,
             raw_id: email.raw_id,
             defects: email.defects,
@@ -419,6 +425,7 @@ impl From<LedgerEntry> for InboundShape {
             raw_id: entry.raw_id,
             from: None,
             subject: None,
+            kept_until: entry.kept_until.map(UnixMs::rfc3339),
             bounce: None,
             bridge: None,
             conversation_id: entry.conversation_id,

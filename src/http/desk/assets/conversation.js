@@ -106,7 +106,7 @@ export class ConversationPage {
     const places = () => [...this.side.querySelectorAll('a, button')];
     const focused = places().indexOf(document.activeElement);
     const top = this.side.scrollTop;
-    show(this.side, details(this.conversation));
+    show(this.side, details(this.conversation, () => this.refreshSoon()));
     this.side.scrollTop = top;
     if (focused >= 0) places()[focused]?.focus({ preventScroll: true });
   }

@@ -54,7 +54,7 @@ function known(item, place, again) {
   const bridge = item.bridge ? `${item.bridge.state}, ${item.bridge.attempts} attempts${item.bridge.last_reply ? `: ${item.bridge.last_reply}` : ''}` : null;
   return [facts([
     ['From', item.from], ['Subject', item.subject], ['Author', item.auth ? verdict(item.auth).words : null],
-    ['What became of it', item.reason], ['We answered', item.reply], ['Received', exact(item.received_at)],
+    ['What became of it', item.reason], ['Kept until', item.kept_until ? exact(item.kept_until) : null], ['We answered', item.reply], ['Received', exact(item.received_at)],
     ['Came from', [item.helo, item.remote_ip].filter(Boolean).join(' · ')], ['On the way', [WAYS[item.ingress] ?? item.ingress, item.tls ? `encrypted (${item.tls})` : null].filter(Boolean).join(', ')],
     ['Bounce', item.bounce ? bounceWords(item.bounce) : null], ['Passed on', bridge], ['Message-ID', item.message_id], ['For the operator', [`session ${item.session}`, item.sha256 ? `SHA-256 ${item.sha256}` : null].filter(Boolean).join(' · ')],
   ]), acts(item, place, again)];
@@ -86,6 +86,6 @@ function acts(item, place, again) {
     item.conversation_id ? h('a', { class: 'button small', href: to('conversations', item.conversation_id) }, 'Open the conversation') : null,
     item.raw_id ? button('Show as it came', showRaw) : null,
     item.raw_id ? h('a', { class: 'button small', href: `${address}/raw`, download: `${item.id}.eml` }, 'Download') : null,
-    item.outcome === 'failed' ? button('File it again', again202('replay', 'The mail is being filed again.')) : null,
+    item.outcome === 'failed' || item.kept_until ? button('File it again', again202('replay', 'The mail is being filed again.')) : null,
     item.bridge && item.bridge.state !== 'delivered' ? button('Send over the bridge again', again202('bridge/retry', 'It goes over the bridge now.')) : null);
 }
