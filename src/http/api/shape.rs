@@ -57,6 +57,9 @@ pub struct ConversationShape {
     pub last_message: Option<LastMessageShape>,
     /// When a snoozed one wakes by itself.
     pub snooze_until: Option<String>,
+    /// Whose addresses among contact and participants get no mail, and why; shown with a single conversation.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub suppressions: Option<Vec<SuppressionShape>>,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub messages: Option<Vec<MessageShape>>,
 }
@@ -277,6 +280,7 @@ impl ConversationShape {
             unread: None,
             last_message: None,
             snooze_until: conversation.snoozed_until.map(UnixMs::rfc3339),
+            suppressions: None,
             messages: None,
         }
     }
@@ -381,7 +385,7 @@ impl From<Email> for EmailShape {
             class: email.class,
             class_reason: email.class_reason,
             bounce: email.bounce,
-            auth: email.auth,
+            auth: super::shape_outgoing::auth(email.auth, email.ingress),
             ingress: email.ingress,
             raw_id: email.raw_id,
             defects: email.defects,

@@ -192,6 +192,8 @@ CREATE INDEX bridge_lane ON bridge_queue (account, inbox, lane, ledger_id) WHERE
 /// wears it not down.
 const V5: &str = "
 ALTER TABLE ledger ADD COLUMN proof TEXT;
+ALTER TABLE queue ADD COLUMN bounced_at INTEGER;
+ALTER TABLE queue ADD COLUMN bounce_diagnostic TEXT;
 ALTER TABLE contacts ADD COLUMN claimed_email TEXT;
 ALTER TABLE contacts ADD COLUMN identified_at INTEGER;
 ALTER TABLE contacts ADD COLUMN language TEXT;
