@@ -6,6 +6,7 @@ use crate::conversation::delivery::{DeliveryState, MailKind, Phase, RecipientKin
 use crate::conversation::id::Id;
 use crate::conversation::model::{Conversation, Email, Message};
 use crate::conversation::reply_token::ReplyToken;
+use crate::limits::MailBudgets;
 use crate::retry;
 use serde::Serialize;
 use std::time::Duration;
@@ -19,11 +20,13 @@ pub struct OutgoingSettings {
     pub hostname: String,
     /// How long a mail is tried.
     pub give_up: Duration,
+    /// How many mails go within an hour.
+    pub budgets: MailBudgets,
 }
 
 impl Default for OutgoingSettings {
     fn default() -> Self {
-        OutgoingSettings { hostname: "localhost".to_owned(), give_up: retry::GIVE_UP }
+        OutgoingSettings { hostname: "localhost".to_owned(), give_up: retry::GIVE_UP, budgets: MailBudgets::default() }
     }
 }
 

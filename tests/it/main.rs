@@ -34,6 +34,7 @@ mod ingress_request;
 mod ingress_table;
 mod inspect_command;
 mod listener;
+mod mail_budgets;
 mod mail_out;
 mod mail_out_peer;
 mod never_lost;

@@ -407,8 +407,10 @@ async fn two_machines_that_answer_each_other_end_by_the_budget() {
     bench.agent("sara@acme.example", None).await;
     for n in 0..33 {
         bench.at(n * 1000);
-        bench.ask(conversation.id, "I am away").await;
-        bench.answer(conversation.id, "so am I").await;
+        for said in [question("I am away"), answer("so am I")] {
+            let by_mail = NewMessage { via: Via::Email, ..said };
+            bench.store.append_message(conversation.id, by_mail).await.expect("appended");
+        }
     }
     let queue = bench.queue().await;
     for kind in [MailKind::Notification, MailKind::Answer] {

@@ -36,7 +36,8 @@ pub fn page(connection: &Connection, query: &QueueQuery) -> Result<Page<QueueEnt
 /// How an agent's message fares: that of the contact's mail, unless another recipient's needs a person more.
 pub fn delivery(connection: &Connection, message: Id) -> Result<Option<Delivery>, StoreError> {
     let mut find = connection.prepare_cached(
-        "SELECT q.state, q.due_at, q.attempts, q.remote, q.remote_reply, q.tls, q.last_attempt_at, q.reason, q.uncertain
+        "SELECT q.state, CASE q.held WHEN 0 THEN q.due_at END, q.attempts, q.remote, q.remote_reply, q.tls,
+           q.last_attempt_at, q.reason, q.uncertain, q.held
          FROM queue_messages m JOIN queue q ON q.id = m.queue_id
          WHERE m.message_id = ? AND q.kind = 'answer' ORDER BY q.recipient_kind <> 'contact', q.id",
     )?;
@@ -51,6 +52,7 @@ pub fn delivery(connection: &Connection, message: Id) -> Result<Option<Delivery>
             last_attempt_at: time(row, 6)?,
             reason: row.get(7)?,
             uncertain: row.get(8)?,
+            held: row.get(9)?,
         })
     })?;
     Ok(delivery::summary(rows.collect::<Result<_, _>>()?))
