@@ -88,6 +88,8 @@ pub struct Claim {
 /// Everything a mail is composed of, in one read.
 #[derive(Debug, Clone)]
 pub struct ToCompose {
+    /// When that was read: what is signed is signed then.
+    pub now: UnixMs,
     pub entry: QueueEntry,
     pub conversation: Conversation,
     /// Those of the entry, oldest first, with their attachments.

@@ -966,3 +966,46 @@ async fn what_was_said_before_is_loaded_within_bounds_however_much_that_is() {
     assert_eq!(read.history.last().map(|message| message.text.as_str()), Some("the latest"));
     assert!(lengths.iter().rev().skip(1).all(|length| *length > QUOTED_OCTETS_MAX), "{lengths:?}");
 }
+
+/// Brings a mail with kept octets to a day, and answers whether they are still what goes out.
+async fn kept(day: i64, outcome: AttemptOutcome, order: Order) -> bool {
+    let bench = Bench::new();
+    let conversation = bench.conversation("ann@example.org").await;
+    let message = bench.answer(conversation.id, "x").await;
+    let entry = bench.claim().await.remove(0);
+    let first = Outgoing { octets: b"made first".to_vec(), email: email(&entry.message_id, Class::Human) };
+    bench.store.data_sent(entry.id, Some(first)).await.unwrap();
+    bench.end(entry.id, outcome).await;
+    let entry = bench.store.queue_entry(entry.id).await.unwrap();
+    if order == Order::Release {
+        bench.store.hold_mail(entry.id, true).await.unwrap();
+    }
+    bench.at(day * DAY_MS);
+    match order {
+        Order::Release => drop(bench.store.hold_mail(entry.id, false).await.unwrap()),
+        _ => drop(bench.store.retry_mail(entry.id).await.unwrap()),
+    }
+    let kept = bench.store.queue_entry(entry.id).await.unwrap().raw_id == entry.raw_id;
+    let claimed = bench.claim().await.remove(0);
+    let again = email(&claimed.message_id, Class::Human);
+    let made = Outgoing { octets: b"made anew".to_vec(), email: again };
+    bench.store.data_sent(entry.id, Some(made)).await.unwrap();
+    let goes = bench.store.queue_entry(entry.id).await.unwrap().raw_id.unwrap();
+    let octets = bench.store.raw_mail(goes).await.unwrap();
+    assert_eq!(octets == b"made anew", !kept);
+    let messages = bench.store.messages(conversation.id, 10).await.unwrap();
+    let shown = messages.into_iter().find(|found| found.id == message.id).and_then(|found| found.email).unwrap();
+    assert_eq!(shown.raw_id, goes, "and the message shows what goes");
+    kept
+}
+
+#[tokio::test]
+async fn what_is_let_go_after_days_is_signed_anew_unless_a_host_may_have_it() {
+    let failed = || AttemptOutcome::Failed { suppress: None };
+    let uncertain = AttemptOutcome::Deferred { due_at: UnixMs(NOW.0 + MINUTE_MS), uncertain: true };
+    assert!(kept(4, failed(), Order::Retry).await, "its signatures are good for long enough");
+    assert!(!kept(6, failed(), Order::Retry).await);
+    assert!(!kept(16, DEFERRED, Order::Retry).await);
+    assert!(!kept(16, DEFERRED, Order::Release).await);
+    assert!(kept(16, uncertain, Order::Release).await, "a host may know it by its octets");
+}

@@ -50,9 +50,9 @@ fn keep(writing: &Writing<'_>, entry: &QueueEntry, composed: &Composed) -> Resul
         // The index on a message's own raw mail is for mail that came in: several messages share this one.
         let email = Email { raw_id, ..composed.email.clone() };
         writing.execute(
-            "UPDATE messages SET email = ? WHERE email IS NULL
-             AND id IN (SELECT message_id FROM queue_messages WHERE queue_id = ?)",
-            params![Json(&email), entry.id],
+            "UPDATE messages SET email = ?1 WHERE (email IS NULL OR json_extract(email, '$.message_id') = ?3)
+             AND id IN (SELECT message_id FROM queue_messages WHERE queue_id = ?2)",
+            params![Json(&email), entry.id, entry.message_id],
         )?;
     }
     Ok(())

@@ -30,6 +30,7 @@ pub fn retry(writing: &Writing<'_>, id: Id, haste: Haste) -> Result<QueueEntry, 
     if let Some(words) = suppressions::standing(writing.connection, &entry.account, &entry.recipient, writing.now)? {
         return Err(StoreError::Conflict(words));
     }
+    sign_anew(writing, &entry)?;
     if entry.state.is_open() {
         let now = "UPDATE queue SET due_at = ?, held = 0, looping = 0, free_at = NULL, urgent = max(urgent, ?),
             state = CASE state WHEN 'waiting' THEN 'queued' ELSE state END WHERE id = ?";
@@ -51,6 +52,16 @@ fn reopen(writing: &Writing<'_>, entry: &QueueEntry, haste: Haste) -> Result<(),
         params![haste == Haste::Urgent, writing.now.0, writing.now.0 + give_up, entry.id],
     )?;
     told(writing, entry, DeliveryState::Queued, "it is tried again by hand")
+}
+
+/// Octets that were kept long ago bear signatures that end soon, if they have not. Where no host can have them the mail is
+/// composed again, with the same Message-ID.
+fn sign_anew(writing: &Writing<'_>, entry: &QueueEntry) -> Result<(), StoreError> {
+    let kept = entry.raw_id.filter(|_| !entry.uncertain && entry.phase.is_none());
+    if kept.is_some_and(|raw| writing.now.0 - raw.issued_at().0 > KEPT_MS) {
+        writing.execute("UPDATE queue SET raw_id = NULL, subject = NULL, thread = NULL WHERE id = ?", [entry.id])?;
+    }
+    Ok(())
 }
 
 /// No attempt any more. One that is connecting is stopped before its content is complete; one that is complete may be
@@ -97,6 +108,9 @@ pub fn hold(writing: &Writing<'_>, id: Id, held: bool) -> Result<QueueEntry, Sto
         let entry = queue::entry(writing.connection, id)?;
         let set = "UPDATE queue SET held = ?, looping = 0, free_at = NULL WHERE id = ?";
         writing.execute(set, params![held, id])?;
+        if !held {
+            sign_anew(writing, &entry)?;
+        }
         if held != entry.held {
             let detail = serde_json::json!({"state": entry.state, "held": held});
             events::of_mail(writing, &entry, EventKind::DeliveryChanged, &detail)?;
@@ -141,3 +155,6 @@ fn told(writing: &Writing<'_>, entry: &QueueEntry, state: DeliveryState, reason:
     let detail = serde_json::json!({"state": state, "reason": reason});
     events::of_mail(writing, entry, EventKind::DeliveryChanged, &detail)
 }
+
+/// Five days: what begins its tries then is tried for as long, and a signature is good for 15.
+const KEPT_MS: i64 = 5 * 24 * 3600 * 1000;

@@ -6,13 +6,14 @@ use super::begin::email_key;
 use super::filing::PARTICIPANTS_MAX;
 use super::words::{Json, Stored};
 use super::{agents, conversations, history, messages, queue};
+use crate::clock::UnixMs;
 use crate::conversation::delivery::{MailKind, RecipientKind};
 use crate::conversation::id::Id;
 use crate::conversation::model::{Conversation, Email};
 use rusqlite::{Connection, params};
 
 /// Reads it all.
-pub fn read(connection: &Connection, id: Id) -> Result<ToCompose, StoreError> {
+pub fn read(connection: &Connection, id: Id, now: UnixMs) -> Result<ToCompose, StoreError> {
     let entry = queue::entry(connection, id)?;
     let conversation = conversations::conversation(connection, entry.conversation_id)?;
     let mut own = Vec::with_capacity(entry.messages.len());
@@ -26,7 +27,7 @@ pub fn read(connection: &Connection, id: Id) -> Result<ToCompose, StoreError> {
     let agent = entry.agent_id.map(|agent| agents::by_id(connection, agent)).transpose()?;
     let assignee = assignee(connection, &conversation)?;
     let others = others(connection, &entry)?;
-    Ok(ToCompose { entry, conversation, messages: own, history, thread, agent, assignee, others })
+    Ok(ToCompose { now, entry, conversation, messages: own, history, thread, agent, assignee, others })
 }
 
 /// Answers alone are sent to several who may know of each other.
