@@ -24,6 +24,9 @@ pub fn delivery(connection: &Connection, message: &Message) -> Result<Option<Del
         last_attempt_at: None,
         reason: Some(reason.to_string()),
         uncertain: false,
+        bounced_at: None,
+        bounce_diagnostic: None,
+        message_id: None,
     }))
 }
 
