@@ -373,6 +373,12 @@ fn limits(overrides: &file::LimitOverrides) -> Limits {
     set_time(&mut limits.authentication_timeout, overrides.authentication_timeout);
     set_time(&mut limits.filing_timeout, overrides.filing_timeout);
     set_time(&mut limits.drain_timeout, overrides.drain_timeout);
+    let budgets = &mut limits.mail_budgets;
+    set_count(&mut budgets.looping, overrides.looping_mails_per_hour.map(|n| n.0));
+    set_count(&mut budgets.answers, overrides.answers_per_hour.map(|n| n.0));
+    set_count(&mut budgets.notifications, overrides.chat_notifications_per_hour.map(|n| n.0));
+    set_count(&mut budgets.claimed, overrides.unproven_address_mails_per_hour.map(|n| n.0));
+    set_count(&mut budgets.agent, overrides.agent_notifications_per_hour.map(|n| n.0));
     limits
 }
 

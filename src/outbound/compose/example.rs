@@ -24,6 +24,7 @@ pub fn mail(kind: MailKind, account: &str, inbox: &str, channel: Channel) -> ToC
         MailKind::Notice => Vec::new(),
     };
     ToCompose {
+        now: AT,
         entry: QueueEntry {
             id: Id(7_466_000_000_000_123),
             account: account.to_owned(),
