@@ -145,7 +145,8 @@ fn from_text<'de, D: Deserializer<'de>, T>(
     parse: fn(&str) -> Option<T>,
     allowed: &str,
 ) -> Result<T, D::Error> {
-    let text = String::deserialize(deserializer)?;
+    // serde's own "expected a string" for `mail_size = 1000` would not say which.
+    let text = String::deserialize(deserializer).map_err(|_| D::Error::custom(allowed))?;
     parse(&text).ok_or_else(|| D::Error::custom(allowed))
 }
 
