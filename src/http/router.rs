@@ -21,6 +21,7 @@ fn routes() -> Vec<(&'static str, MethodRouter<Surface>)> {
     vec![
         ("/api/v1/conversations", get(api::conversations::list).post(api::conversations::create)),
         ("/api/v1/conversations/{id}", get(api::conversations::show).patch(api::conversations::change)),
+        ("/api/v1/conversations/{id}/find", get(api::find::find)),
         ("/api/v1/conversations/{id}/presence", post(api::chat::presence)),
         ("/api/v1/conversations/{id}/seen", post(api::chat::seen)),
         ("/api/v1/conversations/{id}/forecast", get(api::chat::forecast)),
@@ -36,6 +37,7 @@ fn routes() -> Vec<(&'static str, MethodRouter<Surface>)> {
             "/api/v1/conversations/{id}/reply_address",
             put(api::reply_address::expire).delete(api::reply_address::revoke),
         ),
+        ("/api/v1/conversations/{id}/suppressions", delete(api::suppressions::lift)),
         ("/api/v1/inbound", get(api::inbound::list)),
         ("/api/v1/inbound/{id}", get(api::inbound::show)),
         ("/api/v1/inbound/{id}/raw", get(api::inbound::raw)),
@@ -54,6 +56,7 @@ fn routes() -> Vec<(&'static str, MethodRouter<Surface>)> {
         ("/api/v1/agents/{id}/password", put(api::agent_passwords::set)),
         ("/api/v1/agents/{id}/sign_in_link", post(api::agent_passwords::link)),
         ("/api/v1/me", get(api::me::me)),
+        ("/api/v1/me/password", put(api::me::change_password)),
         ("/api/v1/canned_answers", get(api::canned_answers::list).post(api::canned_answers::add)),
         ("/api/v1/canned_answers/{id}", put(api::canned_answers::change).delete(api::canned_answers::remove)),
         ("/api/v1/settings", get(api::settings::show)),

@@ -164,6 +164,13 @@ impl Store {
         self.engine.readers.read(move |connection| suppressions::list(connection, account.as_deref(), now)).await
     }
 
+    /// Those of an account's addresses that get no mail now.
+    pub async fn suppressed(&self, account: String, addresses: Vec<String>) -> Result<Vec<SuppressionRow>, StoreError> {
+        let now = self.engine.shared.clock.now();
+        let read = move |connection: &_| suppressions::of_addresses(connection, &account, &addresses, now);
+        self.engine.readers.look_up(read).await
+    }
+
     pub async fn clear_suppression(&self, account: String, email: String) -> Result<(), StoreError> {
         self.engine.write(0, move |writing| suppressions::clear(writing, &account, &email)).await
     }

@@ -20,6 +20,7 @@ mod desk_api;
 mod desk_html;
 mod desk_link;
 mod desk_pages;
+mod desk_self;
 mod dialog;
 mod events;
 mod evil_mx;
