@@ -312,7 +312,9 @@ fn socket_file(key: &str, path: &Path) -> Finding {
     let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
     if !folder.is_dir() {
         let folder = folder.display();
-        return Finding::error(format!("{name}: there is no folder {folder}; make it for the daemon's user, or change {key}"));
+        return Finding::error(format!(
+            "{name}: there is no folder {folder}; make it for the daemon's user, or change {key}"
+        ));
     }
     match rustix::fs::access(folder, rustix::fs::Access::WRITE_OK | rustix::fs::Access::EXEC_OK) {
         Ok(()) => Finding::ok(format!("{name}: its folder can be written")),

@@ -121,7 +121,9 @@ pub async fn way_out(config: &Config, resolver: &Resolver, domain: &str) -> Vec<
 }
 
 fn reached(name: &str, place: Option<SocketAddr>, advice: &str) -> Finding {
-    let Some(place) = place else { return Finding::warning(format!("{name}: the DNS has no address for it; {advice}")) };
+    let Some(place) = place else {
+        return Finding::warning(format!("{name}: the DNS has no address for it; {advice}"));
+    };
     match greeted(place) {
         Ok(()) => Finding::ok(format!("{name}: can be reached")),
         Err(error) => Finding::warning(format!("{name}: {}; {advice}", in_words(&error))),

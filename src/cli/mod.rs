@@ -140,7 +140,8 @@ fn usage(error: &clap::Error) -> ExitCode {
         }
         _ => {
             let text = error.to_string();
-            let mut paragraphs = text.split("\n\n").map(|paragraph| paragraph.split_whitespace().collect::<Vec<_>>().join(" "));
+            let mut paragraphs =
+                text.split("\n\n").map(|paragraph| paragraph.split_whitespace().collect::<Vec<_>>().join(" "));
             let what = paragraphs.next().unwrap_or_default();
             let tip = paragraphs.find(|paragraph| paragraph.starts_with("tip:") && paragraph.contains("similar"));
             let tip = tip.map(|tip| tip.replacen("tip:", ";", 1)).unwrap_or_default();
@@ -168,7 +169,8 @@ mod tests {
 
     #[test]
     fn a_wrong_call_is_sent_to_the_help_of_its_command() {
-        let check = |words: &str, expected| assert_eq!(help_of(words.split(' ').map(str::to_owned)), expected, "{words}");
+        let check =
+            |words: &str, expected| assert_eq!(help_of(words.split(' ').map(str::to_owned)), expected, "{words}");
         check("brew", "replyd help");
         check("conversation show", "replyd help conversation show");
         check("--config x agent add --nmae Sara", "replyd help agent add");

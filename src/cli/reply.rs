@@ -73,7 +73,8 @@ fn known(client: &Client, conversation: &Value, agent: &str) -> Done {
     if agents.is_empty() || agents.iter().any(is_known) {
         return Ok(());
     }
-    let line = format!("--agent {agent}: no agent of this account has this address; replyd agent list shows who there is");
+    let line =
+        format!("--agent {agent}: no agent of this account has this address; replyd agent list shows who there is");
     Err(Failure::new(Exit::Data, line))
 }
 

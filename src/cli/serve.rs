@@ -1,8 +1,8 @@
 //! `replyd serve`: the daemon.
 
 use super::failure::{Done, Exit, Failure};
-use crate::daemon::serve::{self, Queued};
 use crate::daemon::StartError;
+use crate::daemon::serve::{self, Queued};
 use clap::builder::FalseyValueParser;
 use std::path::Path;
 

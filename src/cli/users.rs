@@ -58,7 +58,8 @@ mod tests {
 
     #[test]
     fn the_user_has_its_own_group_and_those_that_name_it() {
-        let users = "root:x:0:0:root:/root:/bin/sh\nreplyd:x:990:991::/var/lib/replyd:/bin/false\nben:x:1000:1000::/:/bin/sh\n";
+        let users =
+            "root:x:0:0:root:/root:/bin/sh\nreplyd:x:990:991::/var/lib/replyd:/bin/false\nben:x:1000:1000::/:/bin/sh\n";
         let groups = "root:x:0:\nreplyd:x:991:\nssl-cert:x:112:postgres,replyd\nadm:x:4:ben\n";
         let replyd = User { name: "replyd".into(), uid: 990, groups: vec![991, 112] };
         assert_eq!(User::read(users, groups, None), Some(replyd.clone()));

@@ -84,9 +84,7 @@ impl SecretSource {
     pub fn read(&self, base: &Path, surroundings: Surroundings<'_>) -> Result<Secret, String> {
         let from_file = |path: &Path| match (surroundings.read_file)(path) {
             Ok(text) => Ok(strip_line_end(&text).to_owned()),
-            Err(error) => {
-                Err(format!("cannot read {}: {error}{}", path.display(), permission::way_out(path, &error)))
-            }
+            Err(error) => Err(format!("cannot read {}: {error}{}", path.display(), permission::way_out(path, &error))),
         };
         let value = match self {
             SecretSource::Text(text) => Ok(text.clone()),

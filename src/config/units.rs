@@ -146,7 +146,11 @@ fn from_text<'de, D: Deserializer<'de>, T>(
     allowed: &str,
 ) -> Result<T, D::Error> {
     // serde's own "expected a string" for `mail_size = 1000` would not say which.
-    let text = String::deserialize(deserializer).map_err(|_| D::Error::custom(allowed))?;
+    let in_words = |error: D::Error| {
+        let is_wrong = error.to_string().starts_with("invalid type");
+        if is_wrong { D::Error::custom(allowed) } else { error }
+    };
+    let text = String::deserialize(deserializer).map_err(in_words)?;
     parse(&text).ok_or_else(|| D::Error::custom(allowed))
 }
 

@@ -47,14 +47,15 @@ fn asked(name: &str) -> Option<String> {
 /// `EnvFilter` takes any word for the name of a part, also a level that was mistyped.
 fn filter(directives: &str) -> Result<EnvFilter, LogError> {
     let refused = || LogError::Level(directives.to_owned());
-    let is_known = |directive: &str| match directive.trim().split_once('=') {
+    let is_known = |directive: &str| match directive.split_once('=') {
         Some((part, level)) => is_part(part) && is_level(level),
-        None => is_level(directive.trim()) || directive.trim().starts_with("replyd"),
+        None => is_level(directive) || directive.starts_with("replyd"),
     };
-    if !directives.split(',').all(is_known) {
+    let known: Vec<&str> = directives.split(',').map(str::trim).filter(|one| is_known(one)).collect();
+    if known.len() != directives.split(',').count() {
         return Err(refused());
     }
-    directives.parse().map_err(|_| refused())
+    known.join(",").parse().map_err(|_| refused())
 }
 
 fn is_level(word: &str) -> bool {

@@ -384,8 +384,18 @@ fn each_wrong_record_is_found_with_what_to_publish() {
             ["SPF shop.test: 2 records", "make one"],
         ),
         (r#"{"TXT": "v=DMARC1; p=none"}"#, "", "warning", ["DMARC _dmarc.shop.test: none found", "publish one"]),
-        (r#"{"TXT": "RSA_KEY"}"#, r#"{"TXT": "v=DKIM1; p=AAAA"}"#, "error", ["DKIM r1", "another one; publish r1._domainkey.shop.test. TXT \"v=DKIM1; k=rsa; p="]),
-        (r#"{"TXT": "ED25519_KEY"}"#, r#"{"TXT": "v=DKIM1; k=ed25519; p=AAAA"}"#, "error", ["DKIM e1", "another one; publish e1._domainkey.shop.test. TXT \"v=DKIM1; k=ed25519; p="]),
+        (
+            r#"{"TXT": "RSA_KEY"}"#,
+            r#"{"TXT": "v=DKIM1; p=AAAA"}"#,
+            "error",
+            ["DKIM r1", "another one; publish r1._domainkey.shop.test. TXT \"v=DKIM1; k=rsa; p="],
+        ),
+        (
+            r#"{"TXT": "ED25519_KEY"}"#,
+            r#"{"TXT": "v=DKIM1; k=ed25519; p=AAAA"}"#,
+            "error",
+            ["DKIM e1", "another one; publish e1._domainkey.shop.test. TXT \"v=DKIM1; k=ed25519; p="],
+        ),
         (r#"[{"A": "127.0.0.1"}]"#, "[]", "error", ["A/AAAA mx.shop.test: none found", "server.hostname"]),
         (
             r#"[{"MX": [10, "mx.shop.test"]}, {"TXT": "v=spf1 a:mx.shop.test -all"}]"#,

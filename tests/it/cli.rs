@@ -181,7 +181,8 @@ fn a_mail_can_be_looked_at_where_no_config_is_and_by_the_resolver_of_one_that_is
 fn a_mistyped_log_variable_is_told_and_silences_nothing() {
     let folder = tempfile::tempdir().expect("a temporary directory");
     std::fs::write(folder.path().join("bad.toml"), "[server]\nhostname = \"a b\"\n").expect("a file");
-    for (name, value, allowed) in [("REPLYD_LOG", "inof", "info, debug"), ("REPLYD_LOG_FORMAT", "jsno", "text or json")] {
+    for (name, value, allowed) in [("REPLYD_LOG", "inof", "info, debug"), ("REPLYD_LOG_FORMAT", "jsno", "text or json")]
+    {
         let output = Command::new(env!("CARGO_BIN_EXE_replyd"))
             .args(["serve", "--config", "bad.toml"])
             .current_dir(folder.path())
