@@ -43,6 +43,8 @@ pub struct ConversationShape {
     pub reply_address: Option<String>,
     /// When that address ceases, or ceased, to take mail; null for one without an end.
     pub reply_address_until: Option<String>,
+    /// Whether it was revoked: mail to it is refused for good, also to answers that are sent from now on.
+    pub reply_address_revoked: bool,
     pub created_at: String,
     pub last_message_at: Option<String>,
     pub unseen_by_contact: u32,
@@ -230,6 +232,7 @@ impl ConversationShape {
             participants: conversation.participants.into_iter().map(ParticipantShape::from).collect(),
             reply_address: account.map(|account| conversation.reply_token.address(&account.inbound_domain)),
             reply_address_until: conversation.reply_token_until.map(UnixMs::rfc3339),
+            reply_address_revoked: conversation.reply_token_is_revoked,
             created_at: conversation.created_at.rfc3339(),
             last_message_at: conversation.last_message_at.map(|at| at.rfc3339()),
             unseen_by_contact: conversation.unseen_by_contact,
