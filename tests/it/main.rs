@@ -38,6 +38,7 @@ mod kept_mail;
 mod listener;
 mod mail_out;
 mod mail_out_peer;
+mod mail_out_ways;
 mod never_lost;
 mod notices;
 mod peer;
