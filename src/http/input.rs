@@ -4,6 +4,7 @@ use super::error::ApiError;
 use super::surface::Surface;
 use crate::clock::UnixMs;
 use crate::conversation::id::Id;
+use axum::body::Bytes;
 use axum::extract::{FromRequest, FromRequestParts, RawPathParams, Request};
 use axum::http::request::Parts;
 use axum::http::{StatusCode, header};
@@ -14,6 +15,9 @@ use tokio::sync::OwnedSemaphorePermit;
 
 /// A JSON body.
 pub struct Body<T>(pub T);
+
+/// A JSON body, or none where every member may be left out.
+pub struct BodyOrNone<T>(pub T);
 
 /// A JSON body that may carry files. Of those that are larger than usual only a few are in memory at a time: the place
 /// is the handler's to keep until it is done.
@@ -33,6 +37,18 @@ impl<S: Send + Sync, T: DeserializeOwned> FromRequest<S> for Body<T> {
     }
 }
 
+impl<S: Send + Sync, T: DeserializeOwned + Default> FromRequest<S> for BodyOrNone<T> {
+    type Rejection = ApiError;
+
+    async fn from_request(request: Request, _: &S) -> Result<BodyOrNone<T>, ApiError> {
+        let octets = collected(request, BODY_OCTETS_MAX).await?;
+        if octets.is_empty() {
+            return Ok(BodyOrNone(T::default()));
+        }
+        serde_json::from_slice(&octets).map(BodyOrNone).map_err(|error| refused(&error))
+    }
+}
+
 impl<T: DeserializeOwned> FromRequest<Surface> for LargeBody<T> {
     type Rejection = ApiError;
 
@@ -47,9 +63,12 @@ impl<T: DeserializeOwned> FromRequest<Surface> for LargeBody<T> {
 
 /// The JSON of a request, up to so many octets.
 pub async fn read<T: DeserializeOwned>(request: Request, octets_max: usize) -> Result<T, ApiError> {
+    serde_json::from_slice(&collected(request, octets_max).await?).map_err(|error| refused(&error))
+}
+
+async fn collected(request: Request, octets_max: usize) -> Result<Bytes, ApiError> {
     let body = Limited::new(request.into_body(), octets_max);
-    let octets = body.collect().await.map_err(|error| unreadable(error.as_ref(), octets_max))?.to_bytes();
-    serde_json::from_slice(&octets).map_err(|error| refused(&error))
+    Ok(body.collect().await.map_err(|error| unreadable(error.as_ref(), octets_max))?.to_bytes())
 }
 
 fn unreadable(error: &(dyn std::error::Error + Send + Sync + 'static), octets_max: usize) -> ApiError {

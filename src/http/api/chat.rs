@@ -11,7 +11,7 @@ use crate::conversation::model::{Direction, Message};
 use crate::conversation::presence::Presence;
 use crate::http::caller::Caller;
 use crate::http::error::ApiError;
-use crate::http::input::{Body, PathId, Query};
+use crate::http::input::{Body, BodyOrNone, PathId, Query};
 use crate::http::live::Whisper;
 use crate::http::surface::Surface;
 use axum::Json;
@@ -26,7 +26,7 @@ pub struct PresenceBody {
     state: String,
 }
 
-#[derive(Debug, Deserialize, ToSchema)]
+#[derive(Debug, Default, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub struct SeenBody {
     /// The last message that was seen; without one all of them were.
@@ -75,7 +75,7 @@ pub async fn seen(
     State(surface): State<Surface>,
     caller: Caller,
     PathId(id): PathId,
-    Body(body): Body<SeenBody>,
+    BodyOrNone(body): BodyOrNone<SeenBody>,
 ) -> Result<Json<SeenShape>, ApiError> {
     visible(&surface, &caller, id).await?;
     caller.no_agent()?;

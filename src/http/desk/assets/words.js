@@ -3,8 +3,12 @@
 import { moment, since } from './time.js';
 
 export function personName(person) {
-  return person?.name || person?.email || person?.identifier || 'Visitor';
+  return person?.name || person?.email || person?.claimed_email || person?.identifier || 'Visitor';
 }
+
+/** Nothing is known of them but an address that they typed. */
+export const isTyped = (person) => Boolean(person?.claimed_email) && !person.name && !person.email;
+export const TYPED = 'Typed by the visitor; not proven to be theirs';
 
 /** Words and colour of the judgement over who wrote a mail. */
 export function verdict(auth) {
@@ -31,6 +35,20 @@ export function forAgents(reason) {
   return reason.replace(/^not sent: /, '').replace(/; if that has changed: replyd suppression clear \S+/, '; if that has changed, the details have a way back');
 }
 
+const FILED = {
+  'reply token of the recipient': 'It came to the reply address of its conversation',
+  'reply token in the header': 'It names the reply address of its conversation',
+  'answer to a mail of the conversation': 'It answers a mail of its conversation',
+  'bounce of a mail of the conversation': 'It says that a mail of its conversation came back',
+  'reply token of an agent': 'An agent’s answer by email',
+};
+
+/** Why a mail stands where it does; what is more than a known reason follows it. */
+export function becameOf({ reason }) {
+  const known = Object.keys(FILED).find((begin) => reason?.startsWith(begin));
+  return known ? FILED[known] + reason.slice(known.length) : reason;
+}
+
 const STATES = {
   waiting: { tone: '', icon: 'clock', words: 'In the chat; by email if it stays unread' },
   queued: { tone: '', icon: 'mail', words: 'Email is on its way' },
@@ -50,8 +68,7 @@ export function delivery(message) {
 }
 
 function deliveryMore(of, message) {
-  if (of.state === 'waiting' && of.due_at) return ` at ${moment(of.due_at)}`;
-  if (of.state === 'waiting' && message.delivery.reason) return `: ${message.delivery.reason}`;
+  if (of.state === 'waiting' && of.reason) return `: ${of.reason}`;
   if (of.state === 'deferred' && of.due_at) return `; next attempt at ${moment(of.due_at)}`;
   if (of.state === 'seen' && message.seen_at) return ` · ${moment(message.seen_at)}`;
   if (of.state === 'delivered' && of.last_attempt_at) return ` · ${moment(of.last_attempt_at)}`;
