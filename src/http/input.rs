@@ -4,6 +4,7 @@ use super::error::ApiError;
 use super::surface::Surface;
 use crate::clock::UnixMs;
 use crate::conversation::id::Id;
+use axum::body::Bytes;
 use axum::extract::{FromRequest, FromRequestParts, RawPathParams, Request};
 use axum::http::request::Parts;
 use axum::http::{StatusCode, header};
@@ -14,6 +15,9 @@ use tokio::sync::OwnedSemaphorePermit;
 
 /// A JSON body.
 pub struct Body<T>(pub T);
+
+/// A JSON body that may be missing: then it is as `{}`.
+pub struct OptionalBody<T>(pub T);
 
 /// A JSON body that may carry files. Of those that are larger than usual only a few are in memory at a time: the place
 /// is the handler's to keep until it is done.
@@ -33,13 +37,22 @@ impl<S: Send + Sync, T: DeserializeOwned> FromRequest<S> for Body<T> {
     }
 }
 
+impl<S: Send + Sync, T: DeserializeOwned + Default> FromRequest<S> for OptionalBody<T> {
+    type Rejection = ApiError;
+
+    async fn from_request(request: Request, _: &S) -> Result<OptionalBody<T>, ApiError> {
+        let octets = octets(request, BODY_OCTETS_MAX).await?;
+        let body = if octets.is_empty() { Ok(T::default()) } else { serde_json::from_slice(&octets) };
+        body.map(OptionalBody).map_err(|error| refused(&error))
+    }
+}
+
 impl<T: DeserializeOwned> FromRequest<Surface> for LargeBody<T> {
     type Rejection = ApiError;
 
     async fn from_request(request: Request, surface: &Surface) -> Result<LargeBody<T>, ApiError> {
-        let length =
-            request.headers().get(header::CONTENT_LENGTH).and_then(|length| length.to_str().ok()?.parse().ok());
-        let is_usual = length.is_some_and(|length: usize| length <= BODY_OCTETS_MAX);
+        fits(&request, LARGE_BODY_OCTETS_MAX)?;
+        let is_usual = content_length(&request).is_some_and(|length| length <= BODY_OCTETS_MAX);
         let place = if is_usual { None } else { surface.large_bodies.clone().acquire_owned().await.ok() };
         read(request, LARGE_BODY_OCTETS_MAX).await.map(|body| LargeBody(body, place))
     }
@@ -47,15 +60,34 @@ impl<T: DeserializeOwned> FromRequest<Surface> for LargeBody<T> {
 
 /// The JSON of a request, up to so many octets.
 pub async fn read<T: DeserializeOwned>(request: Request, octets_max: usize) -> Result<T, ApiError> {
+    serde_json::from_slice(&octets(request, octets_max).await?).map_err(|error| refused(&error))
+}
+
+async fn octets(request: Request, octets_max: usize) -> Result<Bytes, ApiError> {
+    fits(&request, octets_max)?;
     let body = Limited::new(request.into_body(), octets_max);
-    let octets = body.collect().await.map_err(|error| unreadable(error.as_ref(), octets_max))?.to_bytes();
-    serde_json::from_slice(&octets).map_err(|error| refused(&error))
+    let collected = body.collect().await.map_err(|error| unreadable(error.as_ref(), octets_max))?;
+    Ok(collected.to_bytes())
+}
+
+/// How long a body says it is.
+pub fn content_length(request: &Request) -> Option<usize> {
+    request.headers().get(header::CONTENT_LENGTH).and_then(|length| length.to_str().ok()?.parse().ok())
+}
+
+/// Refuses a body that says of itself that it is too long, before any of it is read.
+pub fn fits(request: &Request, octets_max: usize) -> Result<(), ApiError> {
+    if content_length(request).is_some_and(|length| length > octets_max) { Err(too_large(octets_max)) } else { Ok(()) }
+}
+
+fn too_large(octets_max: usize) -> ApiError {
+    let message = format!("the body is longer than {octets_max} octets");
+    ApiError::new(StatusCode::PAYLOAD_TOO_LARGE, "too_large", message)
 }
 
 fn unreadable(error: &(dyn std::error::Error + Send + Sync + 'static), octets_max: usize) -> ApiError {
     if error.is::<LengthLimitError>() {
-        let message = format!("the body is longer than {octets_max} octets");
-        return ApiError::new(StatusCode::PAYLOAD_TOO_LARGE, "too_large", message);
+        return too_large(octets_max);
     }
     ApiError::new(StatusCode::BAD_REQUEST, "unreadable", "the body did not arrive in full")
 }

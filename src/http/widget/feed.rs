@@ -89,6 +89,7 @@ pub async fn listen(
         tuned,
         missed: VecDeque::new(),
         waiting: VecDeque::from([Bytes::from_static(RETRY)]),
+        beats: 0,
         _tab: open,
         _place: place,
     };
@@ -150,6 +151,8 @@ struct Listener {
     /// reader that takes nothing must not make us hold all of it.
     missed: VecDeque<Event>,
     waiting: VecDeque<Bytes>,
+    /// Heartbeats so far.
+    beats: u8,
     _tab: OpenTab,
     _place: FeedPlace,
 }
@@ -183,7 +186,8 @@ impl Listener {
         }
     }
 
-    /// A tab that says nothing more may be on a computer that sleeps: nobody reads there.
+    /// A tab that says nothing more may be on a computer that sleeps: nobody reads there. One in the background says nothing
+    /// either, so that what is known of it is mended from here.
     async fn look_for_life(&mut self) {
         let (surface, tab) = (&self.surface, &self.tab);
         if surface.widget.tabs.lapsed(self.conversation, tab, surface.clock.monotonic()) {
@@ -191,6 +195,12 @@ impl Listener {
             if let Err(error) = told {
                 tracing::debug!(%error, "a tab's silence could not be noted");
             }
+        }
+        self.beats = self.beats.wrapping_add(1);
+        if self.beats % BEATS_TO_A_LOOK == 1
+            && let Err(error) = signs::keep(surface, &self.account, self.conversation, tab).await
+        {
+            tracing::debug!(%error, "whether a tab is known could not be looked up");
         }
     }
 
@@ -295,4 +305,6 @@ const HEADERS: [(HeaderName, &str); 2] =
 const RETRY: &[u8] = b"retry: 2000\n\n";
 /// A widget takes three of them that do not come for a broken connection.
 const HEARTBEAT: Duration = Duration::from_secs(15);
+/// Once in a minute: ten thousand feeds ask the store 170 times a second.
+const BEATS_TO_A_LOOK: u8 = 4;
 const TABS_RETRY_SECONDS: u64 = 10;

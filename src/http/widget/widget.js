@@ -244,6 +244,7 @@
     emit("error", { code, message });
   };
   const fromUs = (message) => message.author.kind === "agent" || message.author.kind === "participant";
+  const fresh = (message) => fromUs(message) && !message.seen_at;
   const page = () => (settings.layout === "page" ? undefined : location.href.slice(0, 2000)); // our own page is none to come back to
 
   // ---- Calls -------------------------------------------------------------------------------------------------------
@@ -593,10 +594,10 @@
 
   let told = null; // what the server knows of this tab on this connection
   let touched = Date.now();
-  const inView = new Set(); // ids of messages whose end is on the screen
+  const inView = new Map(); // ids of messages whose end is on the screen, and since when
   const sight = new IntersectionObserver((changes) => {
     for (const change of changes) {
-      if (change.isIntersecting) inView.add(change.target.dataset.id);
+      if (change.isIntersecting) inView.set(change.target.dataset.id, Date.now());
       else inView.delete(change.target.dataset.id);
     }
     present();
@@ -628,19 +629,19 @@
 
   function markSeen() {
     if (!conversation || presence() !== "reading") return;
-    const last = messages.findLastIndex((message) => inView.has(message.id));
-    const unseen = messages.slice(0, last + 1).filter((message) => fromUs(message) && !message.seen_at);
+    const there = messages.filter((message) => inView.has(message.id) && fresh(message));
+    const unseen = there.filter(({ id }) => Date.now() - inView.get(id) >= DWELL_MS);
+    if (there.length > unseen.length) present(); // the rest is looked at again
     if (!unseen.length) return;
     const now = new Date().toISOString();
     for (const message of unseen) message.seen_at = now;
-    const up_to = messages[last].id;
-    ask("POST", "seen", { conversation: conversation.id, up_to }).catch(() => {
+    ask("POST", "seen", { conversation: conversation.id, ids: unseen.map(({ id }) => id) }).catch(() => {
       for (const message of unseen) message.seen_at = null; // told again at the next sign of life
     });
     draw();
   }
 
-  const unread = () => (loaded ? messages.filter((message) => fromUs(message) && !message.seen_at).length : conversation?.unread || 0);
+  const unread = () => (loaded ? messages.filter(fresh).length : conversation?.unread || 0);
 
   let saidTyping = 0, quiet = 0;
   function typed() {
@@ -996,6 +997,12 @@
     area.focus({ preventScroll: true });
   }
 
+  // To the end, but not past what was not read: a message that was scrolled by counts as unseen.
+  function toNews() {
+    const first = drawn.get(messages.find(fresh)?.id)?.element;
+    log.scrollTop = Math.min(log.scrollHeight, first ? first.offsetTop - log.offsetTop - 40 : Infinity);
+  }
+
   // ---- Colour --------------------------------------------------------------------------------------------------------
 
   function theme() {
@@ -1047,7 +1054,7 @@
     const style = paint.cssRules[0].style;
     style.setProperty("--height", `${seen.height}px`);
     style.setProperty("--top", `${Math.max(0, seen.offsetTop)}px`);
-    if (follow) log.scrollTop = log.scrollHeight;
+    if (follow) toNews();
   }
 
   // ---- Drawing -------------------------------------------------------------------------------------------------------
@@ -1150,7 +1157,7 @@
   }
 
   function drawPreview() {
-    const last = !opened && unread() && messages.findLast((message) => fromUs(message) && !message.seen_at);
+    const last = !opened && unread() && messages.findLast(fresh);
     if (!last || passing.read().dismissed === last.id) return preview.replaceChildren();
     if (preview.dataset.id === last.id && preview.firstChild) return;
     preview.dataset.id = last.id;
@@ -1182,7 +1189,7 @@
     arrange(log, wanted);
     const staying = new Set(wanted);
     for (const [key, { element }] of drawn) if (!staying.has(element)) (sightOff(element), drawn.delete(key));
-    if (stay) log.scrollTop = log.scrollHeight;
+    if (stay) toNews();
     pill.hidden = follow || log.hidden;
     pill.firstChild.hidden = !unread();
   }
@@ -1460,7 +1467,7 @@
     passing.write({ open: true });
     drawNow();
     grow();
-    log.scrollTop = log.scrollHeight;
+    toNews();
     if (conversation && !loaded) load().catch(() => {});
     if (focus) focusInside();
     emit("open", {});
@@ -1566,7 +1573,7 @@
     phone.addEventListener("change", draw);
     for (const kind of ["resize", "scroll"]) window.visualViewport?.addEventListener(kind, fit);
     fit();
-    new ResizeObserver(() => follow && (log.scrollTop = log.scrollHeight)).observe(log);
+    new ResizeObserver(() => follow && toNews()).observe(log);
     setInterval(beat, 15000);
   }
 
