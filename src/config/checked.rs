@@ -341,20 +341,26 @@ impl Network {
     }
 }
 
+impl Account {
+    fn takes_mail_at(&self, domain: &str) -> bool {
+        let inboxes = self.inboxes.iter().filter_map(|inbox| inbox.address.as_deref());
+        self.inbound_domain == domain
+            || self.bridge.as_ref().is_some_and(|bridge| bridge.recipients.has_domain(domain))
+            || inboxes.filter_map(|address| address.rsplit_once('@')).any(|(_, own)| own == domain)
+    }
+}
+
 /// Whose a recipient domain or address is.
 impl Config {
     /// The account that takes replies at this domain, has an inbox there, or takes mail there for another system.
     pub fn account_of_domain(&self, domain: &str) -> Option<&Account> {
-        let holds = |account: &&Account| {
-            account.inbound_domain == domain
-                || account.bridge.as_ref().is_some_and(|bridge| bridge.recipients.has_domain(domain))
-                || account
-                    .inboxes
-                    .iter()
-                    .filter_map(|inbox| inbox.address.as_deref())
-                    .any(|address| address.rsplit_once('@').is_some_and(|(_, own)| own == domain))
-        };
-        self.accounts.iter().find(holds)
+        self.accounts.iter().find(|account| account.takes_mail_at(domain))
+    }
+
+    /// That account, if no other takes mail there too.
+    pub fn only_account_of_domain(&self, domain: &str) -> Option<&Account> {
+        let mut all = self.accounts.iter().filter(|account| account.takes_mail_at(domain));
+        all.next().filter(|_| all.next().is_none())
     }
 
     /// The bridge of an account, or of one of its inboxes.

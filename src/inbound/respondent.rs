@@ -16,6 +16,7 @@ use crate::net::permits::Slot;
 use crate::net::throttle::{Kind, Rate};
 use crate::smtp::question::{Answer, ForwardPath, MailCommand, Question, XclientAttributes};
 use crate::smtp::reply::{self, Reply};
+use crate::store::unit::TokenState;
 use std::net::IpAddr;
 use std::sync::Arc;
 
@@ -165,7 +166,7 @@ impl Respondent {
     async fn recipient(&mut self, path: ForwardPath) -> Answer {
         if self.within(Kind::Recipients, self.limits.recipients_per_minute_max) == Within::Exhausted {
             let reply = reply::too_many_recipients_of_client();
-            self.refuse_recipient(&path, &reply, "too many recipients a minute");
+            self.refuse_recipient(&path, None, &reply, "too many recipients a minute");
             return Answer::Reply(reply);
         }
         match recipients::decide(&self.services, &path, |_| true).await {
@@ -176,11 +177,11 @@ impl Respondent {
                 Answer::Accept
             }
             RecipientDecision::Unknown(reply) => {
-                self.refuse_recipient(&path, &reply, "unknown recipient");
+                self.refuse_recipient(&path, self.misses(&path).await, &reply, "unknown recipient");
                 Answer::UnknownRecipient(reply)
             }
             RecipientDecision::Refuse(reply) => {
-                self.refuse_recipient(&path, &reply, "recipient refused");
+                self.refuse_recipient(&path, self.misses(&path).await, &reply, "recipient refused");
                 Answer::Reply(reply)
             }
         }
@@ -298,7 +299,19 @@ impl Respondent {
         ledger::refuse(&self.services, &self.origin, offer, end);
     }
 
-    fn refuse_recipient(&self, path: &ForwardPath, reply: &Reply, reason: &str) {
+    /// The account that may look for this mail in its own log: the only one that takes mail at the domain. What opens another
+    /// account's conversation stays with the operator, wherever it was sent: possession lets mail in.
+    async fn misses(&self, path: &ForwardPath) -> Option<String> {
+        let ForwardPath::Mailbox(address) = path else { return None };
+        let account = self.services.config.load().only_account_of_domain(address.domain())?.name.clone();
+        match self.services.store.token_state(policy::token_to_look_up(path)).await {
+            Ok(TokenState::Live { account: owner, .. }) if owner != account => None,
+            Ok(_) => Some(account),
+            Err(_) => None,
+        }
+    }
+
+    fn refuse_recipient(&self, path: &ForwardPath, account: Option<String>, reply: &Reply, reason: &str) {
         let envelope_to = match path {
             ForwardPath::Postmaster => "postmaster".to_owned(),
             ForwardPath::Mailbox(address) => address.to_string(),
@@ -306,6 +319,7 @@ impl Respondent {
         let offer = Offer {
             envelope_from: self.transaction.as_ref().map(|transaction| transaction.envelope_from.as_str()),
             envelope_to: Some(&envelope_to),
+            account: account.as_deref(),
             size: self.transaction.as_ref().and_then(|transaction| transaction.size),
             ..Offer::default()
         };

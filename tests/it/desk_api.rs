@@ -250,3 +250,21 @@ fn who_types_and_looks_is_told_to_the_other_agents() {
     }
     product.stop();
 }
+
+#[test]
+fn what_is_taken_back_is_told_to_the_other_agents() {
+    let product = Product::start();
+    agent(&product, "acme", SARA, None);
+    agent(&product, "acme", BEN, None);
+    let (sara, ben) = (Browser::of(&product, SARA), Browser::of(&product, BEN));
+    let conversation = begin(&product, "one");
+    let mut heard = ben.listen();
+    let held = json!({ "author": "agent", "agent": SARA, "text": "Oops", "hold": "10 m" });
+    let message = sara.call("POST", &format!("/api/v1/conversations/{conversation}/messages"), &held).json();
+    let path = format!("/api/v1/messages/{}", id(&message));
+    assert_eq!(ben.call("DELETE", &path, &json!({})).status, 403);
+    assert_eq!(sara.call("DELETE", &path, &json!({})).status, 200);
+    let frame = heard.until("event: taken_back");
+    assert!(frame.contains(id(&message)) && frame.contains(&conversation), "{frame}");
+    product.stop();
+}

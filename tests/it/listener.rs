@@ -322,6 +322,25 @@ async fn a_mail_larger_than_allowed_is_refused_at_its_end_and_listed() {
 }
 
 #[tokio::test]
+async fn a_refused_recipient_is_in_the_log_of_the_one_account_that_takes_mail_there() {
+    let site = Site::plain().await;
+    let foreign = new_token(&site.store).await;
+    let cases = [
+        ("reply+00112233445566778899aabbccddeeff@reply.acme.example".to_owned(), "550", Some("acme")),
+        ("suport@reply.acme.example".to_owned(), "550", Some("acme")),
+        ("x@elsewhere.example".to_owned(), "550", None),
+        (foreign.address("reply.bolt.example").to_string(), "550", None),
+    ];
+    for (count, (to, code, account)) in cases.into_iter().enumerate() {
+        let mut peer = Peer::ready(&site).await;
+        peer.asks("MAIL FROM:<ann@example.org>", "250").await;
+        peer.asks(&format!("RCPT TO:<{to}>"), code).await;
+        let entry = site.ledger_of(count + 1).await.pop().expect("a refusal");
+        assert_eq!((entry.envelope_to, entry.account.as_deref()), (Some(to), account));
+    }
+}
+
+#[tokio::test]
 async fn stopping_lets_running_content_finish_and_sends_the_idle_away() {
     let site = Site::plain().await;
     let (mut busy, mut idle) = (Peer::ready(&site).await, Peer::ready(&site).await);

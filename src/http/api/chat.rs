@@ -115,8 +115,10 @@ pub async fn take_back(
     caller: Caller,
     PathId(id): PathId,
 ) -> Result<Json<MessageShape>, ApiError> {
-    of_caller(&surface, &caller, id).await?;
-    one(&surface, surface.store.take_back(id).await?).await
+    let account = of_caller(&surface, &caller, id).await?;
+    let taken = surface.store.take_back(id).await?;
+    surface.live.whisper(&account, taken.conversation_id, Whisper::TakenBack { message: id });
+    one(&surface, taken).await
 }
 
 #[utoipa::path(post, path = "/api/v1/messages/{id}/release", params(("id" = String, Path)),
@@ -130,16 +132,16 @@ pub async fn release(
     one(&surface, surface.store.release_message(id).await?).await
 }
 
-/// A message that the caller may see; of an agent only what they wrote is theirs to send or to take back.
-async fn of_caller(surface: &Surface, caller: &Caller, id: Id) -> Result<(), ApiError> {
+/// The account of a message that the caller may see; of an agent only what they wrote is theirs to send or to take back.
+async fn of_caller(surface: &Surface, caller: &Caller, id: Id) -> Result<String, ApiError> {
     let message = surface.store.message(id).await?;
     let hidden = |error: ApiError| if error.code == "not_found" { ApiError::not_found("message") } else { error };
-    visible(surface, caller, message.conversation_id).await.map_err(hidden)?;
+    let conversation = visible(surface, caller, message.conversation_id).await.map_err(hidden)?;
     match caller {
         Caller::Agent(agent) if message.author.email.as_deref() != Some(&agent.email) => {
             Err(ApiError::forbidden("another agent wrote this message"))
         }
-        _ => Ok(()),
+        _ => Ok(conversation.account),
     }
 }
 

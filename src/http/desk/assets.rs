@@ -77,6 +77,7 @@ const ASSETS: &[Asset] = &[
     asset!(SCRIPT, "time.js"),
     asset!(SCRIPT, "undo.js"),
     asset!(SCRIPT, "uploads.js"),
+    asset!(SCRIPT, "way_back.js"),
     asset!(SCRIPT, "words.js"),
 ];
 

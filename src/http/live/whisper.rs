@@ -13,6 +13,8 @@ pub enum Whisper {
     Viewing { agent: String, name: Option<String>, viewing: bool },
     /// How the contact is in the chat: `present`, `away`, `absent`, `reading`. For desks only.
     Presence { state: &'static str },
+    /// A message that was held was taken back: nobody is to read it any more. For desks only.
+    TakenBack { message: Id },
 }
 
 /// A whisper and where it belongs.
@@ -34,6 +36,7 @@ impl Whispered {
                 ("viewing", json!({"agent": agent, "name": name, "viewing": viewing}))
             }
             Whisper::Presence { state } => ("presence", json!({"state": state})),
+            Whisper::TakenBack { message } => ("taken_back", json!({"message_id": message})),
         };
         data["account"] = json!(self.account);
         data["conversation_id"] = json!(self.conversation);

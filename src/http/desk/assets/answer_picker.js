@@ -1,7 +1,7 @@
 // Canned answers at `/`: what follows it is searched, arrows choose, Enter puts the text in place of the word.
 
 import { h, show } from './dom.js';
-import { session } from './session.js';
+import { again, readAnswers, session } from './session.js';
 import { personName } from './words.js';
 
 const SHOWN = 8;
@@ -31,6 +31,7 @@ export class AnswerPicker {
   look() {
     const word = WORD.exec(this.text.value.slice(0, this.text.selectionStart));
     if (!word) return this.close();
+    if (this.node.hidden) this.freshen();
     this.from = this.text.selectionStart - word[1].length - 1;
     const sought = word[1].toLowerCase();
     const starts = ({ name }) => name.toLowerCase().startsWith(sought);
@@ -38,6 +39,12 @@ export class AnswerPicker {
     this.found = [...session.answers.filter(starts), ...session.answers.filter((answer) => !starts(answer) && holds(answer))].slice(0, SHOWN);
     this.at = 0;
     return this.draw();
+  }
+
+  async freshen() {
+    const known = JSON.stringify(session.answers);
+    await again(readAnswers);
+    if (!this.node.hidden && JSON.stringify(session.answers) !== known) this.look();
   }
 
   draw() {

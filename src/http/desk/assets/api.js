@@ -1,7 +1,10 @@
 // Calls of the API with the session's cookie. What it refuses is an ApiError with its own words.
 
+import { forgetWay, keepWay } from './way_back.js';
+
 let csrf = '';
 let signedIn = null;
+let leaving = false;
 
 export class ApiError extends Error {
   constructor(status, code, message) {
@@ -76,5 +79,21 @@ function refused(response, answer) {
 }
 
 function signIn() {
+  if (leaving) return;
+  leaving = true;
+  keepWay();
   location.assign('/desk/sign-in');
+}
+
+/** What else notices that the session is over does not lead back here. */
+export async function signOut() {
+  leaving = true;
+  try {
+    await post('/desk/sign-out');
+    forgetWay();
+    location.assign('/desk/sign-in');
+  } catch (error) {
+    leaving = false;
+    throw error;
+  }
 }

@@ -4,7 +4,7 @@ import { calm, h, show } from './dom.js';
 import { icon } from './icons.js';
 import { post } from './api.js';
 import { announce, refuse } from './say.js';
-import { draft, keepDraft } from './drafts.js';
+import { draft, keepDraft, onOtherTab } from './drafts.js';
 import { Forecast } from './forecast.js';
 import { Uploads } from './uploads.js';
 import { AnswerPicker } from './answer_picker.js';
@@ -19,6 +19,8 @@ export class Composer {
   mode = 'reply';
   copied = new Set();
   typingSaidAt = 0;
+  /** Who wrote what came meanwhile, by message. */
+  answered = new Map();
 
   constructor(page) {
     this.page = page;
@@ -70,14 +72,24 @@ export class Composer {
   }
 
   begin() {
-    const kept = draft(this.page.id);
-    if (kept) {
-      this.text.value = kept.text;
-      this.mode = kept.mode ?? 'reply';
-      this.copied = new Set(kept.copied ?? []);
-      this.startedAt = kept.at;
-    }
-    this.turn(this.mode);
+    this.take(draft(this.page.id));
+    this.quiet = onOtherTab(this.page.id, (kept) => this.otherTab(kept));
+  }
+
+  take(kept) {
+    this.kept = kept?.text ?? '';
+    this.text.value = this.kept;
+    this.copied = new Set(kept?.copied ?? []);
+    this.startedAt = kept?.at ?? null;
+    this.turn(kept?.mode ?? 'reply');
+    this.grow();
+  }
+
+  /** What another tab sent must not stand here to be sent again; what was written here meanwhile stays. */
+  otherTab(kept) {
+    if (this.text.value === this.kept) this.take(kept);
+    else this.kept = kept?.text ?? '';
+    this.page.list.draw();
   }
 
   draw() {
@@ -104,7 +116,7 @@ export class Composer {
     this.node.classList.toggle('as-note', isNote);
     for (const button of this.modes.children) button.setAttribute('aria-pressed', String(button.dataset.mode === mode));
     this.text.setAttribute('aria-label', isNote ? 'Your note' : 'Your answer');
-    this.mail.hidden = isNote;
+    this.mail.hidden = isNote || this.page.conversation?.channel === 'email';
     this.forecast.node.classList.toggle('is-note', isNote);
     if (isNote) this.forecast.note();
     show(this.send, isNote ? 'Add note' : 'Send');
@@ -132,11 +144,13 @@ export class Composer {
   }
 
   keep() {
+    this.kept = this.text.value;
     keepDraft(this.page.id, { text: this.text.value, mode: this.mode, copied: [...this.copied] });
     if (!this.text.value.trim()) this.startedAt = null;
   }
 
   leave() {
+    this.quiet();
     this.keep();
     this.forecast.stop();
     if (this.typingSaidAt) this.sayTyping(false);
@@ -146,8 +160,16 @@ export class Composer {
   /** A colleague's answers that came while this one was written. */
   came(messages) {
     if (!messages.length || this.mode !== 'reply' || !this.text.value.trim()) return;
-    this.collision = personName(messages.at(-1).author);
+    for (const { id, author } of messages) this.answered.set(id, personName(author));
+    this.collision = [...this.answered.values()].at(-1);
     this.warn(`${this.collision} answered while you were writing. Read it before you send yours.`);
+  }
+
+  /** The warning goes with the last of those that it is about. */
+  forget(message) {
+    if (!this.answered.delete(message) || this.answered.size) return;
+    this.collision = null;
+    this.warning.hidden = true;
   }
 
   /** The first try to send shows what came; the second one sends. */
@@ -165,6 +187,7 @@ export class Composer {
 
   seenCollision() {
     this.collision = null;
+    this.answered.clear();
     this.warning.hidden = true;
     this.text.focus();
   }
@@ -200,9 +223,11 @@ export class Composer {
     this.keyOf = null;
     this.startedAt = null;
     this.collision = null;
+    this.answered.clear();
     this.warning.hidden = true;
     this.mail.value = 'auto';
     this.uploads.clear();
+    this.kept = '';
     keepDraft(this.page.id, null);
     if (message) this.page.stream.add(message);
     this.typingSaidAt = 0;

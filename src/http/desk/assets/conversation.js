@@ -33,7 +33,7 @@ export class ConversationPage {
     this.context = {
       conversation,
       changed: () => this.refreshSoon(),
-      gone: (message) => this.stream.forget(message),
+      gone: (message) => this.forget(message),
       restore: (text, mode) => this.composer.restore(text, mode),
     };
     this.head = new Head(this);
@@ -86,6 +86,7 @@ export class ConversationPage {
     this.colleagues.hear(kind, data);
     if (kind === 'presence') this.conversation.presence = { state: data.state ?? data.presence?.state, since: data.since ?? new Date().toISOString() };
     if (kind === 'presence') this.draw();
+    if (kind === 'taken_back') this.forget(data.message_id);
     if (kind !== 'typing' && kind !== 'viewing') this.refreshSoon();
     return undefined;
   }
@@ -99,6 +100,12 @@ export class ConversationPage {
     this.draw();
     this.composer.came(fresh.filter(({ direction, author }) => direction === 'outgoing' && !isMe(author)));
     if (fresh.length) this.read();
+  }
+
+  /** Nobody said it: neither on the screen nor in a warning. */
+  forget(message) {
+    this.stream.forget(message);
+    this.composer.forget(message);
   }
 
   /** Read is what was shown while somebody could look. */

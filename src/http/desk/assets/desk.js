@@ -13,6 +13,7 @@ import { answersPage } from './answers.js';
 import { settingsPage } from './settings.js';
 import { startKeys } from './keys.js';
 import { mountVoice, refuse } from './say.js';
+import { takeWay } from './way_back.js';
 
 const PAGES = { mail: mailLog, queue: queuePage, answers: answersPage, settings: settingsPage };
 const TITLES = { mail: 'Where is my mail?', queue: 'Queue', answers: 'Canned answers', settings: 'Settings' };
@@ -34,6 +35,7 @@ async function start() {
     if (error.status !== 401) show(desk, h('div', { class: 'empty' }, h('h2', null, 'The desk did not open'), h('p', null, error.message), h('button', { class: 'button', type: 'button', on: { click: () => location.reload() } }, 'Try again')));
     return;
   }
+  takeWay();
   nav = rail();
   list = conversationList();
   show(desk, nav, list.node, main);

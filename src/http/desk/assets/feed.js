@@ -3,7 +3,7 @@
 
 import { get } from './api.js';
 
-const KINDS = ['message.created', 'delivery.changed', 'conversation.changed', 'bounce', 'typing', 'viewing', 'presence', 'reset'];
+const KINDS = ['message.created', 'delivery.changed', 'conversation.changed', 'bounce', 'typing', 'viewing', 'presence', 'taken_back', 'reset'];
 const AGAIN = 5000;
 
 const listeners = new Set();

@@ -31,21 +31,28 @@ export class Forecast {
     this.choice = choice;
     const forecast = await get(`${this.path}/forecast`, { mail: choice }).catch(() => null);
     if (this.choice !== choice) return;
-    if (!forecast) show(this.node);
+    if (!forecast) this.nothing();
     else this.words(forecast.reason, ...this.sentence(forecast, choice));
   }
 
   /** Drawn only if it differs: a live region that repeats itself is noise. */
   words(reason, ...parts) {
     const text = parts.map((part) => part.textContent ?? part).join('');
+    this.node.title = reason && !text.includes(reason) ? `${text} (${reason})` : text;
     if (this.said === text) return;
     this.said = text;
-    show(this.node, parts[0], h('span', { title: reason || text }, parts.slice(1)));
+    show(this.node, parts[0], h('span', null, parts.slice(1)));
+  }
+
+  nothing() {
+    this.said = '';
+    this.node.title = '';
+    show(this.node);
   }
 
   sentence({ chat, email, reason }, choice) {
     const first = chat === false ? '' : 'Goes to the chat now';
-    const why = forAgents(reason);
+    const why = choice === 'never' ? 'you chose so' : forAgents(reason);
     if (!email) return [icon('chat', 'small'), first ? `${first}; no email: ${why}` : `No email: ${why}`];
     const wait = email.due_at ? new Date(email.due_at) - Date.now() : 0;
     const address = h('b', { class: email.to.length < 40 ? 'to' : null, dir: 'ltr' }, email.to);

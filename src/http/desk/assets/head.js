@@ -6,7 +6,7 @@ import { patch } from './api.js';
 import { menu } from './float.js';
 import { avatar } from './avatar.js';
 import { toast } from './say.js';
-import { agentNamed, isMe, session } from './session.js';
+import { again, agentNamed, isMe, readAgents, session } from './session.js';
 import { personName, presence } from './words.js';
 import { go, here, to } from './router.js';
 import { snoozeChoices } from './snooze.js';
@@ -73,7 +73,8 @@ export class Head {
     if (mine) this.page.change({ assignee: mine.email }, () => toast('Assigned to you.'));
   }
 
-  chooseAssignee() {
+  async chooseAssignee() {
+    await again(readAgents);
     const { assignee } = this.conversation;
     const mine = session.agents.filter(isMe);
     const others = session.agents.filter((agent) => !isMe(agent));

@@ -5,7 +5,7 @@ import { icon } from './icons.js';
 import { get } from './api.js';
 import { listen } from './feed.js';
 import { go, here, to } from './router.js';
-import { session } from './session.js';
+import { again, readAgents, readAnswers, readSettings, session } from './session.js';
 import { hasDraft } from './drafts.js';
 import { row } from './row.js';
 
@@ -31,7 +31,7 @@ class List {
     this.search = h('input', { class: 'field', type: 'search', placeholder: 'Search messages, people, subjects', 'aria-label': 'Search conversations', autocomplete: 'off', enterkeyhint: 'search' });
     this.clear = h('button', { class: 'icon-button clear', type: 'button', 'aria-label': 'Clear the search', hidden: true }, icon('close', 'small'));
     this.state = select('State', STATES);
-    this.inbox = select('Inbox', [['', 'All inboxes'], ...session.inboxes.map(({ name }) => [name, name])]);
+    this.inbox = select('Inbox', []);
     this.rows = h('ul', { 'aria-label': 'Conversations' });
     this.end = h('p', { class: 'end', role: 'status' });
     this.scroll = h('div', { class: 'rows' }, this.rows, this.end);
@@ -44,11 +44,19 @@ class List {
   }
 
   filters() {
-    return h('div', { class: `filters` }, this.state, session.inboxes.length > 1 ? this.inbox : null);
+    this.drawInboxes();
+    return h('div', { class: 'filters' }, this.state, this.inbox);
+  }
+
+  drawInboxes() {
+    const chosen = this.inbox.value;
+    show(this.inbox, [['', 'All inboxes'], ...session.inboxes.map(({ name }) => [name, name])].map(([value, words]) => h('option', { value }, words)));
+    this.inbox.hidden = session.inboxes.length < 2;
+    this.inbox.value = chosen;
   }
 
   start() {
-    this.state.addEventListener('change', () => this.filter({ state: this.state.value === 'open' ? '' : this.state.value }));
+    this.state.addEventListener('change', () => this.filter({ state: this.state.value }));
     this.inbox.addEventListener('change', () => this.filter({ inbox: this.inbox.value }));
     this.search.addEventListener('input', calm(250, () => this.filter({ query: this.search.value.trim() })));
     this.search.addEventListener('keydown', (event) => this.leaveSearch(event));
@@ -74,12 +82,14 @@ class List {
 
   news(kind, data) {
     if (kind === 'presence') this.amend(data.conversation_id, { presence: { state: data.state, since: new Date().toISOString() } });
-    if (['message.created', 'conversation.changed', 'bounce', 'resumed', 'reset'].includes(kind)) this.refreshSoon();
+    if (['message.created', 'conversation.changed', 'delivery.changed', 'bounce', 'resumed', 'reset'].includes(kind)) this.refreshSoon();
+    if (kind === 'resumed' || kind === 'reset') Promise.all([readSettings, readAgents, readAnswers].map(again)).then(() => this.drawInboxes());
   }
 
   filter(changes) {
     const { id, params } = here();
     for (const [name, value] of Object.entries(changes)) value ? params.set(name, value) : params.delete(name);
+    if (params.get('state') === unchosen(params)) params.delete('state');
     go(to('conversations', id, params), 'replace');
   }
 
@@ -101,7 +111,7 @@ class List {
       assignee ? params.set('assignee', assignee) : params.delete('assignee');
       return h('a', { href: to('conversations', null, params), 'aria-current': assignee === at ? 'page' : null }, words);
     }));
-    this.state.value = this.params.get('state') ?? 'open';
+    this.state.value = this.params.get('state') ?? unchosen(this.params);
     this.inbox.value = this.params.get('inbox') ?? '';
     const query = this.params.get('query') ?? '';
     if (document.activeElement !== this.search) this.search.value = query;
@@ -109,7 +119,7 @@ class List {
   }
 
   query(cursor) {
-    const state = this.params.get('state') ?? (this.params.get('query') ? 'any' : 'open');
+    const state = this.params.get('state') ?? unchosen(this.params);
     return {
       assignee: this.params.get('assignee'), inbox: this.params.get('inbox'), query: this.params.get('query'),
       status: state === 'any' ? null : state === 'unread' ? null : state,
@@ -231,6 +241,9 @@ class List {
     if (this.openId) go(link.getAttribute('href'));
   }
 }
+
+/** What is sought may long be resolved; what waits for an answer is open. */
+const unchosen = (params) => (params.get('query') ? 'any' : 'open');
 
 const drawnOf = (item, params) => JSON.stringify([item, params.toString(), hasDraft(item.id)]);
 

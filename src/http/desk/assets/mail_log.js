@@ -14,8 +14,8 @@ const OUTCOME_CHOICES = [['', 'Any outcome'], ...Object.entries(OUTCOMES).map(([
 
 export function mailLog() {
   return pagedList({
-    page: 'mail', title: 'Where is my mail?', path: PATH, empty: 'No mail fits. Every mail that was ever offered stands here, also those that were refused.',
-    words: 'Every mail that was offered to replyd, and what became of it.',
+    page: 'mail', title: 'Where is my mail?', path: PATH, empty: 'No mail fits. What was refused before it was known whose it is stands in your operator’s log: ask there.',
+    words: 'Every mail that was offered to this account, also what was refused, and what became of it.',
     controls: [
       { name: 'query', label: 'Address or Message-ID', placeholder: 'Address or whole Message-ID' },
       { name: 'outcome', label: 'Outcome', options: OUTCOME_CHOICES },

@@ -6,7 +6,7 @@ import { menu } from './float.js';
 import { listen } from './feed.js';
 import { avatar } from './avatar.js';
 import { session } from './session.js';
-import { post } from './api.js';
+import { signOut } from './api.js';
 import { showKeys } from './keys.js';
 import { refuse } from './say.js';
 
@@ -25,7 +25,7 @@ export function rail() {
   me.addEventListener('click', () => menu(me, [
     { words: `${session.agent.name} · ${session.agent.email}` },
     { words: 'Keyboard shortcuts', icon: icon('keyboard'), run: showKeys },
-    { words: 'Sign out', icon: icon('out'), run: signOut },
+    { words: 'Sign out', icon: icon('out'), run: () => signOut().catch(refuse) },
   ]));
   listen((kind) => {
     if (kind !== 'lost' && kind !== 'connected') return;
@@ -40,14 +40,5 @@ export function markPage(nav, page) {
   for (const link of nav.querySelectorAll('a.to')) {
     if (link.dataset.page === page) link.setAttribute('aria-current', 'page');
     else link.removeAttribute('aria-current');
-  }
-}
-
-async function signOut() {
-  try {
-    await post('/desk/sign-out');
-    location.assign('/desk/sign-in');
-  } catch (error) {
-    refuse(error);
   }
 }

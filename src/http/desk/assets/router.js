@@ -5,7 +5,16 @@ const listeners = new Set();
 export function here() {
   const [path, query] = location.hash.replace(/^#\/?/, '').split('?');
   const [page, id] = path.split('/');
-  return { page: page || 'conversations', id: id ? decodeURIComponent(id) : null, params: new URLSearchParams(query ?? '') };
+  return { page: page || 'conversations', id: id ? decoded(id) : null, params: new URLSearchParams(query ?? '') };
+}
+
+/** An address that somebody typed or cut need not be well formed. */
+function decoded(text) {
+  try {
+    return decodeURIComponent(text);
+  } catch {
+    return text;
+  }
 }
 
 /** An address; null and empty parameters are left out. */

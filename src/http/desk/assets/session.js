@@ -2,6 +2,9 @@
 
 import { get, speakAs } from './api.js';
 
+/** Whoever opens a menu waits for it no longer. */
+const HASTE = 700;
+
 export const session = { agent: null, account: '', inboxes: [], agents: [], answers: [] };
 
 export async function begin() {
@@ -21,8 +24,13 @@ export async function readAnswers() {
   session.answers = (await get('/api/v1/canned_answers')).items;
 }
 
+/** What colleagues and the operator changed meanwhile; without an answer, or in haste, what is known stays. */
+export function again(read) {
+  return Promise.race([read().catch(() => {}), new Promise((go) => setTimeout(go, HASTE))]);
+}
+
 /** How long an answer of each inbox can be taken back is among them. */
-async function readSettings() {
+export async function readSettings() {
   session.inboxes = (await get('/api/v1/settings')).inboxes;
 }
 
