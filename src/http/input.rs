@@ -51,7 +51,6 @@ impl<T: DeserializeOwned> FromRequest<Surface> for LargeBody<T> {
     type Rejection = ApiError;
 
     async fn from_request(request: Request, surface: &Surface) -> Result<LargeBody<T>, ApiError> {
-        fits(&request, LARGE_BODY_OCTETS_MAX)?;
         let is_usual = content_length(&request).is_some_and(|length| length <= BODY_OCTETS_MAX);
         let place = if is_usual { None } else { surface.large_bodies.clone().acquire_owned().await.ok() };
         read(request, LARGE_BODY_OCTETS_MAX).await.map(|body| LargeBody(body, place))
@@ -64,7 +63,6 @@ pub async fn read<T: DeserializeOwned>(request: Request, octets_max: usize) -> R
 }
 
 async fn octets(request: Request, octets_max: usize) -> Result<Bytes, ApiError> {
-    fits(&request, octets_max)?;
     let body = Limited::new(request.into_body(), octets_max);
     let collected = body.collect().await.map_err(|error| unreadable(error.as_ref(), octets_max))?;
     Ok(collected.to_bytes())

@@ -21,6 +21,7 @@ mod desk_html;
 mod desk_link;
 mod desk_pages;
 mod dialog;
+mod doorstep;
 mod events;
 mod evil_mx;
 mod exchange;

@@ -17,6 +17,8 @@ use utoipa::{IntoParams, ToSchema};
 #[into_params(parameter_in = Query)]
 pub struct Which {
     /// `account/inbox`, or the inbox alone where only one account has it.
+    #[serde(default)]
+    #[param(required = true)]
     inbox: String,
 }
 
