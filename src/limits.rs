@@ -59,8 +59,25 @@ pub const REMOTE_WORDS_OCTETS_MAX: usize = 2048;
 /// What is kept of an attempt's dialogue; its content is not part of it.
 pub const TRANSCRIPT_OCTETS_MAX: usize = 16 * 1024;
 
+/// How long a mail is kept that a door was told is taken, and that nobody here takes.
+pub const KEPT_MAIL_LIFE: Duration = Duration::from_secs(30 * 24 * 3600);
+
+/// What is kept of such mails at most; beyond it the oldest go first. Whoever may bring mail through a door decides how many
+/// there are: a provider that takes mail for a whole domain brings everybody's guesses.
+pub const KEPT_MAIL_ROOM: KeptRoom =
+    KeptRoom { mails_of_account: 5000, octets_of_account: 256 * 1024 * 1024, octets: 1024 * 1024 * 1024 };
+
 /// Rounds of PBKDF2 that a host may ask of us for SCRAM (RFC 7677 asks for 4,096 at least): each attempt pays them.
 pub const SCRAM_ROUNDS_MAX: u32 = 600_000;
+
+/// Room for mails that nobody here takes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct KeptRoom {
+    pub mails_of_account: u64,
+    pub octets_of_account: u64,
+    /// Of all accounts together.
+    pub octets: u64,
+}
 
 /// What a listener allows its peers.
 #[derive(Debug, Clone, PartialEq, Eq)]

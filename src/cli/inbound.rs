@@ -21,7 +21,7 @@ pub enum InboundCommand {
     },
     /// Write the raw mail to standard output
     Raw { id: String },
-    /// File a failed mail again
+    /// File a failed mail again, or one that was kept because nobody took it
     Replay {
         id: String,
         #[arg(long)]
@@ -143,12 +143,13 @@ fn show(entry: &Value) {
 }
 
 /// What an operator asks first stands first.
-const SHOWN: [&str; 18] = [
+const SHOWN: [&str; 19] = [
     "id",
     "received_at",
     "outcome",
     "reason",
     "reply",
+    "kept_until",
     "envelope_from",
     "envelope_to",
     "account",

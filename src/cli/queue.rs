@@ -169,11 +169,13 @@ fn show(entry: &Value) {
 const WORDS_SHOWN: usize = 120;
 
 /// What an operator asks first stands first.
-const SHOWN: [&str; 18] = [
+const SHOWN: [&str; 20] = [
     "id",
     "state",
     "held",
     "reason",
+    "bounced_at",
+    "bounce_diagnostic",
     "remote_reply",
     "remote",
     "tls",

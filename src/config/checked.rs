@@ -3,7 +3,7 @@
 use super::secret::Secret;
 use crate::conversation::event::EventKind;
 use crate::conversation::language::Language;
-use crate::conversation::model::Channel;
+use crate::conversation::model::{Channel, Ingress};
 use crate::conversation::quiet_hours::QuietHours;
 use crate::limits::Limits;
 use serde::Deserialize;
@@ -216,6 +216,18 @@ pub enum IngressSecret {
 }
 
 impl IngressSecrets {
+    /// The secret of one ingress; `None` where it is not set up.
+    pub fn secret(&self, ingress: Ingress) -> Option<&IngressSecret> {
+        match ingress {
+            Ingress::Relay | Ingress::Pipe => self.relay.as_ref(),
+            Ingress::Postmark => self.postmark.as_ref(),
+            Ingress::Sendgrid => self.sendgrid.as_ref(),
+            Ingress::Mailgun => self.mailgun_signing_key.as_ref(),
+            Ingress::Mandrill => self.mandrill_api_key.as_ref(),
+            Ingress::Smtp | Ingress::Lmtp => None,
+        }
+    }
+
     /// Those that are set up and have no secret: the name, and why.
     pub fn missing(&self) -> impl Iterator<Item = (&'static str, &str)> {
         let all = [

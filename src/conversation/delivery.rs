@@ -135,6 +135,12 @@ pub struct Delivery {
     pub reason: Option<String>,
     /// The connection broke after the last octet: the mail may have arrived, and is sent again with the same Message-ID.
     pub uncertain: bool,
+    /// When a report said that it did not arrive after all. What the host said to the mail stays in `remote_reply`.
+    pub bounced_at: Option<UnixMs>,
+    /// The report's words: `5.1.1 (no such user)`.
+    pub bounce_diagnostic: Option<String>,
+    /// Of the mail, without angle brackets.
+    pub message_id: String,
 }
 
 /// Several recipients' deliveries as the one of their message: what needs a person comes first, then what is open, then
@@ -223,6 +229,9 @@ mod tests {
             last_attempt_at: None,
             reason: None,
             uncertain: false,
+            bounced_at: None,
+            bounce_diagnostic: None,
+            message_id: String::new(),
         }
     }
 

@@ -52,14 +52,17 @@ pub fn opens_unsubscribe(keys: &Keys, entry: Id, signature: &str) -> bool {
     keys.verify(Purpose::Unsubscribe, &entry.to_string(), FOREVER, UnixMs(0), signature)
 }
 
-/// What every mail of an account carries in [`LOOP_FIELD`]: nobody else can make it, and it tells nothing of the account.
-pub fn loop_mark(keys: &Keys, account: &str) -> String {
-    keys.sign(Purpose::Loop, account, FOREVER)
+/// What a mail of an account carries in [`LOOP_FIELD`]: nobody else can make it, no two mails have the same, and it tells
+/// nothing of the account.
+pub fn loop_mark(keys: &Keys, account: &str, mail: Id) -> String {
+    format!("{mail}.{}", keys.sign(Purpose::Loop, &format!("{account}\n{mail}"), FOREVER))
 }
 
-/// Whether a mail that brings this mark along is our own, come back.
-pub fn is_loop_mark(keys: &Keys, account: &str, value: &str) -> bool {
-    keys.verify(Purpose::Loop, account, FOREVER, UnixMs(0), value.trim())
+/// The mail of the account that was sent with this mark.
+pub fn marked_mail(keys: &Keys, account: &str, value: &str) -> Option<Id> {
+    let (mail, signature) = value.trim().split_once('.')?;
+    let mail: Id = mail.parse().ok()?;
+    keys.verify(Purpose::Loop, &format!("{account}\n{mail}"), FOREVER, UnixMs(0), signature).then_some(mail)
 }
 
 /// Names the mark in a header.
@@ -117,11 +120,18 @@ mod tests {
     }
 
     #[test]
-    fn a_loop_mark_is_the_accounts_own() {
-        let mark = loop_mark(&keys(), "acme");
-        assert!(is_loop_mark(&keys(), "acme", &format!(" {mark}\r\n")));
-        assert!(!is_loop_mark(&keys(), "bolt", &mark));
-        assert!(!is_loop_mark(&Keys::new(&[8; 32]), "acme", &mark));
-        assert!(!is_loop_mark(&keys(), "acme", ""));
+    fn a_loop_mark_is_the_accounts_and_the_mails_own() {
+        let mark = loop_mark(&keys(), "acme", ID);
+        assert_eq!(marked_mail(&keys(), "acme", &format!(" {mark}\r\n")), Some(ID));
+        let (_, signature) = mark.split_once('.').expect("two parts");
+        for (keys, account, mark) in [
+            (keys(), "bolt", mark.as_str()),
+            (Keys::new(&[8; 32]), "acme", &mark),
+            (keys(), "acme", &format!("{}.{signature}", Id(5))),
+            (keys(), "acme", signature),
+            (keys(), "acme", ""),
+        ] {
+            assert_eq!(marked_mail(&keys, account, mark), None, "{mark}");
+        }
     }
 }

@@ -16,3 +16,4 @@ pub mod reply_token;
 pub mod sign_in;
 pub mod terms;
 pub mod threading;
+pub mod told;

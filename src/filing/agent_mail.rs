@@ -2,10 +2,11 @@
 //!
 //! In doubt nothing is sent: a mail with a command that cannot be done becomes a note, and the agent is told by one mail.
 
+use super::discretion::{self, Discreet};
 use crate::clock::UnixMs;
 use crate::conversation::commands::{self, Command, LIST};
 use crate::conversation::model::Direction;
-use crate::mail::content::Content;
+use crate::mail::content::{Attachment, Content};
 use crate::store::outgoing::AgentOrder;
 
 /// What is known of an agent's mail.
@@ -16,6 +17,10 @@ pub struct AgentMail<'a> {
     pub received_at: UnixMs,
     /// Registered addresses of the account's agents.
     pub agents: &'a [String],
+    /// What no customer is to see.
+    pub hidden: &'a [String],
+    /// A file that tells of it.
+    pub telling: Option<&'a str>,
 }
 
 /// What becomes of it.
@@ -23,6 +28,8 @@ pub struct AgentMail<'a> {
 pub struct Effect {
     /// The message; `None` for commands alone.
     pub message: Option<(Direction, String)>,
+    /// Lines that are not to go out, as they came.
+    pub folded: String,
     pub orders: Vec<AgentOrder>,
     /// Why nothing was sent, for the ledger, where the agent wanted something sent.
     pub refused: Option<String>,
@@ -44,17 +51,30 @@ pub fn effect(mail: &AgentMail<'_>) -> Effect {
     }
     // A body without a word is shown by its subject elsewhere, and a mail that only quotes is shown whole; nobody meant to
     // send that.
-    let is_empty = content.text.trim().is_empty() || is_only_quotes(commanded.text);
-    let text = if is_empty { "" } else { commanded.text };
-    let has_files = content.attachments.iter().any(|file| !file.inline);
     let direction = if commanded.commands.contains(&Command::Note) { Direction::Note } else { Direction::Outgoing };
-    let is_message =
-        !text.is_empty() || has_files || (commanded.commands.is_empty() && !content.attachments.is_empty());
+    let (Discreet { text, folded }, files) = shown(mail, commanded.text, direction);
+    let is_empty = content.text.trim().is_empty() || is_only_quotes(&text);
+    let text = if is_empty { String::new() } else { text };
+    let has_files = files.iter().any(|file| !file.inline);
+    let is_message = !text.is_empty() || has_files || (commanded.commands.is_empty() && !files.is_empty());
     if !is_message && commanded.commands.is_empty() {
         return explained(mail, "it holds no text of yours, only what it quotes");
     }
+    if let Some(name) = mail.telling.filter(|_| is_message && direction == Direction::Outgoing) {
+        let why = "which no customer is to see; leave it out, or send it as another kind of file";
+        return explained(mail, &format!("the file {name} holds an agent's address or reply address, {why}"));
+    }
     let orders = commanded.commands.into_iter().filter_map(|command| order(command, mail.received_at)).collect();
-    Effect { message: is_message.then(|| (direction, text.to_owned())), orders, refused: None }
+    Effect { message: is_message.then_some((direction, text)), folded, orders, refused: None }
+}
+
+/// Colleagues see all of a note, customers not.
+fn shown<'a>(mail: &AgentMail<'a>, text: &str, direction: Direction) -> (Discreet, Vec<&'a Attachment>) {
+    let files = mail.content.attachments.iter();
+    if direction == Direction::Note {
+        return (Discreet { text: text.to_owned(), ..Discreet::default() }, files.collect());
+    }
+    (discretion::text(text, mail.hidden), files.filter(|file| !discretion::is_credential(file)).collect())
 }
 
 fn is_only_quotes(text: &str) -> bool {
@@ -71,7 +91,8 @@ pub fn elsewhere(mail: &AgentMail<'_>, recipient: &str) -> Effect {
 
 /// A machine's mail in an agent's name: kept, and answered to nobody.
 pub fn kept(mail: &AgentMail<'_>) -> Effect {
-    Effect { message: Some((Direction::Note, mail.content.visible.clone())), orders: Vec::new(), refused: None }
+    let message = Some((Direction::Note, mail.content.visible.clone()));
+    Effect { message, folded: String::new(), orders: Vec::new(), refused: None }
 }
 
 fn order(command: Command, received_at: UnixMs) -> Option<AgentOrder> {
@@ -97,6 +118,7 @@ fn explained(mail: &AgentMail<'_>, why: &str) -> Effect {
     );
     Effect {
         message: Some((Direction::Note, visible.clone())),
+        folded: String::new(),
         orders: vec![AgentOrder::Explain(words)],
         refused: Some(why.to_owned()),
     }
@@ -113,7 +135,7 @@ const TEXT_SHOWN: usize = 16 * 1024;
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::mail::content::{self, Attachment};
+    use crate::mail::content;
     use crate::mail::parsed::ParsedMail;
 
     fn with(body: &str, attachments: Vec<Attachment>) -> Effect {
@@ -121,7 +143,14 @@ mod tests {
         let mut content = content::read(&mail, &[]);
         content.attachments = attachments;
         let agents = ["sara@acme.example".to_owned()];
-        effect(&AgentMail { content: &content, subject: Some("Re: order"), received_at: UnixMs(1000), agents: &agents })
+        effect(&AgentMail {
+            content: &content,
+            subject: Some("Re: order"),
+            received_at: UnixMs(1000),
+            agents: &agents,
+            hidden: &agents,
+            telling: None,
+        })
     }
 
     fn file(inline: bool) -> Attachment {
@@ -165,7 +194,7 @@ mod tests {
             ("#assign ben@acme.example\r\nPlease take it.", "ben@acme.example is not an agent here"),
             ("#resolve\r\n#snooze never\r\nPlease take it.", "\"#snooze\" needs a time"),
         ] {
-            let Effect { message, orders, refused } = with(body, Vec::new());
+            let Effect { message, orders, refused, .. } = with(body, Vec::new());
             assert!(refused.is_some_and(|refused| refused.contains(why)), "{body}");
             assert!(message.is_some_and(|(kind, text)| kind == Direction::Note && text.contains("Please take it.")));
             let [AgentOrder::Explain(words)] = orders.as_slice() else { panic!("one explanation: {orders:?}") };

@@ -122,6 +122,8 @@ mod tests {
             tls: None,
             reason: None,
             transcript: None,
+            bounced_at: None,
+            bounce_diagnostic: None,
             raw_id: None,
         }
     }

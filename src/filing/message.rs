@@ -2,6 +2,7 @@
 
 use super::agent_mail::{self, AgentMail, Effect};
 use super::bounce;
+use super::discretion;
 use super::route::Writer;
 use crate::conversation::delivery::Posting;
 use crate::conversation::id::Id;
@@ -26,6 +27,8 @@ pub struct Parts<'a> {
     pub known: &'a [String],
     /// Registered addresses of the account's agents; needed for an agent's mail only.
     pub agents: &'a [String],
+    /// Those of them that no customer is to see.
+    pub hidden: &'a [String],
     /// What mail a message of this direction causes.
     pub posting: &'a dyn Fn(Direction) -> Posting,
 }
@@ -44,7 +47,10 @@ pub fn compose(parts: &Parts<'_>) -> Composed {
     let content = content::read(parts.mail, parts.known);
     match parts.writer {
         Writer::Agent(agent) => {
-            let effect = agent_mail::effect(&agent_mail(parts, &content));
+            let files = content.attachments.iter().filter(|file| !discretion::is_credential(file));
+            let telling = files.clone().find(|file| discretion::tells(parts.mail, file, parts.hidden));
+            let telling = telling.map(|file| file.name.as_str());
+            let effect = agent_mail::effect(&AgentMail { telling, ..agent_mail(parts, &content) });
             by_agent(parts, content, agent, effect)
         }
         Writer::AgentElsewhere(agent) => {
@@ -83,18 +89,31 @@ fn by_machine(parts: &Parts<'_>, mut content: Content) -> Composed {
 }
 
 fn agent_mail<'a>(parts: &'a Parts<'_>, content: &'a Content) -> AgentMail<'a> {
-    AgentMail { content, subject: parts.mail.subject(), received_at: parts.entry.received_at, agents: parts.agents }
+    let Parts { mail, entry, agents, hidden, .. } = parts;
+    AgentMail { content, subject: mail.subject(), received_at: entry.received_at, agents, hidden, telling: None }
 }
 
 /// The HTML of an agent's mail holds quotes, signature and addresses that no customer is to see: what goes on is the text.
 fn by_agent(parts: &Parts<'_>, mut content: Content, agent: &AgentRef, effect: Effect) -> Composed {
     let author = Author { kind: AuthorKind::Agent, name: Some(agent.name.clone()), email: Some(agent.email.clone()) };
-    let Effect { message: made, orders, refused } = effect;
+    let Effect { message: made, folded, orders, refused } = effect;
     let message = made.map(|(direction, text)| {
         content.visible = text;
+        content.quoted = [folded, content.quoted].join("\n\n").trim().to_owned();
+        if direction == Direction::Outgoing {
+            outgoing(&mut content.attachments, parts.hidden);
+        }
         NewMessage { html: None, ..message(parts, direction, author, content) }
     });
     Composed { message, orders, refused }
+}
+
+/// Files as they may go out; all of them stay in the raw mail.
+fn outgoing(files: &mut Vec<content::Attachment>, hidden: &[String]) {
+    files.retain(|file| !discretion::is_credential(file));
+    for file in files {
+        file.name = discretion::file_name(&file.name, hidden);
+    }
 }
 
 fn message(parts: &Parts<'_>, direction: Direction, author: Author, content: Content) -> NewMessage {

@@ -2,6 +2,7 @@
 
 pub mod agent_mail;
 pub mod bounce;
+pub mod discretion;
 pub mod inspect;
 pub mod message;
 pub mod reading;

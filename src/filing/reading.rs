@@ -122,7 +122,8 @@ impl Letter {
         let wanted = Wanted::of(entry.envelope_to.as_deref().unwrap_or_default(), &mail);
         let sender = sender(&mail);
         // A report of a delivery may carry our marks along; what it tells counts all the same.
-        let own = classification.class != Class::Bounce && (origin == Origin::Ours || is_marked(&mail, account, keys));
+        let own = classification.class != Class::Bounce
+            && (origin == Origin::Ours || is_marked(&mail, account, keys) && is_from_us(&mail, account));
         Letter { mail, bounce, classification, wanted, sender, own }
     }
 
@@ -225,6 +226,7 @@ impl Filer<'_> {
             }
         };
         let inbox = inbox.map(String::as_str).unwrap_or_default();
+        let agents = self.agents(&route.writer)?;
         let posting = |direction: Direction| self.config.posting_of(&self.account.name, inbox, direction);
         Ok(compose(&Parts {
             entry: self.entry,
@@ -234,7 +236,8 @@ impl Filer<'_> {
             bounce: letter.bounce.as_ref(),
             writer: &route.writer,
             known: &self.known(route)?,
-            agents: &self.agents(&route.writer)?,
+            agents: &agents,
+            hidden: &self.hidden(&agents),
             posting: &posting,
         }))
     }
@@ -254,6 +257,13 @@ impl Filer<'_> {
         }
     }
 
+    /// An agent who is registered with an inbox's address has none of their own to hide.
+    fn hidden(&self, agents: &[String]) -> Vec<String> {
+        let is_public =
+            |agent: &&String| self.account.inboxes.iter().any(|inbox| inbox.address.as_ref() == Some(*agent));
+        agents.iter().filter(|agent| !is_public(agent)).cloned().collect()
+    }
+
     fn agents(&self, writer: &Writer) -> Result<Vec<String>, StoreError> {
         match writer {
             Writer::Contact | Writer::Participant | Writer::Machine => Ok(Vec::new()),
@@ -271,10 +281,19 @@ fn bounce_token(entry: &LedgerEntry, account: &Account, keys: &Keys) -> Option<I
     keys.bounced_entry(local, domain).filter(|_| domain == account.inbound_domain)
 }
 
-/// Sent by us: a machine brings it back, or a person had it resent. The mark is keyed, as our Message-IDs are, so no
-/// stranger's mail has one.
+/// Some hosts give what they bring back a Message-ID of their own; the mark still names the mail. It proves where a header
+/// came from, not who wrote the rest: clients that send on with all fields put a person's words under it, in the person's name.
 fn is_marked(mail: &ParsedMail, account: &Account, keys: &Keys) -> bool {
-    mail.all(links::LOOP_FIELD).any(|mark| links::is_loop_mark(keys, &account.name, mark))
+    mail.all(links::LOOP_FIELD).any(|mark| links::marked_mail(keys, &account.name, mark).is_some())
+}
+
+/// In the name of an address that this account sends from, as mail of ours that comes back is.
+fn is_from_us(mail: &ParsedMail, account: &Account) -> bool {
+    let is_own = |address: Address| {
+        let is_inbox = account.inboxes.iter().any(|inbox| inbox.address.as_deref() == Some(address.key().as_str()));
+        is_inbox || address.domain() == account.inbound_domain
+    };
+    mail.mailboxes("from").iter().filter_map(|mailbox| mailbox.address()).any(is_own)
 }
 
 fn is_from_our_token(mail: &ParsedMail, account: &Account, keys: &Keys) -> bool {

@@ -5,8 +5,8 @@ use super::surface::Surface;
 use crate::clock::UnixMs;
 use crate::net::counters::Counters;
 use crate::net::tls::Tls;
-use crate::store::Store;
 use crate::store::outgoing::Backlog;
+use crate::store::{KeptSum, Store};
 use axum::extract::State;
 use axum::http::header;
 use axum::response::{IntoResponse, Response};
@@ -51,6 +51,8 @@ struct StoreGauges {
     commits_failed: Gauge,
     queue_messages: Family<QueueLabels, Gauge>,
     queue_oldest_seconds: Gauge,
+    kept_mails: Gauge,
+    kept_bytes: Gauge,
 }
 
 #[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
@@ -79,6 +81,9 @@ impl Metrics {
         registry.register("queue_messages", "Outgoing mail that has not ended", store.queue_messages.clone());
         let help = "Age of the oldest mail that is to be sent, or 0";
         registry.register("queue_oldest_seconds", help, store.queue_oldest_seconds.clone());
+        let help = "Mails that were answered as taken and that nobody took: see replyd inbound list --outcome rejected";
+        registry.register("inbound_kept_mails", help, store.kept_mails.clone());
+        registry.register("inbound_kept_bytes", "Octets of these mails", store.kept_bytes.clone());
         let certificates = Family::default();
         let help = "When a certificate ceases to be valid, in seconds since the Unix epoch";
         registry.register("cert_not_after_seconds", help, certificates.clone());
@@ -93,6 +98,11 @@ impl Metrics {
             let count = i64::try_from(places.taken(of)).unwrap_or(i64::MAX);
             self.feeds.get_or_create(&FeedLabels { kind }).set(count);
         }
+    }
+
+    fn show_kept(&self, kept: KeptSum) {
+        self.store.kept_mails.set(i64::try_from(kept.mails).unwrap_or(i64::MAX));
+        self.store.kept_bytes.set(i64::try_from(kept.octets).unwrap_or(i64::MAX));
     }
 
     fn text(&self, store: &Store, queue: Option<Backlog>, now: UnixMs) -> Result<String, std::fmt::Error> {
@@ -143,6 +153,9 @@ impl StoreGauges {
 pub async fn metrics(State(surface): State<Surface>) -> Response {
     // A store that cannot be read shows what it showed last: the other figures say why.
     let queue = surface.store.backlog().await.ok();
+    if let Ok(kept) = surface.store.kept_mails().await {
+        surface.metrics.show_kept(kept);
+    }
     surface.metrics.count_feeds(&surface.places);
     match surface.metrics.text(&surface.store, queue, surface.clock.now()) {
         // prometheus-client writes OpenMetrics, which scrapers must be told.

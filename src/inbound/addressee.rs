@@ -23,45 +23,55 @@ pub struct Named {
 /// Who it is for.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Addressees {
-    Known(Vec<Recipient>),
-    /// Nobody of ours.
-    Unknown {
-        /// The first that was named.
-        named: Option<String>,
-        /// Why not, as RCPT would have said.
-        reason: String,
+    Known {
+        recipients: Vec<Recipient>,
+        /// Whom the envelope names beside them.
+        strangers: Vec<Stranger>,
     },
+    /// Nobody of ours: all whom the envelope names, or the first that the mail itself does.
+    Unknown(Vec<Stranger>),
     /// The store could not say.
     Undecided,
 }
 
+/// Somebody who was named and is nobody of ours.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Stranger {
+    pub address: Address,
+    /// Why not, as RCPT would have said.
+    pub reason: String,
+}
+
 /// Finds the recipients, of these accounts only.
 pub async fn addressees(services: &Services, named: &Named, accounts: &[String]) -> Addressees {
-    let mut first: Option<(String, String)> = None;
+    let mut unknown: Vec<Stranger> = Vec::new();
     let places = std::iter::once(&named.envelope).chain(&named.traces.places).cloned();
     let places = places.chain(std::iter::once(of_threads(services, named, accounts)));
     for (number, place) in places.enumerate() {
-        let mut known = Vec::new();
+        let (mut recipients, mut strangers) = (Vec::new(), Vec::new());
         // Whoever wrote the header decides how long its lists are. A provider that names more recipients than one mail by
         // SMTP may have will not bring the rest by itself.
         let recipients_max = if number == 0 { ENVELOPE_MAX } else { services.limits().recipients_max };
         for address in place.into_iter().take(recipients_max) {
             match decide(services, &address, accounts).await {
-                RecipientDecision::Accept(recipient) => known.push(recipient),
+                RecipientDecision::Accept(recipient) => recipients.push(recipient),
                 RecipientDecision::Refuse(reply) if reply.is_transient() => return Addressees::Undecided,
                 RecipientDecision::Unknown(reply) | RecipientDecision::Refuse(reply) => {
-                    first = first.or_else(|| Some((address.to_string(), reply.to_string())));
+                    strangers.push(Stranger { address, reason: reply.to_string() });
                 }
             }
         }
-        if !known.is_empty() {
-            return Addressees::Known(known);
+        if !recipients.is_empty() {
+            // A header names all the world.
+            strangers.truncate(if number == 0 { ENVELOPE_MAX } else { 0 });
+            return Addressees::Known { recipients, strangers };
+        }
+        if unknown.is_empty() {
+            strangers.truncate(if number == 0 { ENVELOPE_MAX } else { 1 });
+            unknown = strangers;
         }
     }
-    match first {
-        Some((named, reason)) => Addressees::Unknown { named: Some(named), reason },
-        None => Addressees::Unknown { named: None, reason: "the mail names no recipient".to_owned() },
-    }
+    Addressees::Unknown(unknown)
 }
 
 /// The last place: old threads of Chatwoot carry the token in their Message-IDs.

@@ -66,17 +66,7 @@ pub(super) fn refuse(services: &Services, origin: &Origin, offer: &Offer<'_>, en
         // The peer heard neither yes nor no and will come again.
         End::Cut { reason } => (Outcome::Deferred, reason, String::new()),
     };
-    services.counters.ingested(ingress_word(origin.ingress), outcome_word(outcome));
-    tracing::info!(
-        session = %origin.session,
-        remote_ip = origin.remote_ip.map(tracing::field::display),
-        from = offer.envelope_from.map(masked),
-        to = offer.envelope_to.map(masked),
-        outcome = outcome_word(outcome),
-        reason,
-        reply,
-        "mail refused"
-    );
+    tell(services, origin, offer, (outcome, reason, &reply));
     services.store.refuse(Refusal {
         ingress: origin.ingress,
         session: origin.session.clone(),
@@ -94,6 +84,22 @@ pub(super) fn refuse(services: &Services, origin: &Origin, offer: &Offer<'_>, en
         reply,
         auth: offer.auth.cloned(),
     });
+}
+
+/// Counts and logs it; the entry is written by who calls.
+pub(super) fn tell(services: &Services, origin: &Origin, offer: &Offer<'_>, end: (Outcome, &str, &str)) {
+    let (outcome, reason, reply) = end;
+    services.counters.ingested(ingress_word(origin.ingress), outcome_word(outcome));
+    tracing::info!(
+        session = %origin.session,
+        remote_ip = origin.remote_ip.map(tracing::field::display),
+        from = offer.envelope_from.map(masked),
+        to = offer.envelope_to.map(masked),
+        outcome = outcome_word(outcome),
+        reason,
+        reply,
+        "mail refused"
+    );
 }
 
 /// An address as the log may hold it: a whole reply token lets mail in, however it is dressed (quoted, percent-encoded,

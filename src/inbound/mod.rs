@@ -14,6 +14,7 @@ pub mod addressee;
 mod content_buffer;
 pub mod doorstep;
 mod header;
+pub mod kept;
 mod ledger;
 mod listener;
 pub mod policy;

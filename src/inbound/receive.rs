@@ -3,6 +3,7 @@
 
 use super::content_buffer::{Content, ContentError};
 use super::header::message_id;
+use super::kept;
 use super::ledger::{self, End, Offer};
 use super::policy::{self, AgentEvidence, Answering, Recipient};
 use super::services::Services;
@@ -12,7 +13,8 @@ use crate::mail::address::email_key;
 use crate::mail::{identity, line_end};
 use crate::sender_auth::{AuthResults, Check, Verdict};
 use crate::smtp::reply::{self, Reply};
-use crate::store::unit::{Acceptance, AcceptedEntry};
+use crate::store::mail_file::MailOctets;
+use crate::store::unit::{Acceptance, AcceptedEntry, TurnedAway};
 use std::borrow::Cow;
 use std::net::IpAddr;
 use std::time::Instant;
@@ -74,8 +76,12 @@ pub async fn accept_mail(services: &Services, offered: Offered) -> Vec<Received>
         }
     };
     let envelope = Envelope::of(&offered, &evidence);
+    let refusals = refusals(services, &offered, &evidence);
+    if offered.words.is_some() && refusals.iter().all(|refused| refused.as_ref().is_some_and(is_for_good)) {
+        return keep(services, &envelope, offered, refusals.into_iter().flatten()).await;
+    }
     let (mut kept, mut received) = (Vec::new(), Vec::new());
-    for (recipient, refused) in offered.recipients.iter().zip(refusals(services, &offered, &evidence)) {
+    for (recipient, refused) in offered.recipients.iter().zip(refusals) {
         if let Some((reply, reason)) = refused {
             envelope.refuse(services, recipient, &reply, reason);
             received.push(Some(Received::Refused(reply)));
@@ -89,13 +95,40 @@ pub async fn accept_mail(services: &Services, offered: Offered) -> Vec<Received>
     received.into_iter().map(|done| done.or_else(|| committed.next())).map(|done| done.unwrap_or_else(lost)).collect()
 }
 
+fn is_for_good((reply, _): &(Reply, &str)) -> bool {
+    !reply.is_transient()
+}
+
+/// The peer hears that it is taken, so that it is kept.
+async fn keep(
+    services: &Services,
+    envelope: &Envelope,
+    offered: Offered,
+    refused: impl Iterator<Item = (Reply, &'static str)>,
+) -> Vec<Received> {
+    let (replies, reasons): (Vec<Reply>, Vec<&str>) = refused.unzip();
+    let turned_away = offered.recipients.iter().zip(reasons).map(|(recipient, reason)| TurnedAway {
+        recipient: Some(recipient.address.clone()),
+        account: Some(recipient.account.clone()),
+        reason: reason.to_owned(),
+    });
+    let turned_away = turned_away.collect();
+    match kept::commit(services, envelope, offered, turned_away).await {
+        Ok(()) => replies.into_iter().map(Received::Refused).collect(),
+        Err(error) => {
+            tracing::warn!(session = %envelope.origin.session, %error, "a mail could not be kept");
+            replies.iter().map(|_| Received::Refused(policy::not_stored(&error))).collect()
+        }
+    }
+}
+
 fn lost() -> Received {
     Received::Refused(reply::not_stored())
 }
 
 /// What is known of the mail besides its envelope.
 #[derive(Debug)]
-struct Evidence {
+pub(super) struct Evidence {
     message_id: Option<String>,
     identity: Option<[u8; 32]>,
     auth: serde_json::Value,
@@ -107,7 +140,7 @@ struct Evidence {
     author: Option<String>,
 }
 
-async fn examine(services: &Services, offered: &Offered) -> Result<Evidence, ContentError> {
+pub(super) async fn examine(services: &Services, offered: &Offered) -> Result<Evidence, ContentError> {
     let trusted_sealers = sealers_trusted_by_all(services, &offered.recipients);
     let limits = services.limits();
     let examiner = async |raw: &[u8]| {
@@ -210,8 +243,8 @@ const STAGE: &str = "end_of_content";
 
 /// Everything about an offer that goes into the ledger, however it ends.
 #[derive(Debug)]
-struct Envelope {
-    origin: Origin,
+pub(super) struct Envelope {
+    pub origin: Origin,
     envelope_from: Option<String>,
     message_id: Option<String>,
     size: u64,
@@ -223,7 +256,7 @@ struct Envelope {
 }
 
 impl Envelope {
-    fn of(offered: &Offered, evidence: &Evidence) -> Envelope {
+    pub fn of(offered: &Offered, evidence: &Evidence) -> Envelope {
         Envelope {
             origin: offered.origin.clone(),
             envelope_from: offered.envelope_from.clone(),
@@ -238,16 +271,42 @@ impl Envelope {
     }
 
     fn refuse(&self, services: &Services, recipient: &Recipient, reply: &Reply, reason: &str) {
-        let offer = Offer {
+        let offer = Offer { envelope_to: Some(&recipient.address), account: Some(&recipient.account), ..self.offer() };
+        ledger::refuse(services, &self.origin, &offer, End::refused(STAGE, &reply.to_string(), self.words, reason));
+    }
+
+    /// For nobody yet.
+    pub fn offer(&self) -> Offer<'_> {
+        Offer {
             envelope_from: self.envelope_from.as_deref(),
-            envelope_to: Some(&recipient.address),
-            account: Some(&recipient.account),
+            envelope_to: None,
+            account: None,
             message_id: self.message_id.as_deref(),
             size: Some(self.size),
             sha256: Some(self.sha256),
             auth: Some(&self.auth),
-        };
-        ledger::refuse(services, &self.origin, &offer, End::refused(STAGE, &reply.to_string(), self.words, reason));
+        }
+    }
+
+    /// For the store.
+    pub fn acceptance(&self, octets: MailOctets, kept: &[Recipient]) -> Acceptance {
+        Acceptance {
+            ingress: self.origin.ingress,
+            session: self.origin.session.clone(),
+            remote_ip: self.origin.remote_ip,
+            helo: self.origin.helo.clone(),
+            tls: self.origin.tls.clone(),
+            envelope_from: self.envelope_from.clone(),
+            recipients: without_doubles(kept),
+            octets,
+            sha256: self.sha256,
+            identity: self.identity,
+            message_id: self.message_id.clone(),
+            auth: self.auth.clone(),
+            require_tls: self.require_tls,
+            reply: self.words.map_or_else(|| reply::accepted_in_ledger().to_string(), |words| words.taken.to_owned()),
+            bridged: kept.iter().filter_map(|recipient| recipient.bridge.clone()).collect(),
+        }
     }
 }
 
@@ -258,23 +317,7 @@ async fn commit(services: &Services, envelope: Envelope, content: Content, kept:
     }
     // The share of the budget is held until the octets are the store's.
     let (octets, _share) = content.into_mail_octets();
-    let acceptance = Acceptance {
-        ingress: envelope.origin.ingress,
-        session: envelope.origin.session.clone(),
-        remote_ip: envelope.origin.remote_ip,
-        helo: envelope.origin.helo.clone(),
-        tls: envelope.origin.tls.clone(),
-        envelope_from: envelope.envelope_from.clone(),
-        recipients: without_doubles(&kept),
-        octets,
-        sha256: envelope.sha256,
-        identity: envelope.identity,
-        message_id: envelope.message_id.clone(),
-        auth: envelope.auth.clone(),
-        require_tls: envelope.require_tls,
-        reply: envelope.words.map_or_else(|| reply::accepted_in_ledger().to_string(), |words| words.taken.to_owned()),
-        bridged: kept.iter().filter_map(|recipient| recipient.bridge.clone()).collect(),
-    };
+    let acceptance = envelope.acceptance(octets, &kept);
     match services.store.accept(acceptance).await {
         Ok(entries) => kept.iter().map(|recipient| accepted(services, &envelope, recipient, &entries)).collect(),
         Err(error) => {
@@ -287,7 +330,7 @@ async fn commit(services: &Services, envelope: Envelope, content: Content, kept:
 }
 
 /// A recipient named twice is one.
-fn without_doubles(kept: &[Recipient]) -> Vec<(String, String)> {
+pub(super) fn without_doubles(kept: &[Recipient]) -> Vec<(String, String)> {
     let mut pairs: Vec<(String, String)> = Vec::with_capacity(kept.len());
     for recipient in kept {
         if !pairs.iter().any(|(address, _)| *address == recipient.address) {

@@ -75,7 +75,7 @@ async fn try_way(
     letter: &mut impl Cargo,
 ) -> Result<Attempt, Box<Told>> {
     let mut tls = way.hop.security.tls;
-    let mut broken = None;
+    let mut broken = sending.why_in_clear(way.hop);
     loop {
         let mut attempt = try_over(services, sending, way, tls, letter).await?;
         if let Some(words) = &broken {
@@ -84,7 +84,9 @@ async fn try_way(
         if !attempt.judgement.try_plaintext || tls != TlsMode::Opportunistic {
             return Ok(attempt);
         }
-        sending.remember_broken_tls(way.hop);
+        if attempt.judgement.tls_is_broken {
+            sending.remember_broken_tls(way.hop, &attempt.reply).await;
+        }
         tls = TlsMode::None;
         broken = Some(attempt.reply);
     }

@@ -45,7 +45,9 @@ pub(super) fn judge(stage: Stage, trouble: &Trouble, setting: Setting) -> Judgem
         Trouble::Unsendable(words) => judgement(Fate::Failed, Blame::Message, words),
         Trouble::Interrupted(words) => judgement(Fate::Deferred, Blame::Ourselves, words),
     };
-    Judgement { try_plaintext: plaintext_may_do(stage, trouble, setting), ..judged }
+    let try_plaintext = plaintext_may_do(stage, trouble, setting);
+    let is_for_now = matches!(trouble, Trouble::Refused(reply) if reply.class() == 4);
+    Judgement { try_plaintext, tls_is_broken: try_plaintext && !is_for_now, ..judged }
 }
 
 /// RFC 3207 §4.1 leaves it to the client; without a demand for TLS, mail in clear is better than none.
@@ -226,6 +228,7 @@ fn judgement(result: Fate, blame: Blame, reason: &str) -> Judgement {
         slow_down: false,
         try_ipv4: false,
         try_plaintext: false,
+        tls_is_broken: false,
         uncertain: false,
         reason: reason.to_owned(),
     }

@@ -25,6 +25,7 @@ mod greylist;
 mod hop_security;
 mod in_hand;
 mod judge;
+mod kept_file;
 mod letter;
 mod mx;
 mod own;

@@ -104,6 +104,8 @@ pub struct Judgement {
     pub try_ipv4: bool,
     /// TLS that nobody demanded does not work: a new connection may go without.
     pub try_plaintext: bool,
+    /// And it will not work soon: the host is spoken to without from now on. A host that says "later" to STARTTLS has TLS.
+    pub tls_is_broken: bool,
     /// The peer may have taken the mail.
     pub uncertain: bool,
     /// What it means, for a person.

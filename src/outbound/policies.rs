@@ -3,14 +3,14 @@
 //! A policy that cannot be fetched anew holds until it expires, so whoever can block DNS or HTTPS cannot take it away.
 //! Kept as one file in the data directory: it is small, written rarely, and losing it costs only what a first contact costs.
 
+use super::kept_file;
 use super::mta_sts::{Mode, Policy, announced_id};
 use super::policy_fetch::PolicyFetcher;
 use crate::clock::{Clock, UnixMs};
 use crate::dns::Resolver;
 use serde::{Deserialize, Serialize};
 use std::collections::HashMap;
-use std::io::Write;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 /// Domains; a stranger with many of them pushes out what expires first.
@@ -72,7 +72,7 @@ impl Held {
 impl Policies {
     /// With what is in the file; a file that cannot be read is as good as none.
     pub fn load(resolver: Resolver, fetcher: PolicyFetcher, clock: Clock, file: PathBuf) -> Policies {
-        let held = read(&file);
+        let held = kept_file::read(&file, KEPT);
         let known = Mutex::new(Known { held, ..Known::default() });
         Policies { resolver, fetcher, clock, file, known, writing: tokio::sync::Mutex::new(()) }
     }
@@ -164,34 +164,9 @@ impl Known {
 impl Policies {
     async fn write(&self) {
         let _turn = self.writing.lock().await;
-        let (file, text) = (self.file.clone(), serde_json::to_vec(&self.known().held).unwrap_or_default());
-        let written = tokio::task::spawn_blocking(move || replace(&file, &text)).await;
-        if let Err(error) = written.unwrap_or_else(|error| Err(std::io::Error::other(error))) {
-            tracing::warn!(file = %self.file.display(), %error, "MTA-STS policies cannot be kept over a restart");
-        }
+        let text = serde_json::to_vec(&self.known().held).unwrap_or_default();
+        kept_file::write(&self.file, text, KEPT).await;
     }
 }
 
-fn read(file: &Path) -> HashMap<String, Held> {
-    let text = match std::fs::read(file) {
-        Ok(text) => text,
-        Err(error) if error.kind() == std::io::ErrorKind::NotFound => return HashMap::new(),
-        Err(error) => {
-            tracing::warn!(file = %file.display(), %error, "known MTA-STS policies cannot be read, and are fetched anew");
-            return HashMap::new();
-        }
-    };
-    serde_json::from_slice(&text).unwrap_or_else(|error| {
-        tracing::warn!(file = %file.display(), %error, "known MTA-STS policies cannot be read, and are fetched anew");
-        HashMap::new()
-    })
-}
-
-/// The old file or the new one, whenever the power goes.
-fn replace(file: &Path, text: &[u8]) -> std::io::Result<()> {
-    let fresh = file.with_extension("new");
-    let mut written = std::fs::File::create(&fresh)?;
-    written.write_all(text)?;
-    written.sync_all()?;
-    std::fs::rename(&fresh, file)
-}
+const KEPT: &str = "known MTA-STS policies";

@@ -66,6 +66,8 @@ pub enum RouterError {
     Resolver(#[from] ResolverError),
 }
 
+/// Of a hop that goes without TLS because it failed there.
+const BROKEN_TLS: &str = "broken-tls";
 /// All questions of one route together; then it is tried later.
 const DEADLINE: Duration = Duration::from_secs(120);
 
@@ -86,13 +88,20 @@ impl Router {
         let fetcher = PolicyFetcher::new(resolver.clone(), roots, policy_port, config.outbound.allow_private);
         let file = config.server.data_dir.join("mta-sts.json");
         let policies = Policies::load(resolver, fetcher, clock.clone(), file);
-        let (own, broken_tls) = (Own::of(config), BrokenTls::new(clock.clone()));
+        let broken = config.server.data_dir.join("broken-tls.json");
+        let (own, broken_tls) = (Own::of(config), BrokenTls::load(clock.clone(), broken));
         Router { dns, policies, own, config: config.clone(), broken_tls, clock }
     }
 
-    /// The host offered STARTTLS, and the handshake failed: where TLS is only a wish, it is not tried there for a week.
-    pub fn remember_broken_tls(&self, host: &str) {
-        self.broken_tls.remember(host);
+    /// The host offered STARTTLS, and it failed: where TLS is only a wish, it is not tried there for a week.
+    pub async fn remember_broken_tls(&self, host: &str, words: &str) {
+        self.broken_tls.remember(host, words).await;
+    }
+
+    /// Why this hop goes in the clear, if it does because TLS failed there before.
+    pub fn why_in_clear(&self, hop: &Hop) -> Option<String> {
+        let words = || self.broken_tls.words(&hop.host).unwrap_or_else(|| "it was so within the last week".to_owned());
+        (hop.security.because == BROKEN_TLS).then(words)
     }
 
     /// The hosts for mail to this domain (canonical, or an address literal in brackets).
@@ -154,8 +163,8 @@ impl Router {
     }
 
     fn hop(&self, host: String, addresses: &[IpAddr], port: u16, mut security: Security) -> Hop {
-        if security.tls == TlsMode::Opportunistic && self.broken_tls.is_broken(&host) {
-            security = Security { tls: TlsMode::None, because: "broken-tls", ..security };
+        if security.tls == TlsMode::Opportunistic && self.broken_tls.words(&host).is_some() {
+            security = Security { tls: TlsMode::None, because: BROKEN_TLS, ..security };
         }
         let addresses = addresses.iter().map(|ip| SocketAddr::new(*ip, port)).collect();
         Hop { host, addresses, security, credentials: None }

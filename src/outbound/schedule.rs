@@ -107,6 +107,8 @@ pub mod tests {
             tls: None,
             reason: None,
             transcript: None,
+            bounced_at: None,
+            bounce_diagnostic: None,
             raw_id: None,
         }
     }

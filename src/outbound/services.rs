@@ -151,8 +151,13 @@ impl Sending {
     }
 
     /// TLS that nobody demanded did not work there: for a while it is not tried.
-    pub fn remember_broken_tls(&self, hop: &Hop) {
-        self.router.remember_broken_tls(&hop.host);
+    pub async fn remember_broken_tls(&self, hop: &Hop, words: &str) {
+        self.router.remember_broken_tls(&hop.host, words).await;
+    }
+
+    /// Why this hop goes in the clear, if it does because TLS failed there before.
+    pub fn why_in_clear(&self, hop: &Hop) -> Option<String> {
+        self.router.why_in_clear(hop)
     }
 
     pub fn inbound_domain(&self, account: &str) -> Option<&str> {

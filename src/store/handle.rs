@@ -306,7 +306,7 @@ impl Store {
     }
 
     /// Brings the octets where the commit finds them, and says how many they are.
-    async fn settle(&self, acceptance: &mut Acceptance) -> Result<(Octets, u64), StoreError> {
+    pub(super) async fn settle(&self, acceptance: &mut Acceptance) -> Result<(Octets, u64), StoreError> {
         let octets = std::mem::replace(&mut acceptance.octets, MailOctets::Memory(Vec::new()));
         let size = octets.len();
         match octets {

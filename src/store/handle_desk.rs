@@ -21,6 +21,11 @@ impl Store {
         self.engine.write(0, move |writing| agent_sessions::set_password(writing, agent, &password)).await
     }
 
+    /// Keeps the hash of a password that its agent chose; every session but the one of this word's hash, and every link, ends.
+    pub async fn change_agent_password(&self, agent: Id, password: String, here: [u8; 32]) -> Result<(), StoreError> {
+        self.engine.write(0, move |writing| agent_sessions::change_password(writing, agent, &password, &here)).await
+    }
+
     /// Begins a session under the hash of its word; the one the browser had `before` ends.
     pub async fn begin_session(
         &self,

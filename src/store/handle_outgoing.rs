@@ -9,8 +9,10 @@ use super::outgoing::{
 use super::sqlite::accept::Octets;
 use super::sqlite::attempts::Composed;
 use super::sqlite::operate::Haste;
+use super::sqlite::units::Writing;
 use super::sqlite::{
-    agents, attempts, backlog, claim, events, operate, operate_many, queue, suppressions, tend, to_compose, uploads,
+    agents, attempts, backlog, claim, events, kept, operate, operate_many, queue, suppressions, tend, to_compose,
+    uploads,
 };
 use crate::clock::UnixMs;
 use crate::conversation::agent::Agent;
@@ -79,12 +81,17 @@ impl Store {
     }
 
     /// Events for open mail that is in trouble for an hour, once each; snoozed conversations that are due wake up; old events
-    /// go. Answers when to call again.
+    /// go, and mails that were kept for long enough. Answers when to call again.
     pub async fn tend(&self) -> Result<Option<UnixMs>, StoreError> {
         let now = self.engine.shared.clock.now();
         let kept_from =
             self.engine.readers.read(move |connection| events::kept_from(connection, now, EVENTS_KEPT_MAX)).await?;
-        self.engine.write(0, move |writing| tend::tend(writing, kept_from)).await
+        let work = move |writing: &Writing<'_>| {
+            Ok((tend::tend(writing, kept_from)?, kept::expire(writing, KEPT_MAILS_AT_ONCE)?))
+        };
+        let (next, dropped) = self.engine.write(0, work).await?;
+        self.remove_files(dropped).await;
+        Ok(next)
     }
 
     pub async fn queue(&self, query: QueueQuery) -> Result<Page<QueueEntry>, StoreError> {
@@ -157,6 +164,13 @@ impl Store {
         self.engine.readers.read(move |connection| suppressions::list(connection, account.as_deref(), now)).await
     }
 
+    /// Those of an account's addresses that get no mail now.
+    pub async fn suppressed(&self, account: String, addresses: Vec<String>) -> Result<Vec<SuppressionRow>, StoreError> {
+        let now = self.engine.shared.clock.now();
+        let read = move |connection: &_| suppressions::of_addresses(connection, &account, &addresses, now);
+        self.engine.readers.look_up(read).await
+    }
+
     pub async fn clear_suppression(&self, account: String, email: String) -> Result<(), StoreError> {
         self.engine.write(0, move |writing| suppressions::clear(writing, &account, &email)).await
     }
@@ -217,3 +231,6 @@ pub struct NewAgent {
     pub inboxes: Option<Vec<String>>,
     pub by_mail: bool,
 }
+
+/// In one commit; the files of large ones are removed one by one.
+const KEPT_MAILS_AT_ONCE: usize = 200;

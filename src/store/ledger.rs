@@ -34,6 +34,8 @@ pub struct LedgerEntry {
     /// It came with REQUIRETLS (RFC 8689).
     pub require_tls: bool,
     pub raw_id: Option<Id>,
+    /// Until when the octets of a mail are kept that was not accepted; `None` where they are not, or are kept for good.
+    pub kept_until: Option<UnixMs>,
     pub conversation_id: Option<Id>,
     pub message_id_stored: Option<Id>,
     /// Filing attempts that a crash or an error ended.

@@ -35,4 +35,5 @@ pub use error::StoreError;
 pub use handle::{Filed, FreeSpace, Page, Store};
 pub use handle_doors::{SignatureClaim, SignatureUse};
 pub use handle_outgoing::NewAgent;
+pub use sqlite::kept::KeptSum;
 pub use sqlite::writer::Fault;

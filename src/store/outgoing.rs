@@ -68,6 +68,9 @@ pub struct QueueEntry {
     pub reason: Option<String>,
     /// What was said in the last attempt; bounded, secrets masked.
     pub transcript: Option<String>,
+    /// When a report said that it did not arrive after all, and the report's words: `5.1.1 (no such user)`.
+    pub bounced_at: Option<UnixMs>,
+    pub bounce_diagnostic: Option<String>,
     /// The octets that went, or may have gone, out.
     pub raw_id: Option<Id>,
 }
@@ -94,6 +97,8 @@ pub struct ToCompose {
     pub history: Vec<Message>,
     /// Mails of the conversation before this one that this recipient sent or got, oldest first, at most [`THREAD_MAX`].
     pub thread: Vec<ThreadMail>,
+    /// Subject of the first mail between us and the contact, whoever the recipient is.
+    pub first_subject: Option<String>,
     /// The recipient of a notification or notice.
     pub agent: Option<Agent>,
     /// Whom the conversation is assigned to.

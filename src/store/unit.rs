@@ -8,6 +8,7 @@ use crate::conversation::delivery::Posting;
 use crate::conversation::id::Id;
 use crate::conversation::model::{Attachment, Author, Channel, Direction, Email, Ingress, Via};
 use crate::conversation::reply_token::ReplyToken;
+use crate::limits::KeptRoom;
 use std::net::IpAddr;
 
 /// A mail to take responsibility for: durable when `Store::accept` returns.
@@ -56,6 +57,25 @@ pub struct AcceptedEntry {
     pub recipient: String,
     /// The same mail for the same recipient was accepted before: nothing is filed twice.
     pub duplicate: bool,
+}
+
+/// A mail that its bringer is told is taken, and that nobody here takes: durable when `Store::keep` returns, and for a while.
+#[derive(Debug)]
+pub struct Keeping {
+    /// As for acceptance; its recipients are none.
+    pub mail: Acceptance,
+    /// One ledger entry each.
+    pub turned_away: Vec<TurnedAway>,
+    pub room: KeptRoom,
+}
+
+/// For whom, and why not.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct TurnedAway {
+    /// `None` where the mail names nobody.
+    pub recipient: Option<String>,
+    pub account: Option<String>,
+    pub reason: String,
 }
 
 /// What RCPT learns of a token.

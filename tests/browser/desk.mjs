@@ -12,13 +12,19 @@ export class Desk {
   /** Signs in with address and password. */
   static async enter(site, context, email = SARA) {
     await site.replyd.command(["agent", "password", email], `${PASSWORD}\n`);
-    const page = await open(context, `${site.origin}/desk/sign-in`, { allowed: ["401"] });
+    const desk = new Desk(await open(context, `${site.origin}/desk/sign-in`, { allowed: ["401", "403"] }));
+    await desk.signIn(site, email);
+    return desk;
+  }
+
+  async signIn(site, email = SARA) {
+    const { page } = this;
+    await page.goto(`${site.origin}/desk/sign-in`);
     const form = page.locator("form", { has: page.getByLabel(/password/i) });
     await form.getByLabel(/email|address/i).fill(email);
     await form.getByLabel(/password/i).fill(PASSWORD);
     await form.getByRole("button").click();
     await page.waitForURL(/\/desk\/(#.*)?$/);
-    return new Desk(page);
   }
 
   row(text) { return this.page.locator(".rows li", { hasText: text }); }

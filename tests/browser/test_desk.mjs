@@ -1,7 +1,8 @@
 // The agent's side of the promise.
 import assert from "node:assert/strict";
+import { accessible } from "./access.mjs";
 import { Chat } from "./chat.mjs";
-import { Desk } from "./desk.mjs";
+import { Desk, PASSWORD } from "./desk.mjs";
 import { JANE, SARA, open, story, until } from "./harness.mjs";
 
 story("an agent answers at the desk and sees on which way it goes, and what comes back", {}, async (site) => {
@@ -122,4 +123,56 @@ story("mail on its way out is held, released, and failed with a reason that its 
   const [{ delivery }] = (await site.conversation()).messages.filter((message) => message.author.kind === "agent");
   assert.deepEqual([delivery.state, delivery.reason], ["failed", "failed by hand: that shop has closed"]);
   assert.deepEqual(desk.page.complaints, []);
+});
+
+story("an agent changes their password, and is signed out everywhere else", {}, async (site) => {
+  const elsewhere = await Desk.enter(site, await site.person());
+  const desk = await Desk.enter(site, await site.person());
+  await elsewhere.signIn(site);
+  for (const width of [390, 1280]) {
+    await desk.page.setViewportSize({ width, height: 844 });
+    await desk.page.getByRole("button", { name: /^You:/ }).click();
+    await desk.page.getByRole("menuitem", { name: "Change password" }).click();
+    const form = desk.page.getByRole("dialog", { name: "Change your password" });
+    await form.getByLabel("Current password").fill("not this one");
+    await form.getByLabel(/^New password/).fill("a much better one");
+    await form.getByRole("button", { name: "Change password" }).click();
+    await form.getByText(/the current password is another/).waitFor();
+    await accessible(desk.page, `changing the password at ${width} pixels`);
+    if (width === 390) {
+      await form.getByRole("button", { name: "Close" }).click();
+      continue;
+    }
+    await form.getByLabel("Show both").check();
+    assert.equal(await form.getByLabel(/^New password/).getAttribute("type"), "text");
+    await form.getByLabel("Current password").fill(PASSWORD);
+    await form.getByRole("button", { name: "Change password" }).click();
+    await desk.page.getByText("Your password is changed.").waitFor();
+  }
+  await desk.page.goto(`${site.origin}/desk/#/answers`);
+  await desk.page.getByRole("heading", { name: "Canned answers" }).waitFor();
+  await elsewhere.page.reload();
+  await elsewhere.page.waitForURL(/\/desk\/sign-in/);
+});
+
+story("an agent sees that an address gets no mail, why, and until when, and sends it mail again", {}, async (site) => {
+  await site.replyd.api("POST", "/conversations", {
+    account: "acme", inbox: "website", contact: { email: JANE, name: "Jane Doe" }, subject: "My kettle", messages: [{ author: "contact", text: "It does not boil." }] });
+  site.mail.refuse(550, "5.1.1 No such user");
+  const desk = await Desk.enter(site, await site.person());
+  await desk.show("Jane Doe");
+  await desk.answer("Hold the button.");
+  const details = desk.page.getByRole("complementary", { name: "Details" });
+  await details.getByText(/The address does not work/).waitFor();
+  await details.getByText(/no such address at the recipient/).first().waitFor();
+  await details.getByText(/until /).first().waitFor();
+  await accessible(desk.page, "an address that gets no mail");
+  site.mail.refuse(null);
+  await details.getByRole("button", { name: "Send mail again" }).click();
+  await details.getByRole("button", { name: "Send mail again" }).waitFor({ state: "detached" });
+  await desk.message("Hold the button.").getByRole("button", { name: "Send again" }).click();
+  await desk.message("Hold the button.").getByText("Delivered by email").waitFor();
+  assert.equal(site.mail.of(JANE).length, 1);
+  const { items } = await site.replyd.api("GET", "/suppressions");
+  assert.equal(items.filter(({ email }) => email === JANE).length, 0);
 });

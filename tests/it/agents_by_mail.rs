@@ -60,6 +60,83 @@ async fn a_customer_sees_neither_an_agents_address_nor_what_agents_are_told() {
     }
 }
 
+/// What clients make of answers between the lines, signatures and keys; the customer sees the words and nothing else.
+#[tokio::test]
+async fn whatever_the_client_adds_no_customer_sees_an_agents_address_or_token() {
+    let exchange = Exchange::begun().await;
+    let token = exchange.agent_address().await;
+    let told = text_of(&exchange.composed(exchange.notification().await.id).await);
+    let between: String = told.lines().map(|line| format!("> {line}\n")).collect();
+    let between = format!("Hello Ann,\n\n{between}\nIt ships today.\n\nSara <Sara@Acme.example>\n> ok?\nYes.");
+    let plain = |body: &str| ("text/plain; charset=utf-8", body.to_owned());
+    let with = |kind: &'static str, file: &str| {
+        let text = "Content-Type: text/plain\r\n\r\nIt ships today.";
+        (kind, format!("--b\r\n{text}\r\n--b\r\n{file}\r\n--b--\r\n"))
+    };
+    let card = "Content-Type: text/vcard; name=sara.vcf\r\n\r\nEMAIL:sara@acme.example";
+    let key = "Content-Type: application/pgp-keys; name=\"OpenPGP_0x12.asc\"\r\n\r\nuid sara@acme.example";
+    let smime =
+        |media_type: &str| format!("Content-Type: {media_type}; name=smime.p7s\r\n\r\ncert of sara@acme.example");
+    let named = "Content-Type: application/pdf\r\nContent-Disposition: attachment; filename=\"from sara@acme.example.pdf\"\r\n\r\n%PDF";
+    for (media_type, body) in [
+        plain(&between),
+        plain(&format!("It ships today.\n\nOn Friday, Ann via Acme <mailto:{token}> wrote:\n> hm\nok\n> ha\nyes")),
+        plain("It ships today.\n\nBest regards\nSara Smith\nSupport | sara@acme.example | +49 30 1234"),
+        plain("It ships today. Write to SARA+desk@ACME.example<mailto:sara%2Bdesk@acme.example> or\nben@acme.example"),
+        plain(&format!("It ships today. Answer to {} then", token.replace('+', "%2B"))),
+        with(
+            "multipart/signed; protocol=\"application/pkcs7-signature\"; micalg=sha-256; boundary=b",
+            &smime("application/pkcs7-signature"),
+        ),
+        with("multipart/mixed; boundary=b", &smime("application/x-pkcs7-signature")),
+        with("multipart/mixed; boundary=b", card),
+        with("multipart/mixed; boundary=b", key),
+        with("multipart/mixed; boundary=b", named),
+    ] {
+        let answer = mail(SARA, "Re: Order 7", &body).replace("text/plain; charset=utf-8", media_type);
+        let entry = exchange.offers(SARA, &[&token], &exchange.sign(&answer, "acme.example"), "250").await.remove(0);
+        assert_eq!(entry.reason, "reply token of an agent", "{body}");
+        let answer = exchange.queue().await.pop().expect("an answer");
+        assert_eq!(answer.recipient, ANN);
+        let octets = exchange.composed(answer.id).await;
+        let seen = ParsedMail::parse(&octets);
+        let parts = seen.parts.iter().map(|part| String::from_utf8_lossy(part.octets()).into_owned());
+        let names = seen.parts.iter().filter_map(|part| part.file_name.clone());
+        let all: String = parts.chain(names).chain([String::from_utf8_lossy(&octets).into_owned()]).collect();
+        let all = all.to_lowercase();
+        assert!(text_of(&octets).contains("It ships today."), "{body}");
+        let hex = token.get(6..38).expect("a token");
+        for hidden in
+            [SARA, BEN, "sara+desk", "sara%2bdesk", hex, "author not proven", "address is not shown", "#snooze"]
+        {
+            assert!(!all.contains(hidden), "{hidden} of {body}\n{all}");
+        }
+        let message = exchange.last().await;
+        let kept = format!("{} {} {}", message.text, message.quoted, message.signature).to_lowercase();
+        assert!(!body.contains("smith") || kept.contains(SARA), "folded, not lost: {kept}");
+    }
+}
+
+/// Words of mail in a file are the agent's to look at again; nothing of it goes out meanwhile.
+#[tokio::test]
+async fn a_file_that_tells_an_agents_address_is_not_sent_and_the_agent_is_told() {
+    let exchange = Exchange::begun().await;
+    let token = exchange.agent_address().await;
+    for file in [
+        format!("Content-Type: message/rfc822\r\n\r\nReply-To: {token}\r\nSubject: Order 7\r\n\r\nhm"),
+        "Content-Type: text/calendar; name=meet.ics\r\n\r\nORGANIZER;CN=Sara:mailto:sara@ac\r\n me.example".to_owned(),
+    ] {
+        let body = format!("--b\r\nContent-Type: text/plain\r\n\r\nSee there.\r\n--b\r\n{file}\r\n--b--\r\n");
+        let answer =
+            mail(SARA, "Re: Order 7", &body).replace("text/plain; charset=utf-8", "multipart/mixed; boundary=b");
+        let entry = exchange.offers(SARA, &[&token], &exchange.sign(&answer, "acme.example"), "250").await.remove(0);
+        assert!(entry.reason.contains("holds an agent's address or reply address"), "{}", entry.reason);
+        assert_eq!(exchange.last().await.direction, Direction::Note);
+        let queued = exchange.queued().await;
+        assert!(queued.iter().all(|(_, to)| to == SARA), "{queued:?}");
+    }
+}
+
 #[tokio::test]
 async fn html_and_files_of_an_agent_come_along() {
     let exchange = Exchange::begun().await;
@@ -247,7 +324,7 @@ async fn our_own_mail_that_comes_back_is_nobodys_word() {
     let id_at = own.find("Message-ID: <").expect("an id") + "Message-ID: <".len();
     let id_end = id_at + own[id_at..].find('>').expect("its end");
     let by_id = format!("{}{}{}", &own[..id_at], sent.message_id, &own[id_end..]);
-    let mark = replyd::conversation::links::loop_mark(exchange.site.store.keys(), "acme");
+    let mark = replyd::conversation::links::loop_mark(exchange.site.store.keys(), "acme", sent.id);
     let by_mark = own.replacen("Subject", &format!("X-Replyd-Loop: {mark}\r\nSubject"), 1);
     let before = (exchange.messages().await.len(), exchange.queued().await.len());
     for to in [exchange.contact_address().await, "support@acme.example".to_owned()] {
@@ -257,6 +334,12 @@ async fn our_own_mail_that_comes_back_is_nobodys_word() {
         }
     }
     assert_eq!((exchange.messages().await.len(), exchange.queued().await.len()), before);
+    // A client that sends on with all fields, or a stranger who has read one of our mails: a person's words, all the same.
+    let copied =
+        mail(ANN, "Re: Order 7", "Where is it?").replacen("Subject", &format!("X-Replyd-Loop: {mark}\r\nSubject"), 1);
+    let entry = exchange.offers(ANN, &[&exchange.contact_address().await], &copied, "250").await.remove(0);
+    assert_eq!(entry.conversation_id, Some(exchange.conversation), "{}", entry.reason);
+    assert_eq!(exchange.last().await.text, "Where is it?");
 }
 
 #[tokio::test]

@@ -104,7 +104,8 @@ fn a_persons_answer_says_who_answers_and_is_not_automatic() {
     assert_eq!(composed.email.from, ["Sara (Acme) <support@acme.example>"]);
     assert_eq!(composed.email.message_id, Some(answer().entry.message_id));
     let mark = parsed.field(links::LOOP_FIELD).unwrap_or_default();
-    assert!(links::is_loop_mark(&keys(), "acme", mark) && !links::is_loop_mark(&keys(), "bolt", mark));
+    assert_eq!(links::marked_mail(&keys(), "acme", mark), Some(answer().entry.id));
+    assert_eq!(links::marked_mail(&keys(), "bolt", mark), None);
 }
 
 #[test]
@@ -274,6 +275,29 @@ fn each_case_has_its_thread_and_one_subject() {
     check(Channel::Email, Some("AW: RE: Order"), vec![first], ("Re: Order", Some("<1@c>"), Some("<1@c>")));
 }
 
+/// Bob has written under a subject of his own: his thread goes on by its references, and the subject is everybody's.
+#[test]
+fn the_subject_is_the_conversations_and_the_references_are_the_recipients() {
+    let mut to = mail(MailKind::Answer, "bare", Channel::Widget);
+    to.conversation.subject = None;
+    for (first, expected) in [(Some("Re: Kettle"), "Re: Kettle"), (None, "Re: Your conversation with Acme")] {
+        to.first_subject = first.map(str::to_owned);
+        for (kind, thread) in [
+            (RecipientKind::Contact, thread_mail("1@jane", &[], "Kettle", true)),
+            (RecipientKind::Participant, thread_mail("2@bob", &[], "x", true)),
+        ] {
+            let id = format!("<{}>", thread.message_id);
+            (to.entry.recipient_kind, to.thread) = (kind, vec![thread]);
+            let parsed = sent(&to).1;
+            assert_eq!(parsed.field("Subject"), Some(expected));
+            assert_eq!(
+                (parsed.field("In-Reply-To"), parsed.field("References")),
+                (Some(id.as_str()), Some(id.as_str()))
+            );
+        }
+    }
+}
+
 #[test]
 fn a_notification_tells_the_agent_who_said_what_and_how_sure_that_is() {
     let to = mail(MailKind::Notification, "chat", Channel::Widget);
@@ -360,6 +384,18 @@ fn continuity_mail_can_be_unsubscribed_with_one_click_and_an_answer_to_a_mail_ca
     assert!(links::opens_unsubscribe(&keys(), to.entry.id, signature));
     assert!(text(&parsed).contains(&url));
     assert_eq!(field(&answer(), "List-Unsubscribe"), None);
+    // Who wrote by mail in a chat's conversation, and whoever is in copy, asked for the answer by mail.
+    let mut wrote = to.clone();
+    wrote.thread = vec![thread_mail("1@c", &[], "Order", true)];
+    let mut copied = to.clone();
+    copied.entry.recipient_kind = RecipientKind::Participant;
+    let mut told = to;
+    told.thread = vec![thread_mail("1@mx", &[], "Order", false)];
+    for (to, expected) in [(wrote, false), (copied, false), (told, true)] {
+        let (_, parsed) = sent(&to);
+        assert_eq!(parsed.field("List-Unsubscribe").is_some(), expected);
+        assert_eq!(text(&parsed).contains("/unsubscribe/"), expected);
+    }
 }
 
 fn attachment(id: i64, name: &str, media_type: &str, size: u64) -> Attachment {

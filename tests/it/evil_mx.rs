@@ -430,6 +430,9 @@ mod tls {
             let opportunistic = dial(TlsMode::Opportunistic, Verification::Nothing);
             let attempt = check(script, &opportunistic, stage, NEXT, words).await;
             assert!(attempt.judgement.try_plaintext, "{attempt:#?}");
+            // "Not now" is no reason to go without TLS for a week.
+            let is_for_now = stage == Stage::StartTls;
+            assert_eq!(attempt.judgement.tls_is_broken, !is_for_now, "{attempt:#?}");
         }
         let required = dial(TlsMode::Required, Verification::Nothing);
         check(stripped(), &required, Stage::Ehlo, NEXT, "offers no TLS").await;

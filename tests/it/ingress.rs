@@ -111,7 +111,7 @@ fn a_secret_opens_its_own_accounts_addresses_only() {
 }
 
 #[test]
-fn a_mail_for_nobody_is_told_in_the_ledger_and_not_brought_again() {
+fn a_mail_for_nobody_is_kept_told_in_the_ledger_and_not_brought_again() {
     let product = open_house();
     for door in Door::ALL {
         let to = format!("reply+{}@reply.acme.example", "0".repeat(32));
@@ -124,6 +124,10 @@ fn a_mail_for_nobody_is_told_in_the_ledger_and_not_brought_again() {
         assert!(item["reason"].as_str().is_some_and(|reason| reason.contains("5.1.1")), "{item}");
         assert!(item["envelope_to"].as_str().is_some_and(|to| to.starts_with("reply+0000")), "{item}");
         assert!(item["size"].as_u64().is_some() && item["sha256"].as_str().is_some(), "{item}");
+        assert!(
+            item["raw_id"].is_string() && item["kept_until"].is_string() && item["message_id"].is_string(),
+            "{item}"
+        );
     }
     product.stop();
 }

@@ -374,8 +374,25 @@ async fn where_tls_is_broken_mail_goes_in_the_clear_and_says_so() {
     // Remembered: the next mail asks for no TLS.
     let before = host.commands().iter().filter(|line| *line == "STARTTLS").count();
     let next = post.answer("joe@customer.example").await;
-    post.settled(next.id, DeliveryState::Delivered).await;
+    let next = post.settled(next.id, DeliveryState::Delivered).await;
     assert_eq!(host.commands().iter().filter(|line| *line == "STARTTLS").count(), before);
+    let tls = next.tls.expect("words");
+    assert!(tls.starts_with("none, since TLS is broken there: ") && tls.contains("tried again a week later"), "{tls}");
+    post.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_host_that_has_no_tls_for_now_is_asked_again_with_the_next_mail() {
+    let refused = say("454 4.7.0 TLS not available due to temporary reason");
+    let script = Script::default().at(Moment::StartTls, refused).at(Moment::StartTls, say("220 2.0.0 go ahead"));
+    let (post, host) = Post::with_host(script).await;
+    for recipient in ["jane@customer.example", "joe@customer.example"] {
+        let entry = post.answer(recipient).await;
+        let entry = post.settled(entry.id, DeliveryState::Delivered).await;
+        assert!(entry.tls.is_some());
+    }
+    let received = host.received();
+    assert_eq!(received.iter().map(|mail| mail.under_tls).collect::<Vec<_>>(), [false, true]);
     post.stop().await;
 }
 

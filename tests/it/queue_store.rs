@@ -315,6 +315,33 @@ async fn participants_get_the_mail_they_are_copied_with_their_own_token() {
     assert_eq!(state, TokenState::Revoked { account: "acme".into() }, "no new life after a revocation");
 }
 
+/// Of the mails that carry a message its own shows the contact's; a message that came by mail keeps how it came.
+#[tokio::test]
+async fn a_message_shows_the_mail_it_went_with() {
+    let bench = Bench::new();
+    let conversation = bench.conversation("ann@example.org").await;
+    let cc = vec!["bo@example.net".to_owned()];
+    let posting = || Posting { to_contact: Some(Duration::ZERO), cc: cc.clone(), ..Posting::default() };
+    let came = Email { ingress: Some(Ingress::Smtp), ..email("came@acme.example", Class::Human) };
+    let typed = NewMessage { posting: posting(), ..answer("one") };
+    let mailed = NewMessage { email: Some(came), via: Via::Email, posting: posting(), ..answer("two") };
+    for (message, expected) in [(typed, ["to bo", "to ann"]), (mailed, ["came@acme.example"; 2])] {
+        let id = bench.store.append_message(conversation.id, message).await.unwrap().id;
+        let mut claimed = bench.claim().await;
+        claimed.sort_by_key(|entry| entry.recipient_kind == RecipientKind::Contact);
+        for (entry, expected) in claimed.iter().zip(expected) {
+            let to = entry.recipient.split('@').next().unwrap_or_default();
+            let mut mail = composed("octets");
+            mail.email = Email { ingress: None, message_id: Some(format!("to {to}")), ..mail.email };
+            bench.store.data_sent(entry.id, Some(mail)).await.unwrap();
+            bench.end(entry.id, DELIVERED).await;
+            let messages = bench.store.messages(conversation.id, 10).await.unwrap();
+            let shown = messages.into_iter().find(|message| message.id == id).and_then(|message| message.email);
+            assert_eq!(shown.and_then(|mail| mail.message_id).as_deref(), Some(expected));
+        }
+    }
+}
+
 #[tokio::test]
 async fn what_waits_for_the_chat_goes_out_as_one_mail() {
     let bench = Bench::new();
@@ -756,6 +783,10 @@ async fn a_bounce_is_a_fact_on_mail_address_and_contact_once() {
     }
     let after = bench.only().await;
     assert_eq!((after.state, after.reason.as_deref()), (DeliveryState::Failed, Some("came back: 5.1.1 no such user")));
+    assert_eq!((after.bounced_at, after.bounce_diagnostic.as_deref()), (Some(NOW), Some("5.1.1 no such user")));
+    let shown = bench.store.messages(conversation.id, 9).await.unwrap().pop().and_then(|message| message.delivery);
+    let shown = shown.expect("a delivery");
+    assert_eq!((shown.bounced_at, shown.message_id), (Some(NOW), after.message_id));
     let contact = bench.store.conversation(conversation.id).await.unwrap().contact;
     assert_eq!(contact.bounced.map(|bounced| bounced.reason).as_deref(), Some("5.1.1 no such user"));
     assert_eq!(bench.store.suppressions(None).await.unwrap()[0].reason, SuppressionReason::BadAddress);
@@ -764,6 +795,29 @@ async fn a_bounce_is_a_fact_on_mail_address_and_contact_once() {
     bench.bounce(entry, BounceFactKind::Complaint, None, "spam").await;
     let row = bench.store.suppressions(None).await.unwrap().remove(0);
     assert_eq!((row.reason, row.expires_at), (SuppressionReason::Complaint, None));
+}
+
+/// A policy, a full disk or somebody else's address says nothing of the contact's.
+#[tokio::test]
+async fn a_bounce_without_a_code_of_the_address_leaves_the_contact_unmarked() {
+    for (suppress, words) in [
+        (None, "5.7.1 (blocked)"),
+        (None, "about victim@example.net: 5.1.1 (no such user)"),
+        (Some(SuppressionReason::MailboxFull), "5.2.2 (full)"),
+    ] {
+        let bench = Bench::new();
+        let conversation = bench.conversation("ann@example.org").await;
+        bench.answer(conversation.id, "they do").await;
+        let entry = bench.attempt(DELIVERED).await;
+        bench.bounce(entry.id, BounceFactKind::Failed, suppress, words).await;
+        let after = bench.only().await;
+        assert_eq!((after.state, after.bounce_diagnostic.as_deref()), (DeliveryState::Failed, Some(words)));
+        assert_eq!(after.remote_reply, entry.remote_reply, "what the host said stays");
+        assert_eq!(bench.store.conversation(conversation.id).await.unwrap().contact.bounced, None, "{words}");
+        bench.store.retry_mail(entry.id).await.unwrap();
+        let again = bench.attempt(DELIVERED).await;
+        assert_eq!((again.state, again.bounced_at, again.bounce_diagnostic), (DeliveryState::Delivered, None, None));
+    }
 }
 
 #[tokio::test]
@@ -858,6 +912,7 @@ async fn everything_that_a_mail_is_composed_of_comes_in_one_read() {
     assert_eq!(thread, [(first.message_id.as_str(), false), ("theirs@example.org", true)]);
     assert_eq!(read.thread[0].references, ["earlier@example.org"]);
     assert_eq!(read.thread[0].subject.as_deref(), Some("Re: Teapots"));
+    assert_eq!(read.first_subject.as_deref(), Some("Re: Teapots"));
     assert_eq!((read.assignee.map(|agent| agent.id), read.agent), (Some(sara.id), None));
     let attachment = &read.messages[0].attachments[0];
     assert_eq!((attachment.name.as_str(), attachment.size), ("lid.txt", 3));

@@ -200,7 +200,7 @@ async fn a_host_with_broken_tls_is_spoken_to_in_the_clear_where_that_is_allowed(
     let dir = tempfile::tempdir().expect("a directory");
     let server = ZoneServer::start(Zone::parse(ZONE).expect("a zone")).await.expect("a server");
     let router = router(&config(dir.path(), ""), &server.resolver().expect("a resolver"));
-    router.remember_broken_tls("a.two.example");
+    router.remember_broken_tls("a.two.example", "bad record").await;
     let expected =
         "two.example > a.two.example [192.0.2.2:25] None unverified broken-tls > b.two.example [192.0.2.3:25] …";
     check(&router, "two.example", expected).await;

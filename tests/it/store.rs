@@ -424,6 +424,37 @@ async fn a_mail_counts_from_when_it_was_received_however_late_it_is_filed() {
 }
 
 #[tokio::test]
+async fn a_copy_shows_where_its_mail_is_whether_it_came_before_filing_or_after() {
+    let dir = tempfile::tempdir().expect("a temporary directory");
+    let (store, _) = open(dir.path());
+    let begun = store.new_conversation(conversation(Some("ann@example.org"), None)).await.expect("begun");
+    let both = ["a@r.example", "b@r.example"];
+    let first = store.accept(mail("one", &both)).await.expect("accepted");
+    let before = store.accept(mail("one", &both)).await.expect("accepted");
+    let result = FilingResult {
+        agent: None,
+        bounce: None,
+        orders: Vec::new(),
+        ledger_id: first[0].ledger_id,
+        account: "acme".into(),
+        destination: Destination::Existing(begun.id),
+        message: Some(message("one", AuthorKind::Contact)),
+        reason: "a test".into(),
+        message_id: None,
+        received_at: NOW,
+    };
+    let filed = store.file(result).await.expect("filed");
+    let after = store.accept(mail("one", &both)).await.expect("accepted");
+    for copies in [before, after] {
+        for (copy, expected) in copies.iter().zip([(filed.conversation_id, filed.message_id), (None, None)]) {
+            let entry = store.ledger_entry(copy.ledger_id).await.expect("the entry");
+            assert_eq!(entry.outcome, Outcome::Duplicate);
+            assert_eq!((entry.conversation_id, entry.message_id_stored), expected, "{:?}", entry.envelope_to);
+        }
+    }
+}
+
+#[tokio::test]
 async fn an_idempotency_key_answers_the_first_message() {
     let dir = tempfile::tempdir().unwrap();
     let (store, _) = open(dir.path());

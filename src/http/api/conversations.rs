@@ -1,9 +1,9 @@
 //! `/api/v1/conversations`: begin, list, show, change, and the end of its reply addresses.
 
 use super::agents::named;
-use super::continuity;
 use super::messages::{Cast, Written, shown, via};
 use super::shape::{ConversationShape, List};
+use super::{continuity, suppressions};
 use crate::conversation::agent::Agent;
 use crate::conversation::id::Id;
 use crate::conversation::model::{Conversation, Status};
@@ -314,7 +314,9 @@ async fn with_messages(
     count: usize,
 ) -> Result<ConversationShape, ApiError> {
     let messages = surface.store.messages(conversation.id, count).await?;
+    let suppressions = suppressions::of(surface, &conversation).await?;
     let mut shape = shape(surface, caller, conversation).await?;
+    shape.suppressions = Some(suppressions);
     shape.messages = Some(shown(surface, messages).await?);
     Ok(shape)
 }

@@ -8,6 +8,7 @@ use crate::http::caller::Caller;
 use crate::http::error::ApiError;
 use crate::http::input::{PathId, Query, cursor, page_length, time};
 use crate::http::surface::Surface;
+use crate::inbound::kept::{self, Staying};
 use crate::mail::dsn::{self, Bounce};
 use crate::mail::parsed::ParsedMail;
 use crate::store::ledger::{LedgerEntry, LedgerInboxes, LedgerQuery};
@@ -103,18 +104,34 @@ pub async fn raw(State(surface): State<Surface>, caller: Caller, PathId(id): Pat
 }
 
 #[utoipa::path(post, path = "/api/v1/inbound/{id}/replay", params(("id" = String, Path)),
-    responses((status = 202, description = "the mail will be filed again", body = InboundShape)))]
+    responses((status = 202, description = "the mail will be filed again; one that was kept, for whom it is now known to be", body = InboundShape),
+        (status = 409, description = "it did not fail and is not kept, or nobody here takes it yet")))]
 pub async fn replay(
     State(surface): State<Surface>,
     caller: Caller,
     PathId(id): PathId,
 ) -> Result<(StatusCode, Json<InboundShape>), ApiError> {
     let entry = visible(&surface, &caller, id).await?;
-    if entry.outcome != Outcome::Failed {
-        let message = "only a mail whose outcome is failed can be replayed";
-        return Err(ApiError::new(StatusCode::CONFLICT, "not_failed", message));
+    let replayed = match entry.outcome {
+        Outcome::Failed => surface.store.replay(id).await?,
+        Outcome::Rejected if entry.raw_id.is_some() => kept::replay(&surface.inbound, &entry).await?,
+        _ => {
+            let message = "only a mail whose outcome is failed, or that was kept, can be replayed";
+            return Err(ApiError::new(StatusCode::CONFLICT, "not_failed", message));
+        }
+    };
+    Ok((StatusCode::ACCEPTED, Json(replayed.into())))
+}
+
+impl From<Staying> for ApiError {
+    fn from(staying: Staying) -> ApiError {
+        match staying {
+            Staying::Unknown(_) => ApiError::new(StatusCode::CONFLICT, "still_unknown", staying.to_string()),
+            Staying::Refused(_) => ApiError::new(StatusCode::CONFLICT, "refused", staying.to_string()),
+            Staying::Undecided => ApiError::new(StatusCode::SERVICE_UNAVAILABLE, "unavailable", staying.to_string()),
+            Staying::Store(error) => error.into(),
+        }
     }
-    Ok((StatusCode::ACCEPTED, Json(surface.store.replay(id).await?.into())))
 }
 
 #[utoipa::path(post, path = "/api/v1/inbound/{id}/bridge/retry", params(("id" = String, Path)),

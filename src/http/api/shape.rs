@@ -57,6 +57,9 @@ pub struct ConversationShape {
     pub last_message: Option<LastMessageShape>,
     /// When a snoozed one wakes by itself.
     pub snooze_until: Option<String>,
+    /// Whose addresses among contact and participants get no mail, and why; shown with a single conversation.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub suppressions: Option<Vec<SuppressionShape>>,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub messages: Option<Vec<MessageShape>>,
 }
@@ -232,6 +235,8 @@ pub struct InboundShape {
     pub auth: Option<serde_json::Value>,
     #[schema(value_type = Option<String>)]
     pub raw_id: Option<Id>,
+    /// Until when a mail is kept that was answered as taken and that nobody took: until then it can be replayed.
+    pub kept_until: Option<String>,
     /// Shown with a single entry, for a bounce that concerns no conversation.
     #[schema(value_type = Option<Object>)]
     pub bounce: Option<Bounce>,
@@ -275,6 +280,7 @@ impl ConversationShape {
             unread: None,
             last_message: None,
             snooze_until: conversation.snoozed_until.map(UnixMs::rfc3339),
+            suppressions: None,
             messages: None,
         }
     }
@@ -379,7 +385,7 @@ impl From<Email> for EmailShape {
             class: email.class,
             class_reason: email.class_reason,
             bounce: email.bounce,
-            auth: email.auth,
+            auth: super::shape_outgoing::auth(email.auth, email.ingress),
             ingress: email.ingress,
             raw_id: email.raw_id,
             defects: email.defects,
@@ -409,6 +415,7 @@ impl From<LedgerEntry> for InboundShape {
             reply: entry.reply,
             auth: entry.auth,
             raw_id: entry.raw_id,
+            kept_until: entry.kept_until.map(UnixMs::rfc3339),
             bounce: None,
             bridge: None,
             conversation_id: entry.conversation_id,

@@ -4,6 +4,8 @@ use crate::clock::UnixMs;
 use crate::conversation::agent::Agent;
 use crate::conversation::delivery::{Delivery, DeliveryState, MailKind, Phase, RecipientKind, SuppressionReason};
 use crate::conversation::id::Id;
+use crate::conversation::model::Ingress;
+use crate::sender_auth::AuthResults;
 use crate::store::outgoing::{QueueEntry, SuppressionRow};
 use serde::Serialize;
 use utoipa::ToSchema;
@@ -26,6 +28,12 @@ pub struct DeliveryShape {
     pub reason: Option<String>,
     /// The connection broke after the last octet: the mail may have arrived, and is sent again with the same Message-ID.
     pub uncertain: bool,
+    /// When a report said that it did not arrive after all; `remote_reply` stays what the host said to the mail.
+    pub bounced_at: Option<String>,
+    /// The report's words: `5.1.1 (no such user)`.
+    pub bounce_diagnostic: Option<String>,
+    /// Message-ID of the mail that carries the message, without angle brackets; null while there is none.
+    pub message_id: Option<String>,
 }
 
 /// One mail to one recipient.
@@ -64,6 +72,10 @@ pub struct QueueShape {
     pub remote_reply: Option<String>,
     pub tls: Option<String>,
     pub reason: Option<String>,
+    /// When a report said that it did not arrive after all.
+    pub bounced_at: Option<String>,
+    /// The report's words: `5.1.1 (no such user)`.
+    pub bounce_diagnostic: Option<String>,
     /// What was said in the last attempt; shown with a single entry.
     pub transcript: Option<String>,
 }
@@ -106,6 +118,9 @@ impl DeliveryShape {
             last_attempt_at: None,
             reason: None,
             uncertain: false,
+            bounced_at: None,
+            bounce_diagnostic: None,
+            message_id: None,
         }
     }
 }
@@ -122,6 +137,9 @@ impl From<Delivery> for DeliveryShape {
             last_attempt_at: delivery.last_attempt_at.map(UnixMs::rfc3339),
             reason: delivery.reason,
             uncertain: delivery.uncertain,
+            bounced_at: delivery.bounced_at.map(UnixMs::rfc3339),
+            bounce_diagnostic: delivery.bounce_diagnostic,
+            message_id: Some(delivery.message_id),
         }
     }
 }
@@ -151,9 +169,21 @@ impl From<QueueEntry> for QueueShape {
             remote_reply: entry.remote_reply,
             tls: entry.tls,
             reason: entry.reason,
+            bounced_at: entry.bounced_at.map(UnixMs::rfc3339),
+            bounce_diagnostic: entry.bounce_diagnostic,
             transcript: entry.transcript,
         }
     }
+}
+
+/// Always an object, as callers were promised.
+pub(super) fn auth(checked: serde_json::Value, ingress: Option<Ingress>) -> serde_json::Value {
+    let results = match (&checked, ingress) {
+        (serde_json::Value::Null, None) => AuthResults::of_ours(),
+        (serde_json::Value::Null, Some(_)) => AuthResults::unchecked(),
+        (_, _) => return checked,
+    };
+    serde_json::to_value(results).unwrap_or_default()
 }
 
 impl From<Agent> for AgentShape {
@@ -168,5 +198,27 @@ impl From<SuppressionRow> for SuppressionShape {
         let SuppressionRow { account, email, reason, detail, since, expires_at } = row;
         let expires_at = expires_at.map(UnixMs::rfc3339);
         SuppressionShape { account, email, reason, detail, since: since.rfc3339(), expires_at }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_known_of_a_mails_author_is_always_an_object() {
+        let checked = serde_json::json!({"verdict": "forged"});
+        for (stored, ingress, verdict) in [
+            (serde_json::Value::Null, None, "authentic"),
+            (serde_json::Value::Null, Some(Ingress::Relay), "undetermined"),
+            (checked, Some(Ingress::Smtp), "forged"),
+        ] {
+            let is_null = stored.is_null();
+            let shown = auth(stored, ingress);
+            assert_eq!(shown["verdict"], verdict, "{shown}");
+            for name in ["spf", "dkim", "dmarc", "arc"] {
+                assert!(!is_null || !shown[name].is_null(), "{name}: {shown}");
+            }
+        }
     }
 }

@@ -2,7 +2,7 @@
 //! answer nor its time tells whose was nearly right.
 
 use super::answer::Refused;
-use crate::config::checked::{Account, Config, IngressSecret, IngressSecrets};
+use crate::config::checked::{Account, Config, IngressSecret};
 use crate::config::secret::Secret;
 use crate::conversation::model::Ingress;
 
@@ -15,7 +15,7 @@ pub struct Keys<'a> {
 impl<'a> Keys<'a> {
     /// 404 if nobody has set it up, 500 if nobody's secret is there.
     pub fn of(config: &'a Config, ingress: Ingress) -> Result<Keys<'a>, Refused> {
-        let with = |account: &'a Account| secret_of(&account.ingress, ingress).map(|secret| (account, secret));
+        let with = |account: &'a Account| account.ingress.secret(ingress).map(|secret| (account, secret));
         let keys = Keys { keys: config.accounts.iter().filter_map(with).collect() };
         if keys.keys.is_empty() {
             return Err(Refused::no_door());
@@ -60,16 +60,5 @@ impl<'a> Keys<'a> {
     /// Whether what can be mended must never answer 4xx.
     pub fn safe_status(config: &Config) -> bool {
         config.accounts.iter().any(|account| account.ingress.sendgrid.is_some() && account.ingress.sendgrid_safe_status)
-    }
-}
-
-fn secret_of(secrets: &IngressSecrets, ingress: Ingress) -> Option<&IngressSecret> {
-    match ingress {
-        Ingress::Relay | Ingress::Pipe => secrets.relay.as_ref(),
-        Ingress::Postmark => secrets.postmark.as_ref(),
-        Ingress::Sendgrid => secrets.sendgrid.as_ref(),
-        Ingress::Mailgun => secrets.mailgun_signing_key.as_ref(),
-        Ingress::Mandrill => secrets.mandrill_api_key.as_ref(),
-        Ingress::Smtp | Ingress::Lmtp => None,
     }
 }

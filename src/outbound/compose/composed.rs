@@ -200,7 +200,7 @@ impl Letter {
             self.fixed("List-Unsubscribe", format!("<{url}>"));
             self.fixed("List-Unsubscribe-Post", "List-Unsubscribe=One-Click");
         }
-        self.fixed(links::LOOP_FIELD, links::loop_mark(&sender.keys, &to.entry.account));
+        self.fixed(links::LOOP_FIELD, links::loop_mark(&sender.keys, &to.entry.account, to.entry.id));
         self.fixed("Content-Language", language);
         self.fixed("MIME-Version", "1.0");
     }

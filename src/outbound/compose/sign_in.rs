@@ -104,7 +104,7 @@ fn fields_of(
         ("Message-ID", fields::ids("Message-ID", &[own])),
         fixed("Auto-Submitted", "auto-generated".to_owned()),
         fixed("X-Auto-Response-Suppress", "All".to_owned()),
-        fixed(links::LOOP_FIELD, links::loop_mark(&sender.keys, &mail.account)),
+        fixed(links::LOOP_FIELD, links::loop_mark(&sender.keys, &mail.account, mail.id)),
         fixed("Content-Language", view.language.to_owned()),
         fixed("MIME-Version", "1.0".to_owned()),
     ])

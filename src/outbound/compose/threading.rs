@@ -1,6 +1,8 @@
 //! Where a mail stands in its thread: what it answers, its References, its Subject.
 //!
-//! Mail clients thread by References and, some of them, by an unchanged Subject; so both stay what they were.
+//! Mail clients thread by References and, some of them (Gmail), by an unchanged Subject besides. References are each recipient's
+//! own, for nobody knows another's mails. The Subject is the conversation's, whoever gets the mail: people in copy of one mail
+//! see one subject, and what one of them writes under another subject splits that one's thread once, and nobody else's.
 
 use super::fields;
 use super::words::Words;
@@ -76,9 +78,9 @@ fn root(to: &ToCompose, keys: &Keys, hostname: &str) -> MsgId {
     MsgId::parse(&format!("{conversation}.{mark}@{hostname}")).expect("ids, hex and a host name make a Message-ID")
 }
 
-/// One subject for a conversation: its own, else that of its first mail; `Re: ` once, if a mail is answered.
+/// One subject for a conversation: its own, else that of the first mail with the contact; `Re: ` once, if a mail is answered.
 fn answer_subject(to: &ToCompose, display_name: &str, words: &Words) -> String {
-    let first_mail = to.thread.first().and_then(|mail| mail.subject.as_deref());
+    let first_mail = to.first_subject.as_deref();
     let subject = to.conversation.subject.as_deref().map(base).filter(|subject| !subject.is_empty());
     let subject = subject.or_else(|| first_mail.map(base).filter(|subject| !subject.is_empty()));
     let answers_mail = to.conversation.channel == Channel::Email || to.thread.iter().any(|mail| mail.incoming);

@@ -12,6 +12,7 @@ use crate::conversation::delivery::{MailKind, RecipientKind};
 use crate::conversation::language::Language;
 use crate::conversation::links;
 use crate::conversation::model::{AuthorKind, Channel, Message, Status, Via};
+use crate::conversation::told;
 use crate::mail::html;
 use crate::store::outgoing::ToCompose;
 use minijinja::Value;
@@ -136,10 +137,12 @@ fn resume(to: &ToCompose, desk: &Desk, sender: &Sender) -> Option<String> {
     (has_page && is_contacts).then(|| links::resume_url(&sender.keys, &sender.public_url, to.conversation.id, until))
 }
 
-/// A mail that came about because nobody looked at the chat: its recipient wrote no mail, so they can say no to more.
+/// A mail that came about because nobody looked at the chat: its recipient wrote no mail, so they can say no to more. Who
+/// wrote by mail asked for the answer by mail; participants never did otherwise.
 pub fn is_continuity(to: &ToCompose) -> bool {
-    let chat = matches!(to.conversation.channel, Channel::Widget | Channel::Api);
-    to.entry.kind == MailKind::Answer && chat
+    let is_chat = matches!(to.conversation.channel, Channel::Widget | Channel::Api);
+    let is_contacts = to.entry.kind == MailKind::Answer && to.entry.recipient_kind == RecipientKind::Contact;
+    is_chat && is_contacts && !to.thread.iter().any(|mail| mail.incoming)
 }
 
 /// What an agent sends is sent whole. Strangers' words to agents end somewhere: a mail of 25 MB of text would become one of
@@ -228,16 +231,16 @@ fn status(status: Status) -> &'static str {
 /// In words, with what it rests on.
 fn verdict(message: &Message) -> Verdict {
     let Some(email) = &message.email else {
-        let sentence = "Written in the chat: nothing is proven of who it was.".to_owned();
+        let sentence = told::BY_CHAT.to_owned();
         return Verdict { word: "unproven".to_owned(), sentence };
     };
     let said = |key: &str| email.auth.get(key).and_then(serde_json::Value::as_str).unwrap_or_default();
     let (word, basis) = (said("verdict"), said("basis"));
     let start = match word {
-        "authentic" => "Author verified",
-        "forged" => "FORGED, do not trust it",
-        "undetermined" => "Author not known, the DNS did not answer",
-        _ => "Author not proven",
+        "authentic" => told::VERIFIED,
+        "forged" => told::FORGED,
+        "undetermined" => told::UNKNOWN,
+        _ => told::UNPROVEN,
     };
     let end = if basis.is_empty() { ".".to_owned() } else { format!(": {basis}.") };
     let word = if word.is_empty() { "unproven" } else { word }.to_owned();

@@ -7,6 +7,7 @@ use super::super::unit::{Acceptance, AcceptedEntry};
 use super::units::Writing;
 use super::words::{Json, Stored};
 use super::{bridge, proof};
+use crate::clock::UnixMs;
 use crate::config::checked::BridgeMode;
 use crate::conversation::id::Id;
 use crate::conversation::model::Outcome;
@@ -29,22 +30,47 @@ pub fn accept(
     size: u64,
 ) -> Result<Vec<AcceptedEntry>, StoreError> {
     let mut raw_id = None;
+    let mut stored = || keep(writing, &mut raw_id, octets, size);
+    enter(writing, mail, &mut Arrival { size, received_at: writing.now, id: None, stored: &mut stored })
+}
+
+/// A mail that comes in.
+pub struct Arrival<'a> {
+    pub size: u64,
+    pub received_at: UnixMs,
+    /// Of the first entry, where it has one already.
+    pub id: Option<Id>,
+    /// Puts the octets into the store, once however often it is asked.
+    pub stored: &'a mut dyn FnMut() -> Result<Id, StoreError>,
+}
+
+/// One entry for each recipient.
+pub fn enter(
+    writing: &Writing<'_>,
+    mail: &Acceptance,
+    arrival: &mut Arrival<'_>,
+) -> Result<Vec<AcceptedEntry>, StoreError> {
     let mut entries = Vec::with_capacity(mail.recipients.len());
     for (recipient, account) in &mail.recipients {
         let digest = digest(told_by(mail), recipient);
         let first = earlier(writing, mail, recipient, digest)?;
-        let ledger_id = writing.next_id()?;
+        let ledger_id = arrival.id.take().map_or_else(|| writing.next_id(), Ok)?;
         let bridged = mail.bridged.iter().find(|order| order.recipient == *recipient);
         let (raw, outcome, reason) = match first {
             Some((first, raw)) => (raw, Outcome::Duplicate, said_before(first, proof::raise(writing, first, mail)?)),
             None if bridged.is_some_and(|order| order.mode == BridgeMode::Only) => {
-                (keep(writing, &mut raw_id, octets, size)?, Outcome::Filed, bridge::FILED_ELSEWHERE.to_owned())
+                ((arrival.stored)()?, Outcome::Filed, bridge::FILED_ELSEWHERE.to_owned())
             }
-            None => (keep(writing, &mut raw_id, octets, size)?, Outcome::Accepted, String::new()),
+            None => ((arrival.stored)()?, Outcome::Accepted, String::new()),
         };
         let duplicate = outcome == Outcome::Duplicate;
-        insert(writing, mail, size, Entry { ledger_id, recipient, account, raw, outcome, reason })?;
-        if !duplicate {
+        let (size, received_at) = (arrival.size, arrival.received_at);
+        let (recipient_of, account_of) = (Some(recipient.as_str()), Some(account.as_str()));
+        let entry = Entry { ledger_id, recipient: recipient_of, account: account_of, raw, outcome, reason };
+        insert(writing, mail, (size, received_at), entry)?;
+        if let Some((first, _)) = first {
+            tell_where(writing, first, ledger_id)?;
+        } else {
             let remember = "INSERT OR REPLACE INTO recent_mail (digest, ledger_id) VALUES (?, ?)";
             writing.execute(remember, params![digest, ledger_id])?;
             writing.accepted_mail.set(true);
@@ -62,13 +88,22 @@ fn said_before(first: Id, raised: bool) -> String {
     format!("the same mail for the same recipient was accepted as {first}{news}")
 }
 
-struct Entry<'a> {
-    ledger_id: Id,
-    recipient: &'a str,
-    account: &'a str,
-    raw: Id,
-    outcome: Outcome,
-    reason: String,
+/// A copy shows where the mail is, as soon as it is there.
+fn tell_where(writing: &Writing<'_>, first: Id, copy: Id) -> Result<(), StoreError> {
+    let tell = "UPDATE ledger SET (conversation_id, stored_message_id) =
+        (SELECT conversation_id, stored_message_id FROM ledger WHERE id = ?) WHERE id = ?";
+    writing.execute(tell, params![first, copy])?;
+    Ok(())
+}
+
+/// What an entry says that is not the mail's.
+pub struct Entry<'a> {
+    pub ledger_id: Id,
+    pub recipient: Option<&'a str>,
+    pub account: Option<&'a str>,
+    pub raw: Id,
+    pub outcome: Outcome,
+    pub reason: String,
 }
 
 /// What a copy of the mail is known by.
@@ -115,14 +150,20 @@ pub fn keep_raw(writing: &Writing<'_>, octets: &Octets, size: u64) -> Result<Id,
     Ok(id)
 }
 
-fn insert(writing: &Writing<'_>, mail: &Acceptance, size: u64, entry: Entry<'_>) -> Result<(), StoreError> {
+/// Writes the entry; of the mail only its octets are elsewhere.
+pub fn insert(
+    writing: &Writing<'_>,
+    mail: &Acceptance,
+    (size, received_at): (u64, UnixMs),
+    entry: Entry<'_>,
+) -> Result<(), StoreError> {
     writing.execute(
         "INSERT INTO ledger (id, received_at, ingress, session, remote_ip, helo, tls, envelope_from, envelope_to,
            account, message_id, size, sha256, outcome, reason, reply, auth, raw_id, require_tls, identity)
          VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
         params![
             entry.ledger_id,
-            writing.now.0,
+            received_at.0,
             Stored(mail.ingress),
             mail.session,
             mail.remote_ip.map(|ip| ip.to_string()),

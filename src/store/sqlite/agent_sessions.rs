@@ -28,6 +28,17 @@ pub fn set_password(writing: &Writing<'_>, agent: Id, password: &str) -> Result<
     end_all(writing, agent)
 }
 
+/// Keeps a password that its agent chose: whatever let them in elsewhere does so no more.
+pub fn change_password(writing: &Writing<'_>, agent: Id, password: &str, here: &[u8; 32]) -> Result<(), StoreError> {
+    let mut find = writing.connection.prepare_cached("SELECT count(*) FROM agent_sessions WHERE sha256 = ?")?;
+    if find.query_row([here], |row| row.get::<_, u32>(0))? == 0 {
+        return Err(StoreError::Conflict("this session has ended meanwhile; sign in again".to_owned()));
+    }
+    writing.execute("UPDATE agents SET password = ? WHERE id = ?", params![password, agent])?;
+    writing.execute("DELETE FROM agent_sessions WHERE agent_id = ? AND sha256 <> ?", params![agent, here])?;
+    end_links(writing, agent)
+}
+
 /// Begins a session in place of the one that the same browser had.
 pub fn begin(
     writing: &Writing<'_>,
@@ -82,6 +93,10 @@ pub fn end(writing: &Writing<'_>, sha256: &[u8; 32]) -> Result<(), StoreError> {
 /// Nothing that let this agent in does so any more.
 pub fn end_all(writing: &Writing<'_>, agent: Id) -> Result<(), StoreError> {
     writing.execute("DELETE FROM agent_sessions WHERE agent_id = ?", [agent])?;
+    end_links(writing, agent)
+}
+
+fn end_links(writing: &Writing<'_>, agent: Id) -> Result<(), StoreError> {
     writing.execute("DELETE FROM sign_in_links WHERE agent_id = ?", [agent])?;
     writing.execute("UPDATE sign_in_letters SET due_at = NULL WHERE agent_id = ?", [agent])?;
     Ok(())

@@ -8,7 +8,7 @@ use super::units::Writing;
 use super::words::{Json, Stored};
 use super::{events, notices, queue, suppressions};
 use crate::clock::UnixMs;
-use crate::conversation::delivery::{DeliveryState, Phase, RecipientKind, SuppressionReason};
+use crate::conversation::delivery::{DeliveryState, MailKind, Phase, RecipientKind, SuppressionReason};
 use crate::conversation::id::Id;
 use crate::conversation::model::Email;
 use crate::retry;
@@ -46,13 +46,14 @@ fn keep(writing: &Writing<'_>, entry: &QueueEntry, composed: &Composed) -> Resul
         "UPDATE queue SET raw_id = ?, subject = ?, thread = ? WHERE id = ?",
         params![raw_id, composed.email.subject, Json(&composed.email.references), entry.id],
     )?;
-    if entry.recipient_kind == RecipientKind::Contact {
-        // The index on a message's own raw mail is for mail that came in: several messages share this one.
+    if entry.kind == MailKind::Answer {
+        // How a message came by mail stays; of how it went, the contact's mail says most. The index on a message's own raw mail is for mail that came in: several messages share this one.
         let email = Email { raw_id, ..composed.email.clone() };
         writing.execute(
-            "UPDATE messages SET email = ? WHERE email IS NULL
-             AND id IN (SELECT message_id FROM queue_messages WHERE queue_id = ?)",
-            params![Json(&email), entry.id],
+            "UPDATE messages SET email = ?1
+             WHERE (email IS NULL OR ?3 AND json_extract(email, '$.ingress') IS NULL)
+               AND id IN (SELECT message_id FROM queue_messages WHERE queue_id = ?2)",
+            params![Json(&email), entry.id, entry.recipient_kind == RecipientKind::Contact],
         )?;
     }
     Ok(())
@@ -115,7 +116,7 @@ fn change(writing: &Writing<'_>, entry: &QueueEntry, end: &AttemptEnd, after: Af
     let uncertain = entry.uncertain || after.uncertain;
     writing.execute(
         "UPDATE queue SET state = ?, phase = NULL, urgent = 0, due_at = ?, uncertain = ?, remote = ?, remote_reply = ?, tls = ?,
-           reason = ?, transcript = ? WHERE id = ?",
+           reason = ?, transcript = ?, bounced_at = NULL, bounce_diagnostic = NULL WHERE id = ?",
         params![
             Stored(after.state),
             after.due_at.map(|at| at.0),

@@ -36,13 +36,14 @@ fn failed(writing: &Writing<'_>, entry: &QueueEntry, fact: &BounceFact) -> Resul
         return Ok(());
     }
     writing.execute(
-        "UPDATE queue SET state = 'failed', due_at = NULL, reason = ? WHERE id = ?",
-        params![reason, entry.id],
+        "UPDATE queue SET state = 'failed', due_at = NULL, reason = ?, bounced_at = ifnull(bounced_at, ?),
+           bounce_diagnostic = ? WHERE id = ?",
+        params![reason, writing.now.0, fact.words, entry.id],
     )?;
+    // Only a code of the address itself, about this very recipient, says anything of the contact.
     if let Some(suppress) = fact.suppress {
         attempts::note_bad_address(writing, entry, suppress, &fact.words)?;
     }
-    suppressions::mark_contact(writing, entry, &fact.words)?;
     if entry.state != DeliveryState::Failed {
         let detail = serde_json::json!({"state": "failed", "reason": reason});
         events::of_mail(writing, entry, EventKind::DeliveryChanged, &detail)?;

@@ -56,7 +56,18 @@ pub fn file(writing: &Writing<'_>, result: &FilingResult) -> Result<Filed, Store
         "UPDATE ledger SET outcome = 'filed', reason = ?, conversation_id = ?, stored_message_id = ? WHERE id = ?",
         params![result.reason, filed.conversation_id, filed.message_id, result.ledger_id],
     )?;
+    tell_copies(writing, result.ledger_id, filed)?;
     Ok(filed)
+}
+
+/// Copies that came before the mail was filed show where it is, as later ones do.
+fn tell_copies(writing: &Writing<'_>, entry: Id, filed: Filed) -> Result<(), StoreError> {
+    writing.execute(
+        "UPDATE ledger SET conversation_id = ?, stored_message_id = ?
+         WHERE outcome = 'duplicate' AND (raw_id, envelope_to) = (SELECT raw_id, envelope_to FROM ledger WHERE id = ?)",
+        params![filed.conversation_id, filed.message_id, entry],
+    )?;
+    Ok(())
 }
 
 /// How filing found the entry.

@@ -123,6 +123,7 @@ fn read(row: &Row<'_>) -> rusqlite::Result<LedgerEntry> {
         message_id_stored: row.get(19)?,
         attempts: row.get(20)?,
         require_tls: row.get(21)?,
+        kept_until: row.get::<_, Option<i64>>(22)?.map(UnixMs),
     })
 }
 
@@ -132,6 +133,7 @@ const OF_INBOXES: &str = "CASE WHEN conversation_id IS NOT NULL
     ELSE lower(envelope_to) IN (SELECT value FROM json_each(?)) END";
 const COLUMNS: &str = "id, received_at, ingress, session, remote_ip, helo, tls, envelope_from, envelope_to, account,
     message_id, size, sha256, outcome, reason, reply, auth, raw_id, conversation_id, stored_message_id, attempts,
-    require_tls";
+    require_tls, CASE outcome WHEN 'rejected'
+      THEN (SELECT kept_until FROM kept_mail WHERE kept_mail.raw_id = ledger.raw_id) END";
 /// Items of one page.
 const PAGE_MAX: usize = 500;

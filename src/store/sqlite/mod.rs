@@ -28,6 +28,7 @@ pub(super) mod glances;
 pub(super) mod held;
 mod history;
 pub(super) mod ids;
+pub(super) mod kept;
 pub(super) mod ledger;
 pub(super) mod listing;
 pub(super) mod messages;

@@ -36,7 +36,8 @@ pub fn page(connection: &Connection, query: &QueueQuery) -> Result<Page<QueueEnt
 /// How an agent's message fares: that of the contact's mail, unless another recipient's needs a person more.
 pub fn delivery(connection: &Connection, message: Id) -> Result<Option<Delivery>, StoreError> {
     let mut find = connection.prepare_cached(
-        "SELECT q.state, q.due_at, q.attempts, q.remote, q.remote_reply, q.tls, q.last_attempt_at, q.reason, q.uncertain
+        "SELECT q.state, q.due_at, q.attempts, q.remote, q.remote_reply, q.tls, q.last_attempt_at, q.reason, q.uncertain,
+           q.bounced_at, q.bounce_diagnostic, q.message_id
          FROM queue_messages m JOIN queue q ON q.id = m.queue_id
          WHERE m.message_id = ? AND q.kind = 'answer' ORDER BY q.recipient_kind <> 'contact', q.id",
     )?;
@@ -51,6 +52,9 @@ pub fn delivery(connection: &Connection, message: Id) -> Result<Option<Delivery>
             last_attempt_at: time(row, 6)?,
             reason: row.get(7)?,
             uncertain: row.get(8)?,
+            bounced_at: time(row, 9)?,
+            bounce_diagnostic: row.get(10)?,
+            message_id: row.get(11)?,
         })
     })?;
     Ok(delivery::summary(rows.collect::<Result<_, _>>()?))
@@ -141,6 +145,8 @@ fn read(row: &Row<'_>) -> rusqlite::Result<QueueEntry> {
         transcript: row.get(25)?,
         raw_id: row.get(26)?,
         urgent: row.get(27)?,
+        bounced_at: time(row, 28)?,
+        bounce_diagnostic: row.get(29)?,
     })
 }
 
@@ -152,6 +158,6 @@ const OF_INBOXES: &str = "EXISTS (SELECT 1 FROM conversations c WHERE c.id = que
     AND c.inbox IN (SELECT value FROM json_each(?)))";
 const COLUMNS: &str = "id, account, conversation_id, kind, recipient, recipient_kind, agent_id, domain, notice,
     reply_token, message_id, require_tls, state, phase, held, uncertain, created_at, due_at, give_up_at, attempts,
-    last_attempt_at, remote, remote_reply, tls, reason, transcript, raw_id, urgent";
+    last_attempt_at, remote, remote_reply, tls, reason, transcript, raw_id, urgent, bounced_at, bounce_diagnostic";
 /// Items of one page.
 const PAGE_MAX: usize = 500;

@@ -88,7 +88,7 @@ pub fn write(writing: &Writing<'_>, refusals: &Refusals, rows: &mut Rows) -> Res
 }
 
 fn count(writing: &Writing<'_>) -> Result<u64, StoreError> {
-    let count = "SELECT count(*) FROM ledger WHERE outcome IN ('rejected', 'deferred')";
+    let count = "SELECT count(*) FROM ledger WHERE outcome IN ('rejected', 'deferred') AND raw_id IS NULL";
     Ok(writing.connection.query_row(count, [], |row| row.get(0))?)
 }
 
@@ -127,10 +127,11 @@ fn prune(writing: &Writing<'_>, known: u64, written: usize) -> Result<u64, Store
     let step = written as u64 * 2 + 16;
     let too_many = known.saturating_sub(ROWS_MAX).min(step);
     let delete = "DELETE FROM ledger WHERE id IN (SELECT id FROM ledger
-        WHERE outcome IN ('rejected', 'deferred') AND received_at < ? ORDER BY id LIMIT ?)";
+        WHERE outcome IN ('rejected', 'deferred') AND raw_id IS NULL AND received_at < ? ORDER BY id LIMIT ?)";
     let by_number = if too_many > 0 { writing.execute(delete, params![i64::MAX, too_many])? } else { 0 };
     // Ids grow with time, so only the oldest are looked at: the scan ends at the first that is young enough.
-    let oldest = "SELECT received_at FROM ledger WHERE outcome IN ('rejected', 'deferred') ORDER BY id LIMIT 1";
+    let oldest = "SELECT received_at FROM ledger WHERE outcome IN ('rejected', 'deferred')
+        AND raw_id IS NULL ORDER BY id LIMIT 1";
     let oldest: i64 = writing.connection.prepare_cached(oldest)?.query_row([], |row| row.get(0))?;
     let too_old = writing.now.0 - AGE_MS_MAX;
     let by_age = if oldest < too_old { writing.execute(delete, params![too_old, step])? } else { 0 };

@@ -186,8 +186,14 @@ CREATE INDEX bridge_lane ON bridge_queue (account, inbox, lane, ledger_id) WHERE
 /// `search` has one row for each message and one for each conversation (subject and people), under their ids. It is written behind
 /// them (`search_index.rs`), in the order of ids, up to the id in `progress`; `search_stale` names what changed after that.
 /// `search_terms` lists the words that may be found by their beginning, and about how many rows have each.
+///
+/// `kept_mail` holds mails that were answered as taken and that nobody here takes, for as long as their octets are kept; `account` is
+/// empty where none is known. `kept_sums` is what they come to. What is kept stands outside `ledger_refused`: a flood of refusals
+/// wears it not down.
 const V5: &str = "
 ALTER TABLE ledger ADD COLUMN proof TEXT;
+ALTER TABLE queue ADD COLUMN bounced_at INTEGER;
+ALTER TABLE queue ADD COLUMN bounce_diagnostic TEXT;
 ALTER TABLE contacts ADD COLUMN claimed_email TEXT;
 ALTER TABLE contacts ADD COLUMN identified_at INTEGER;
 ALTER TABLE contacts ADD COLUMN language TEXT;
@@ -255,6 +261,15 @@ DROP INDEX conversations_active;
 CREATE INDEX conversations_listed ON conversations (account, active_at, id, status, inbox, assignee, received_id);
 CREATE INDEX conversations_open ON conversations (account, status, active_at, id, inbox, assignee, received_id)
   WHERE status <> 'resolved';
+CREATE TABLE kept_mail (
+  raw_id INTEGER PRIMARY KEY, account TEXT NOT NULL, size INTEGER NOT NULL, kept_until INTEGER NOT NULL) STRICT;
+CREATE INDEX kept_mail_account ON kept_mail (account, raw_id);
+CREATE TABLE kept_sums (
+  account TEXT PRIMARY KEY, mails INTEGER NOT NULL, octets INTEGER NOT NULL) STRICT, WITHOUT ROWID;
+CREATE INDEX ledger_kept ON ledger (raw_id) WHERE outcome = 'rejected' AND raw_id IS NOT NULL;
+CREATE INDEX ledger_duplicates ON ledger (raw_id) WHERE outcome = 'duplicate';
+DROP INDEX ledger_refused;
+CREATE INDEX ledger_refused ON ledger (id) WHERE outcome IN ('rejected', 'deferred') AND raw_id IS NULL;
 CREATE VIRTUAL TABLE search USING fts5 (terms, content = '', contentless_delete = 1, detail = none, tokenize = 'ascii');
 CREATE TABLE search_terms (term TEXT PRIMARY KEY, documents INTEGER NOT NULL) STRICT, WITHOUT ROWID;
 CREATE TABLE search_stale (id INTEGER PRIMARY KEY) STRICT;

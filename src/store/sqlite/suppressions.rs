@@ -20,11 +20,7 @@ pub fn standing(
     email: &str,
     now: UnixMs,
 ) -> Result<Option<String>, StoreError> {
-    let sql = format!(
-        "SELECT {COLUMNS} FROM suppressions WHERE account = ? AND email = ? AND (expires_at IS NULL OR expires_at > ?)"
-    );
-    let mut find = connection.prepare_cached(&sql)?;
-    let row = find.query_row(params![account, email_key(email), now.0], read).optional()?;
+    let row = of_addresses(connection, account, &[email.to_owned()], now)?.pop();
     Ok(row.map(|row| suppressed_words(&row.email, row.reason, row.detail.as_deref())))
 }
 
@@ -94,6 +90,24 @@ pub fn list(connection: &Connection, account: Option<&str>, now: UnixMs) -> Resu
     );
     let mut find = connection.prepare_cached(&sql)?;
     Ok(find.query_map(params![account, now.0], read)?.collect::<Result<_, _>>()?)
+}
+
+/// Those of an account's addresses that get no mail now.
+pub fn of_addresses(
+    connection: &Connection,
+    account: &str,
+    addresses: &[String],
+    now: UnixMs,
+) -> Result<Vec<SuppressionRow>, StoreError> {
+    let sql = format!(
+        "SELECT {COLUMNS} FROM suppressions WHERE account = ? AND email = ? AND (expires_at IS NULL OR expires_at > ?)"
+    );
+    let mut find = connection.prepare_cached(&sql)?;
+    let mut found = Vec::new();
+    for address in addresses {
+        found.extend(find.query_row(params![account, email_key(address), now.0], read).optional()?);
+    }
+    Ok(found)
 }
 
 /// Mail to the address is sent again.

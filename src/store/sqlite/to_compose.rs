@@ -9,7 +9,7 @@ use super::{agents, conversations, history, messages, queue};
 use crate::conversation::delivery::{MailKind, RecipientKind};
 use crate::conversation::id::Id;
 use crate::conversation::model::{Conversation, Email};
-use rusqlite::{Connection, params};
+use rusqlite::{Connection, OptionalExtension, params};
 
 /// Reads it all.
 pub fn read(connection: &Connection, id: Id) -> Result<ToCompose, StoreError> {
@@ -26,7 +26,8 @@ pub fn read(connection: &Connection, id: Id) -> Result<ToCompose, StoreError> {
     let agent = entry.agent_id.map(|agent| agents::by_id(connection, agent)).transpose()?;
     let assignee = assignee(connection, &conversation)?;
     let others = others(connection, &entry)?;
-    Ok(ToCompose { entry, conversation, messages: own, history, thread, agent, assignee, others })
+    let first_subject = first_subject(connection, entry.conversation_id)?;
+    Ok(ToCompose { entry, conversation, messages: own, history, thread, first_subject, agent, assignee, others })
 }
 
 /// Answers alone are sent to several who may know of each other.
@@ -66,6 +67,22 @@ fn thread(connection: &Connection, entry: &QueueEntry) -> Result<Vec<ThreadMail>
     mails.sort_by_key(|(at, _)| *at);
     let surplus = mails.len().saturating_sub(THREAD_MAX);
     Ok(mails.into_iter().skip(surplus).map(|(_, mail)| mail).collect())
+}
+
+/// A participant's mail names nothing: anyone who has the address may have written it.
+fn first_subject(connection: &Connection, conversation: Id) -> Result<Option<String>, StoreError> {
+    let mut find = connection.prepare_cached(
+        "SELECT subject FROM (
+           SELECT at, subject FROM (SELECT ifnull(last_attempt_at, created_at) AS at, subject FROM queue
+             WHERE conversation_id = ?1 AND kind = 'answer' AND recipient_kind = 'contact' AND raw_id IS NOT NULL
+             ORDER BY id LIMIT 1)
+           UNION ALL
+           SELECT at, subject FROM (SELECT created_at AS at, json_extract(email, '$.subject') AS subject FROM messages
+             WHERE conversation_id = ?1 AND direction = 'incoming' AND author_kind = 'contact' AND email IS NOT NULL
+             ORDER BY id LIMIT 1))
+         ORDER BY at LIMIT 1",
+    )?;
+    Ok(find.query_row([conversation], |row| row.get(0)).optional()?.flatten())
 }
 
 /// What went out to the recipient before this one, or may have; a mail that failed was never seen.

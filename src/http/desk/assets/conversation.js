@@ -77,7 +77,7 @@ export class ConversationPage {
     this.context.conversation = this.conversation;
     this.head.draw();
     this.composer.draw();
-    show(this.side, details(this.conversation));
+    show(this.side, details(this.conversation, () => this.refreshSoon()));
   }
 
   news(kind, data) {

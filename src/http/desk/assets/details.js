@@ -9,9 +9,10 @@ import { moment, since } from './time.js';
 import { personName, presence } from './words.js';
 import { toast } from './say.js';
 import { here, to } from './router.js';
+import { suppressed } from './suppressed.js';
 
-export function details(conversation) {
-  return [contact(conversation), continuity(conversation), participants(conversation), about(conversation), others(conversation)];
+export function details(conversation, changed) {
+  return [contact(conversation), continuity(conversation, changed), participants(conversation), about(conversation), others(conversation)];
 }
 
 function contact({ contact: person, presence: there, page }) {
@@ -38,11 +39,12 @@ function pageLink(page) {
   return h('a', { href: page, target: '_blank', rel: 'noopener noreferrer' }, page.replace(/^https?:\/\//, ''));
 }
 
-function continuity({ continuity: of, contact: { bounced } }) {
+function continuity(conversation, changed) {
+  const { continuity: of, contact: { bounced } } = conversation;
   if (!of) return null;
   const due = of.due_at ? `By email at ${moment(of.due_at)}: ` : '';
   const words = h('p', { class: bounced ? 'bad-ink' : null }, sentence(`${due}${of.reason}`), bounced ? ` (${since(bounced.since)})` : null);
-  return h('section', null, h('h2', null, 'Mail to the contact'), words);
+  return h('section', null, h('h2', null, 'Mail to the contact'), words, suppressed(conversation, changed));
 }
 
 const sentence = (words) => words.replace(/^./u, (letter) => letter.toUpperCase());

@@ -53,7 +53,7 @@ function known(item, place, again) {
   const bridge = item.bridge ? `${item.bridge.state}, ${item.bridge.attempts} attempts${item.bridge.last_reply ? `: ${item.bridge.last_reply}` : ''}` : null;
   return [facts([
     ['Received', exact(item.received_at)], ['By', [item.ingress, item.tls].filter(Boolean).join(', ')], ['From host', [item.helo, item.remote_ip].filter(Boolean).join(' · ')],
-    ['Message-ID', item.message_id], ['Outcome', item.reason], ['Answered', item.reply], ['Author', item.auth ? verdict(item.auth).words : null],
+    ['Message-ID', item.message_id], ['Outcome', item.reason], ['Kept until', item.kept_until ? exact(item.kept_until) : null], ['Answered', item.reply], ['Author', item.auth ? verdict(item.auth).words : null],
     ['Bounce', item.bounce ? bounceWords(item.bounce) : null], ['Bridge', bridge], ['Session', item.session], ['SHA-256', item.sha256],
   ]), acts(item, place, again)];
 }
@@ -79,6 +79,6 @@ function acts(item, place, again) {
     item.conversation_id ? h('a', { class: 'button small', href: to('conversations', item.conversation_id) }, 'Open the conversation') : null,
     item.raw_id ? button('Show as it came', showRaw) : null,
     item.raw_id ? h('a', { class: 'button small', href: `${address}/raw`, download: `${item.id}.eml` }, 'Download') : null,
-    item.outcome === 'failed' ? button('File it again', again202('replay', 'The mail is being filed again.')) : null,
+    item.outcome === 'failed' || item.kept_until ? button('File it again', again202('replay', 'The mail is being filed again.')) : null,
     item.bridge && item.bridge.state !== 'delivered' ? button('Send over the bridge again', again202('bridge/retry', 'It goes over the bridge now.')) : null);
 }

@@ -8,6 +8,7 @@ import { avatar } from './avatar.js';
 import { session } from './session.js';
 import { signOut } from './api.js';
 import { showKeys } from './keys.js';
+import { changePassword } from './password.js';
 import { refuse } from './say.js';
 
 const PAGES = [
@@ -25,6 +26,7 @@ export function rail() {
   me.addEventListener('click', () => menu(me, [
     { words: `${session.agent.name} · ${session.agent.email}` },
     { words: 'Keyboard shortcuts', icon: icon('keyboard'), run: showKeys },
+    { words: 'Change password', icon: icon('key'), run: changePassword },
     { words: 'Sign out', icon: icon('out'), run: () => signOut().catch(refuse) },
   ]));
   listen((kind) => {

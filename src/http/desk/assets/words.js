@@ -28,7 +28,7 @@ export const ROLES = { participant: 'Participant', system: 'replyd', agent: 'Age
 
 /** Without the commands that only an operator can run. */
 export function forAgents(reason) {
-  return reason.replace(/^not sent: /, '').replace(/; if that has changed: replyd suppression clear \S+/, '; if that has changed, tell your operator');
+  return reason.replace(/^not sent: /, '').replace(/; if that has changed: replyd suppression clear \S+/, '; if that has changed, the details have a way back');
 }
 
 const STATES = {
