@@ -255,6 +255,12 @@ fn only_a_post_unsubscribes_and_the_chat_turns_mail_on_again() {
     let shown = product.owner.get(&format!("/api/v1/conversations/{conversation}"), "").json();
     assert_eq!(shown["continuity"]["reason"], "the contact turned mail off for this conversation");
     assert_eq!(product.owner.get("/api/v1/suppressions", "").json()["items"], json!([]));
+    // A channel without our widget has no other way back.
+    let path = format!("/api/v1/conversations/{conversation}");
+    let on = product.tcp.call("PATCH", &path, &product.token("acme"), r#"{"mail":"on"}"#);
+    assert_eq!(on.status, 200, "{on:?}");
+    let due = product.owner.get(&path, "").json()["continuity"]["due_at"].clone();
+    assert!(due.is_string(), "what was stopped waits again: {due}");
     product.stop();
 }
 

@@ -182,7 +182,7 @@ const UNSEEN: &str = "SELECT m.id, m.created_at, m.require_tls, m.posting FROM m
         SELECT 1 FROM queue_messages x JOIN queue q ON q.id = x.queue_id
         WHERE x.message_id = m.id AND q.kind = 'answer' AND q.recipient_kind = 'contact' AND q.state <> 'waiting'
           AND NOT (q.state = 'failed' AND q.recipient <> ifnull(?4, q.recipient))
-          AND NOT (q.state = 'cancelled' AND q.reason IN (?5, ?6)))
+          AND NOT (q.state = 'cancelled' AND ifnull(q.reason, '') IN (?5, ?6)))
     ORDER BY m.id DESC";
 /// Unseen messages that are looked at together: in a conversation by mail nothing is ever seen, and all of it is mailed.
 const WINDOW: usize = 200;
