@@ -3,6 +3,7 @@
 use super::failure::{Done, Exit, Failure};
 use super::serve::failure;
 use crate::daemon::StartError;
+use crate::daemon::demo::folder::{self, NotADemo};
 use crate::daemon::demo::{CUSTOMER, Demo, DemoPlace, SUBJECT};
 use crate::daemon::serve::{Asked, Signals, install_crypto, runtime};
 use crate::daemon::sockets::OWNER_SOCKET;
@@ -12,7 +13,7 @@ use std::path::{Path, PathBuf};
 
 #[derive(Debug, clap::Args)]
 pub struct DemoArgs {
-    /// Begin with an empty data folder
+    /// Begin with an empty data folder; only a demo's own is emptied
     #[arg(long)]
     fresh: bool,
     /// Port for mail on 127.0.0.1; 0 takes a free one
@@ -21,7 +22,7 @@ pub struct DemoArgs {
     /// Port for HTTP on 127.0.0.1; 0 takes a free one
     #[arg(long, default_value_t = 8025, value_name = "PORT")]
     http_port: u16,
-    /// Where its data lives
+    /// Where its data lives: a folder that an earlier demo made, or that is empty or not there
     #[arg(long, default_value = "replyd-demo", value_name = "FOLDER")]
     data: PathBuf,
 }
@@ -29,6 +30,7 @@ pub struct DemoArgs {
 pub fn run(args: &DemoArgs) -> Done {
     telemetry::start("warn");
     install_crypto();
+    may_be_used(&args.data)?;
     free_folder(&args.data)?;
     if args.fresh {
         empty(&args.data)?;
@@ -58,21 +60,22 @@ fn free_folder(folder: &Path) -> Done {
     Err(Failure::new(Exit::TryAgain, line))
 }
 
-/// Removes what an earlier demo left, and nothing that is not a demo's.
+/// An installation's folder has a replyd.toml too.
+fn may_be_used(data: &Path) -> Done {
+    folder::may_be_used(data).map_err(|error| {
+        let exit = if matches!(error, NotADemo::Unreadable(_)) { Exit::CannotCreate } else { Exit::Usage };
+        Failure::new(exit, format!("{}: {error}", data.display()))
+    })
+}
+
+/// Removes what an earlier demo left.
 fn empty(folder: &Path) -> Done {
-    let is_empty = std::fs::read_dir(folder).map_or(true, |mut entries| entries.next().is_none());
-    if is_empty {
-        return Ok(());
+    match std::fs::remove_dir_all(folder) {
+        Err(error) if error.kind() != std::io::ErrorKind::NotFound => {
+            Err(Failure::new(Exit::TryAgain, format!("--fresh: cannot empty {}: {error}", folder.display())))
+        }
+        Ok(()) | Err(_) => Ok(()),
     }
-    if !folder.join("replyd.toml").is_file() {
-        let line = format!(
-            "--fresh: {} was not made by replyd demo; empty it yourself or name another with --data",
-            folder.display()
-        );
-        return Err(Failure::new(Exit::Usage, line));
-    }
-    std::fs::remove_dir_all(folder)
-        .map_err(|error| Failure::new(Exit::TryAgain, format!("--fresh: cannot empty {}: {error}", folder.display())))
 }
 
 /// A taken port is the usual trouble: the flag is named.

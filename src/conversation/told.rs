@@ -21,7 +21,7 @@ pub fn begins(words: &str) -> bool {
 pub fn begins_quoted(words: &str) -> bool {
     // A client has wrapped it.
     let is_head = |sentence: &&str| words.len() >= HEAD_OCTETS_MIN && sentence.starts_with(words);
-    words.starts_with("From: ") || words.starts_with("Your reply goes to ") || FIXED.iter().any(|start| is_head(&start))
+    words.starts_with("From: ") || words.starts_with("Your reply goes to ") || FIXED.iter().any(is_head)
 }
 
 /// Whether a sentence ends with this line.

@@ -59,9 +59,17 @@ impl Caller {
     pub fn scope(&self, asked: Option<String>) -> Result<Option<String>, ApiError> {
         match (self.own_account(), asked) {
             (None, asked) => Ok(asked),
-            (Some(own), Some(asked)) if own != asked => Err(foreign_account(own)),
+            (Some(own), Some(asked)) if own != asked => Err(self.foreign_account(own)),
             (Some(own), _) => Ok(Some(own.to_owned())),
         }
+    }
+
+    fn foreign_account(&self, own: &str) -> ApiError {
+        let speaker = match self {
+            Caller::Agent(_) => "you are an agent of",
+            Caller::Owner | Caller::Account(_) => "this token speaks for",
+        };
+        ApiError::forbidden(&format!("{speaker} the account {own} only"))
     }
 
     /// The account a new thing belongs to. With one account only, the owner need not name it.
@@ -114,9 +122,6 @@ impl Caller {
     }
 }
 
-fn foreign_account(own: &str) -> ApiError {
-    ApiError::forbidden(&format!("this token speaks for the account {own} only"))
-}
 
 impl FromRequestParts<Surface> for Caller {
     type Rejection = ApiError;

@@ -14,6 +14,7 @@ use utoipa::openapi::security::{Http, HttpAuthScheme, SecurityScheme};
         api::conversations::show,
         api::conversations::change,
         api::messages::append,
+        api::find::find,
         api::chat::presence,
         api::chat::seen,
         api::chat::forecast,

@@ -21,6 +21,7 @@ fn routes() -> Vec<(&'static str, MethodRouter<Surface>)> {
     vec![
         ("/api/v1/conversations", get(api::conversations::list).post(api::conversations::create)),
         ("/api/v1/conversations/{id}", get(api::conversations::show).patch(api::conversations::change)),
+        ("/api/v1/conversations/{id}/find", get(api::find::find)),
         ("/api/v1/conversations/{id}/presence", post(api::chat::presence)),
         ("/api/v1/conversations/{id}/seen", post(api::chat::seen)),
         ("/api/v1/conversations/{id}/forecast", get(api::chat::forecast)),

@@ -2,6 +2,7 @@
 
 use crate::clock::UnixMs;
 use crate::conversation::agent::Agent;
+use crate::conversation::delivery::DeliveryState;
 use crate::conversation::id::Id;
 use crate::conversation::model::{Author, Status, Via};
 
@@ -32,6 +33,8 @@ pub struct Glance {
     /// Whether the agent who looks has something to read; `None`: no agent looks.
     pub unread: Option<bool>,
     pub last_message: Option<LastMessage>,
+    /// `Failed`, or `Deferred` for long: nobody wrote since the last answer, and it has not arrived.
+    pub undelivered: Option<DeliveryState>,
 }
 
 /// The beginning of the last message.

@@ -4,7 +4,7 @@ use super::StoreError;
 use super::desk::{AgentSession, CannedAnswer, ConversationChanges, Glance};
 use super::handle::{Page, Store};
 use super::sqlite::units::Writing;
-use super::sqlite::{agent_sessions, canned_answers, conversation_changes, conversations, glances, messages};
+use super::sqlite::{agent_sessions, canned_answers, conversation_changes, conversations, glances, messages, search};
 use crate::clock::UnixMs;
 use crate::conversation::agent::Agent;
 use crate::conversation::id::Id;
@@ -68,6 +68,11 @@ impl Store {
     /// What a list shows beside these conversations, in their order; `agent` is who looks.
     pub async fn glances(&self, conversations: Vec<Id>, agent: Option<Id>) -> Result<Vec<Glance>, StoreError> {
         self.engine.readers.read(move |connection| glances::of(connection, &conversations, agent)).await
+    }
+
+    /// The latest message of a conversation that has all these words.
+    pub async fn message_with(&self, conversation: Id, words: String) -> Result<Option<Id>, StoreError> {
+        self.engine.readers.read(move |connection| search::in_conversation(connection, conversation, &words)).await
     }
 
     /// Notes up to which message an agent has read a conversation; `None`: all there is.

@@ -139,7 +139,7 @@ class Replyd {
   }
 }
 
-/** Everything together. `inbox` is more of the inbox's config, `widget` more of its widget's, both TOML. */
+/** Everything together. `inbox` is more of the inbox's config, `inboxes` more inboxes, `widget` more of its widget's, all TOML. */
 export class Site {
   static async start(options) {
     const site = new Site();
@@ -152,7 +152,7 @@ export class Site {
     }
   }
 
-  async begin({ inbox = "", widget = {}, extra = "" } = {}) {
+  async begin({ inbox = "", inboxes = "", widget = {}, extra = "" } = {}) {
     this.key = newKey();
     this.mail = await MailHost.start();
     this.names = await NameServer.start({
@@ -200,6 +200,7 @@ unseen_delay = "4 s"
 notify_agents = false
 ${inbox}
 ${process.env.NOWIDGET ? "" : `widget = ${toml(settings)}`}
+${inboxes}
 `);
     await this.replyd.start();
     await this.replyd.command(["agent", "add", SARA, "--name", "Sara", "--account", "acme"]);

@@ -429,3 +429,35 @@ fn the_shop_proves_who_is_signed_in() {
     assert!(!stranger.contains("data-hash") && shop.contains("/widget/v1/widget.js?inbox=demo/website"), "{stranger}");
     demo.stop();
 }
+
+#[test]
+fn a_demo_neither_writes_nor_empties_a_folder_that_is_not_its_own() {
+    let folder = tempfile::tempdir().expect("a temporary directory");
+    let installed = Command::new(env!("CARGO_BIN_EXE_replyd"))
+        .args(["init", "acme.example", "--config", "replyd.toml"])
+        .current_dir(folder.path())
+        .output()
+        .expect("replyd runs");
+    assert!(installed.status.success());
+    let held = || {
+        let mut held: Vec<_> = std::fs::read_dir(folder.path())
+            .expect("a folder")
+            .map(|entry| entry.expect("an entry").path())
+            .map(|path| (path.clone(), std::fs::read(&path).expect("a file")))
+            .collect();
+        held.sort();
+        held
+    };
+    let before = held();
+    for words in [&["--smtp-port", "0", "--http-port", "0"][..], &["--fresh"]] {
+        let (code, line) = refused(words, folder.path());
+        assert_eq!(code, Some(64), "{line}");
+        assert!(line.contains("not made by replyd demo") && line.contains("--data"), "{line}");
+        assert_eq!(held(), before, "{words:?}");
+    }
+    let link = folder.path().join("link");
+    std::os::unix::fs::symlink(folder.path(), &link).expect("a link");
+    let (code, line) = refused(&["--fresh"], &link);
+    assert_eq!(code, Some(64), "{line}");
+    assert!(line.contains("symbolic link") && folder.path().join("replyd.toml").exists(), "{line}");
+}

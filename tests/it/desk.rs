@@ -105,7 +105,10 @@ fn an_agent_signs_in_and_out() {
     let me = browser.get("/api/v1/me").json();
     assert_eq!((&me["agent"]["id"], &me["account"], &me["inboxes"]), (&json!(id), &json!("acme"), &json!(["website"])));
     assert_eq!(browser.get("/api/v1/conversations").status, 200);
-    let out = browser.form("/desk/sign-out", "");
+    let without = browser.form("/desk/sign-out", "");
+    assert_eq!((without.status, without.json()["error"]["code"].as_str()), (403, Some("csrf")));
+    assert_eq!(browser.get("/api/v1/me").status, 200, "no other page ends a session");
+    let out = browser.call("POST", "/desk/sign-out", &json!({}));
     assert_eq!(out.status, 303);
     assert!(set_cookie(&out).is_some_and(|cookie| cookie.contains("max-age=0")), "{out:?}");
     assert_eq!(browser.get("/api/v1/me").status, 401, "the old cookie opens nothing");
@@ -344,7 +347,9 @@ fn an_agent_writes_under_their_own_name() {
     let browser = Browser::of(&product, SARA);
     let conversation = product.begin(&kettle()).json()["id"].as_str().expect("an id").to_owned();
     let path = format!("/api/v1/conversations/{conversation}/messages");
-    let sent = browser.call("POST", &path, &json!({ "author": "agent", "agent": "Ben", "text": "Hello" })).json();
+    let foreign = json!({ "author": "agent", "agent": "Ben", "text": "Hello" });
+    assert_eq!(browser.call("POST", &path, &foreign).status, 422);
+    let sent = browser.call("POST", &path, &json!({ "author": "agent", "text": "Hello" })).json();
     assert_eq!((&sent["author"]["email"], &sent["via"]), (&json!(SARA), &json!("desk")), "{sent}");
     assert_eq!(browser.call("POST", &path, &json!({ "author": "contact", "text": "Hello" })).status, 422);
     product.stop();

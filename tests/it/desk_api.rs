@@ -205,6 +205,10 @@ fn a_preview_is_a_sandboxed_document() {
         assert!(page.head.contains("content-security-policy: sandbox "), "{}", page.head);
         assert!(page.body.contains("<html"), "{template}");
     }
+    let head = sara.get("/api/v1/preview?inbox=website&part=head").json();
+    for field in ["from", "to", "subject"] {
+        assert!(head[field].as_str().is_some_and(|words| !words.is_empty()), "{field}: {head}");
+    }
     assert_eq!(sara.get("/api/v1/preview?inbox=nope").status, 422);
     assert_eq!(sara.get("/api/v1/preview?template=nope").status, 422);
     product.stop();
@@ -266,5 +270,44 @@ fn what_is_taken_back_is_told_to_the_other_agents() {
     assert_eq!(sara.call("DELETE", &path, &json!({})).status, 200);
     let frame = heard.until("event: taken_back");
     assert!(frame.contains(id(&message)) && frame.contains(&conversation), "{frame}");
+    product.stop();
+}
+
+#[test]
+fn the_mail_log_tells_subject_and_author_of_one_mail() {
+    let product = Product::start();
+    agent(&product, "acme", SARA, None);
+    let sara = Browser::of(&product, SARA);
+    mail(&product, "support@acme.example", "Subject: =?utf-8?q?My_k=C3=A9ttle?=\r\n\r\nHello");
+    let listed = sara.get("/api/v1/inbound").json()["items"][0].clone();
+    assert_eq!((&listed["subject"], &listed["from"]), (&Value::Null, &Value::Null), "a list reads no mails");
+    let one = sara.get(&format!("/api/v1/inbound/{}", id(&listed))).json();
+    assert_eq!((&one["subject"], &one["from"]), (&json!("My k\u{e9}ttle"), &json!("jane@customer.example")));
+    product.stop();
+}
+
+#[test]
+fn an_agent_is_told_in_an_agents_words() {
+    let product = Product::start();
+    agent(&product, "acme", SARA, None);
+    agent(&product, "acme", BEN, None);
+    let sara = Browser::of(&product, SARA);
+    let path = format!("/api/v1/conversations/{}", begin(&product, "one"));
+    let messages = format!("{path}/messages");
+    let words = |answer: crate::http_client::Answer| answer.json()["error"]["message"].as_str().map(str::to_owned);
+    for (method, path, body, status, expected) in [
+        ("POST", &messages, json!({ "author": "agent", "agent": BEN, "text": "x" }), 422, "agent: you write as sara@agents"),
+        ("POST", &messages, json!({ "author": "note", "agent": "Ben", "text": "x" }), 422, "agent: you write as sara@agents"),
+        ("PATCH", &path, json!({ "assignee": "nobody@agents.example" }), 422, "is no agent of this account; GET /api/v1/agents"),
+    ] {
+        let answer = sara.call(method, path, &body);
+        assert_eq!(answer.status, status, "{body}");
+        assert!(words(answer).is_some_and(|words| words.contains(expected)), "{body}: {expected}");
+    }
+    let own = sara.call("POST", &messages, &json!({ "author": "agent", "agent": "SARA@agents.example", "text": "x" }));
+    assert_eq!(own.status, 201);
+    let foreign = sara.get("/api/v1/conversations?account=bolt");
+    assert_eq!(foreign.status, 403);
+    assert_eq!(words(foreign).as_deref(), Some("you are an agent of the account acme only"));
     product.stop();
 }

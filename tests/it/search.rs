@@ -220,3 +220,25 @@ async fn what_was_there_before_the_index_is_indexed_in_steps() {
     assert_eq!(found(&store, Some("acme"), "v199").await, [made[199]]);
     assert_eq!(found(&store, Some("acme"), "many").await.len(), 50);
 }
+
+#[tokio::test]
+async fn words_are_found_where_they_stand_in_their_conversation() {
+    let dir = tempfile::tempdir().expect("a directory");
+    let store = open(dir.path());
+    let texts: Vec<String> = (0..60).map(|n| format!("word number{n}")).collect();
+    let texts: Vec<&str> = texts.iter().map(String::as_str).collect();
+    let long = begin(&store, "acme", "jane@customer.example", "Kettle", &texts).await;
+    begin(&store, "acme", "joe@customer.example", "Other", &["word number7 elsewhere"]).await;
+    let messages = store.messages(long, 500).await.expect("its messages");
+    // The index is behind the messages; a search waits for nothing, so this one does.
+    while found(&store, Some("acme"), "number59").await.is_empty() {
+        tokio::task::yield_now().await;
+    }
+    for (words, expected) in
+        [("number7 ", Some(7)), ("WORD", Some(59)), ("number12", Some(12)), ("elsewhere", None), ("?!", None)]
+    {
+        let at = store.message_with(long, words.into()).await.expect("an answer");
+        assert_eq!(at, expected.map(|at: usize| messages[at].id), "{words:?}");
+    }
+    assert!(store.message_with(Id(1), "word".into()).await.is_err());
+}

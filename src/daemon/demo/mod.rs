@@ -2,6 +2,7 @@
 //! goes to and comes from. Its DNS is a zone of its own, so nothing leaves the machine.
 
 mod answer;
+pub mod folder;
 mod keys;
 mod post;
 mod post_office;

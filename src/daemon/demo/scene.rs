@@ -1,5 +1,6 @@
 //! What the demo is made of: its people, its config, its zone, and the conversation to begin with.
 
+use super::folder::MARK;
 use super::keys::DemoKey;
 use crate::config::checked::Config;
 use crate::config::secret::Secret;
@@ -70,7 +71,7 @@ pub fn config(at: Addresses, keys: &Keys) -> String {
     let (offline, unseen) = (OFFLINE_DELAY.as_secs(), UNSEEN_DELAY.as_secs());
     let [rsa, ed25519] = keys.account.each_ref().map(DemoKey::toml);
     format!(
-        r##"# Written by replyd demo at each start, for commands such as replyd conversation list --config THIS.
+        r##"{MARK}
 [server]
 hostname = "mx.{DOMAIN}"
 data_dir = "data"

@@ -1,5 +1,6 @@
 //! Starts the demo: folder, config, zone, mailboxes, and the daemon itself.
 
+use super::folder::{self, MARK};
 use super::post_office::PostOffice;
 use super::scene::{self, AGENT, Addresses, Keys, SINK_HOST};
 use super::sink::Sink;
@@ -54,8 +55,9 @@ impl Demo {
         let host = TcpListener::bind(loopback(0)).await?;
         let asked =
             Addresses { smtp: loopback(place.smtp_port), http: loopback(place.http_port), sink: host.local_addr()? };
+        folder::may_be_used(&folder).map_err(|error| io::Error::other(error.to_string()))?;
         // Before anything can fail: this file says that the folder is a demo's.
-        std::fs::write(&config_file, "# A demo that did not start.\n")?;
+        std::fs::write(&config_file, format!("{MARK}\n# This one did not start.\n"))?;
         let keys = Keys::kept(&folder)?;
         let wanted = written(&config_file, asked, &keys)?;
         let store = Store::open(&wanted.server.data_dir, Clock::System)?;

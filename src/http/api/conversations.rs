@@ -267,7 +267,7 @@ async fn assignee(surface: &Surface, account: String, word: String) -> Result<St
     }
     let found = named(&agents, &word).map(|agent| agent.email.clone());
     found.ok_or_else(|| {
-        ApiError::invalid("assignee", &format!("{word:?} is no agent of this account; see replyd agent list"))
+        ApiError::invalid("assignee", &format!("{word:?} is no agent of this account; GET /api/v1/agents lists them"))
     })
 }
 

@@ -73,18 +73,30 @@ pub async fn show(
     PathId(id): PathId,
 ) -> Result<Json<InboundShape>, ApiError> {
     let entry = visible(&surface, &caller, id).await?;
-    let bounce = stray_bounce(&surface, &entry).await?;
+    let Inside { from, subject, bounce } = inside(&surface, &entry).await?;
     let bridge = surface.store.bridge_entry(id).await?.map(BridgeShape::from);
-    Ok(Json(InboundShape { bounce, bridge, ..entry.into() }))
+    Ok(Json(InboundShape { from, subject, bounce, bridge, ..entry.into() }))
 }
 
-/// The facts of a bounce that concerns no conversation; any other bounce has them on its message.
-async fn stray_bounce(surface: &Surface, entry: &LedgerEntry) -> Result<Option<Bounce>, ApiError> {
-    let stray = entry.outcome == Outcome::Filed && entry.message_id_stored.is_none();
-    let Some(raw_id) = entry.raw_id.filter(|_| stray) else { return Ok(None) };
+/// What the mail itself says.
+#[derive(Default)]
+struct Inside {
+    from: Option<String>,
+    subject: Option<String>,
+    /// The facts of a bounce that concerns no conversation; any other bounce has them on its message.
+    bounce: Option<Bounce>,
+}
+
+async fn inside(surface: &Surface, entry: &LedgerEntry) -> Result<Inside, ApiError> {
+    let Some(raw_id) = entry.raw_id else { return Ok(Inside::default()) };
+    let is_stray = entry.outcome == Outcome::Filed && entry.message_id_stored.is_none();
     let _permit = surface.mail_readers.acquire().await.map_err(|error| ApiError::internal(&error))?;
     let raw = surface.store.raw_mail(raw_id).await?;
-    let read = tokio::task::spawn_blocking(move || dsn::read(&ParsedMail::parse(&raw)));
+    let read = tokio::task::spawn_blocking(move || {
+        let mail = ParsedMail::parse(&raw);
+        let bounce = if is_stray { dsn::read(&mail) } else { None };
+        Inside { from: mail.field("from").map(str::to_owned), subject: mail.subject().map(str::to_owned), bounce }
+    });
     read.await.map_err(|error| ApiError::internal(&error))
 }
 

@@ -87,6 +87,10 @@ impl Written {
         if self.author == WrittenBy::Contact {
             return Err(ApiError::invalid("author", "an agent writes as agent, or a note"));
         }
+        let is_own = |word: &str| word.eq_ignore_ascii_case(&agent.email) || word == agent.name;
+        if self.agent.as_deref().is_some_and(|word| !is_own(word.trim())) {
+            return Err(ApiError::invalid("agent", &format!("you write as {}: name yourself, or nobody", agent.email)));
+        }
         Ok(Written { agent: Some(agent.email.clone()), ..self })
     }
 

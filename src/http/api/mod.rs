@@ -11,6 +11,7 @@ pub mod chat;
 pub mod continuity;
 pub mod conversations;
 pub mod events;
+pub mod find;
 pub mod inbound;
 pub mod me;
 pub mod messages;

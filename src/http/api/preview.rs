@@ -13,7 +13,8 @@ use crate::outbound::compose::{Sender, compose, example};
 use axum::extract::State;
 use axum::http::StatusCode;
 use axum::response::{IntoResponse, Response};
-use serde::Deserialize;
+use axum::Json;
+use serde::{Deserialize, Serialize};
 use utoipa::{IntoParams, ToSchema};
 
 #[derive(Debug, Deserialize, IntoParams)]
@@ -26,6 +27,24 @@ pub struct PreviewQuery {
     inbox: Option<String>,
     #[param(value_type = Option<String>)]
     template: Option<TemplateWish>,
+    /// `head`: its From, To and Subject in place of the HTML part.
+    #[param(value_type = Option<String>)]
+    part: Option<PartWish>,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Deserialize, ToSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum PartWish {
+    #[default]
+    Html,
+    Head,
+}
+
+#[derive(Debug, Serialize, ToSchema)]
+pub struct PreviewHead {
+    from: String,
+    to: String,
+    subject: String,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Deserialize, ToSchema)]
@@ -58,10 +77,13 @@ pub async fn show(
     let made = tokio::task::spawn_blocking(move || {
         let sender = Sender::new(&config, Keys::new(&[0; 32])).map_err(|error| error.to_string())?;
         let composed = compose(&mail, &[], &sender).map_err(|error| error.to_string())?;
-        Ok::<_, String>(html_of(&composed.octets))
+        Ok::<_, String>(composed.octets)
     });
     match made.await.map_err(|error| ApiError::internal(&error))? {
-        Ok(html) => Ok((document_headers(Images::Block), html).into_response()),
+        Ok(raw) => Ok(match query.part.unwrap_or_default() {
+            PartWish::Html => (document_headers(Images::Block), html_of(&raw)).into_response(),
+            PartWish::Head => Json(head_of(&raw)).into_response(),
+        }),
         Err(reason) => Err(ApiError::new(StatusCode::CONFLICT, "not_composed", format!("the templates: {reason}"))),
     }
 }
@@ -70,6 +92,12 @@ fn html_of(raw: &[u8]) -> String {
     let mail = ParsedMail::parse(raw);
     let part = mail.parts.iter().find(|part| part.media_type == "text/html");
     part.and_then(|part| part.text()).unwrap_or_default().to_owned()
+}
+
+fn head_of(raw: &[u8]) -> PreviewHead {
+    let mail = ParsedMail::parse(raw);
+    let field = |name| mail.field(name).unwrap_or_default().to_owned();
+    PreviewHead { from: field("from"), to: field("to"), subject: field("subject") }
 }
 
 fn kind(wish: TemplateWish) -> MailKind {

@@ -2,6 +2,7 @@
 
 use crate::clock::UnixMs;
 use crate::config::checked::Account;
+use crate::conversation::delivery::DeliveryState;
 use crate::conversation::id::Id;
 use crate::conversation::model::{Attachment, Email, Ingress, Message, Outcome, Participant};
 use crate::conversation::model::{Author, AuthorKind, Channel, Contact, Conversation, Direction, Status, Via};
@@ -55,6 +56,9 @@ pub struct ConversationShape {
     /// Whether somebody outside wrote what the calling agent has not read; null for a caller who is no agent.
     pub unread: Option<bool>,
     pub last_message: Option<LastMessageShape>,
+    /// `failed`, or `deferred` for long: the last answer has not arrived, and nobody outside wrote since.
+    #[schema(value_type = Option<String>)]
+    pub undelivered: Option<DeliveryState>,
     /// When a snoozed one wakes by itself.
     pub snooze_until: Option<String>,
     /// Whose addresses among contact and participants get no mail, and why; shown with a single conversation.
@@ -235,6 +239,9 @@ pub struct InboundShape {
     pub auth: Option<serde_json::Value>,
     #[schema(value_type = Option<String>)]
     pub raw_id: Option<Id>,
+    /// Whom the mail names as its author, and its subject; shown with a single entry whose mail is kept.
+    pub from: Option<String>,
+    pub subject: Option<String>,
     /// Until when a mail is kept that was answered as taken and that nobody took: until then it can be replayed.
     pub kept_until: Option<String>,
     /// Shown with a single entry, for a bounce that concerns no conversation.
@@ -279,6 +286,7 @@ impl ConversationShape {
             page: conversation.page,
             unread: None,
             last_message: None,
+            undelivered: None,
             snooze_until: conversation.snoozed_until.map(UnixMs::rfc3339),
             suppressions: None,
             messages: None,
@@ -288,7 +296,7 @@ impl ConversationShape {
     /// With what a list shows beside it.
     pub fn with(self, glance: Glance) -> ConversationShape {
         let last_message = glance.last_message.map(LastMessageShape::from);
-        ConversationShape { unread: glance.unread, last_message, ..self }
+        ConversationShape { unread: glance.unread, last_message, undelivered: glance.undelivered, ..self }
     }
 }
 
@@ -415,6 +423,8 @@ impl From<LedgerEntry> for InboundShape {
             reply: entry.reply,
             auth: entry.auth,
             raw_id: entry.raw_id,
+            from: None,
+            subject: None,
             kept_until: entry.kept_until.map(UnixMs::rfc3339),
             bounce: None,
             bridge: None,

@@ -102,7 +102,8 @@ fn is_safe(method: &Method) -> bool {
     matches!(*method, Method::GET | Method::HEAD | Method::OPTIONS)
 }
 
-fn check_csrf(headers: &HeaderMap, word: &SessionWord) -> Result<(), ApiError> {
+/// Whether a page of this session sent it.
+pub fn check_csrf(headers: &HeaderMap, word: &SessionWord) -> Result<(), ApiError> {
     let sent = headers.get(CSRF).map(HeaderValue::as_bytes).unwrap_or_default();
     constant_time::verify_slices_are_equal(sent, word.csrf().as_bytes()).map_err(|_| {
         let message = "X-Replyd-Csrf is missing or wrong: GET /api/v1/me tells the word of this session";

@@ -4,8 +4,9 @@ use super::super::StoreError;
 use super::super::desk::{Glance, LastMessage};
 use super::units::Writing;
 use super::words::Stored;
-use super::{conversations, messages};
+use super::{conversations, messages, queue};
 use crate::clock::UnixMs;
+use crate::conversation::delivery::{Delivery, DeliveryState};
 use crate::conversation::id::Id;
 use crate::conversation::model::Author;
 use rusqlite::{Connection, OptionalExtension, Row, params};
@@ -14,7 +15,8 @@ use rusqlite::{Connection, OptionalExtension, Row, params};
 pub fn of(connection: &Connection, conversations: &[Id], agent: Option<Id>) -> Result<Vec<Glance>, StoreError> {
     let glance = |id: &Id| {
         let unread = agent.map(|agent| is_unread(connection, *id, agent)).transpose()?;
-        Ok(Glance { conversation: *id, unread, last_message: last_message(connection, *id)? })
+        let last_message = last_message(connection, *id)?;
+        Ok(Glance { conversation: *id, unread, last_message, undelivered: undelivered(connection, *id)? })
     };
     conversations.iter().map(glance).collect()
 }
@@ -34,6 +36,17 @@ fn read(row: &Row<'_>) -> rusqlite::Result<LastMessage> {
         via: row.get::<_, Stored<_>>(4)?.0,
         at: UnixMs(row.get(5)?),
     })
+}
+
+/// An answer that somebody outside wrote after has arrived, or matters no more.
+fn undelivered(connection: &Connection, conversation: Id) -> Result<Option<DeliveryState>, StoreError> {
+    let mut find = connection.prepare_cached(LAST_ANSWER)?;
+    let Some(answer) = find.query_row([conversation], |row| row.get(0)).optional()? else { return Ok(None) };
+    let delivery = queue::delivery(connection, answer)?;
+    let lasts = |it: &Delivery| {
+        it.state == DeliveryState::Failed || (it.state == DeliveryState::Deferred && it.attempts >= ATTEMPTS_LONG)
+    };
+    Ok(delivery.filter(lasts).map(|delivery| delivery.state))
 }
 
 fn is_unread(connection: &Connection, conversation: Id, agent: Id) -> Result<bool, StoreError> {
@@ -67,5 +80,28 @@ fn latest(connection: &Connection, conversation: Id) -> Result<Id, StoreError> {
 pub const UNREAD: &str = "c.received_id
     > ifnull((SELECT r.up_to FROM agent_reads r WHERE r.agent_id = ?1 AND r.conversation_id = c.id), ?1)";
 
+const LAST_ANSWER: &str = "SELECT m.id FROM messages m INDEXED BY messages_sent
+    WHERE m.conversation_id = ?1 AND m.direction = 'outgoing'
+      AND m.id > ifnull((SELECT c.received_id FROM conversations c WHERE c.id = ?1), 0) ORDER BY m.id DESC LIMIT 1";
+/// By then it was tried for more than twenty minutes: that is no greylisting any more.
+const ATTEMPTS_LONG: u32 = 4;
 /// Characters.
 const LAST_WORDS_MAX: u32 = 140;
+
+#[cfg(test)]
+mod tests {
+    use super::super::schema;
+    use super::*;
+
+    #[test]
+    fn the_last_answer_is_one_step_in_an_index() {
+        let mut connection = Connection::open_in_memory().expect("SQLite opens a database in memory");
+        schema::migrate(&mut connection).expect("a new database");
+        let mut explain = connection.prepare(&format!("EXPLAIN QUERY PLAN {LAST_ANSWER}")).expect("a statement");
+        let steps = explain.query_map([Id(1)], |row| row.get::<_, String>(3)).expect("a plan");
+        let steps: Vec<String> = steps.collect::<Result<_, _>>().expect("steps");
+        let steps = steps.join("\n");
+        assert!(steps.contains("messages_sent (conversation_id=? AND id>?)"), "{steps}");
+        assert!(!steps.contains("SCAN") && steps.contains("c USING INTEGER PRIMARY KEY"), "{steps}");
+    }
+}

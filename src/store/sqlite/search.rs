@@ -11,7 +11,7 @@ use crate::conversation::id::Id;
 use crate::conversation::model::Conversation;
 use crate::conversation::terms;
 use crate::mail::msg_id::MsgId;
-use rusqlite::{Connection, params};
+use rusqlite::{Connection, OptionalExtension, params};
 use std::collections::HashSet;
 
 /// A page of what is found. Its cursor says up to which document the index was read.
@@ -87,6 +87,26 @@ impl Search<'_> {
     }
 }
 
+/// The latest message of a conversation that has all these words.
+pub fn in_conversation(connection: &Connection, conversation: Id, words: &str) -> Result<Option<Id>, StoreError> {
+    let account = "SELECT account FROM conversations WHERE id = ?";
+    let account = connection.prepare_cached(account)?.query_row([conversation], |row| row.get(0)).optional()?;
+    let account: String = account.ok_or(StoreError::NotFound("conversation"))?;
+    let Some(expression) = expression(connection, &[account], words)? else { return Ok(None) };
+    let mut latest =
+        connection.prepare_cached("SELECT id FROM messages WHERE conversation_id = ? ORDER BY id DESC LIMIT ?")?;
+    // By each message and not by the index's documents: a word that stands everywhere has millions of them elsewhere.
+    let mut matches = connection.prepare_cached("SELECT 1 FROM search WHERE search MATCH ? AND rowid = ?")?;
+    let mut rows = latest.query(params![conversation, SOUGHT_MAX])?;
+    while let Some(row) = rows.next()? {
+        let message: Id = row.get(0)?;
+        if matches.exists(params![expression, message])? {
+            return Ok(Some(message));
+        }
+    }
+    Ok(None)
+}
+
 /// Conversations of a mail that is asked for by its Message-ID.
 fn by_message_id(connection: &Connection, accounts: &[String], words: &str) -> Result<Vec<Id>, StoreError> {
     let Some(id) = MsgId::parse(words).filter(|id| id.as_str().contains('@')) else { return Ok(Vec::new()) };
@@ -136,3 +156,5 @@ const DOCUMENTS_MAX: usize = 5000;
 /// Later documents of one conversation that are looked at; beyond them it may be shown on two pages.
 const LATER_MAX: usize = 100;
 const WORDS_BEGUN_MAX: usize = 32;
+/// Messages of one conversation that are looked at for words.
+const SOUGHT_MAX: usize = 2000;

@@ -2,7 +2,6 @@
 
 import { h, show } from './dom.js';
 import { again, readAnswers, session } from './session.js';
-import { personName } from './words.js';
 
 const SHOWN = 8;
 const WORD = /(?:^|\s)\/([\p{L}\p{N}_-]{0,40})$/u;
@@ -87,10 +86,11 @@ export class AnswerPicker {
     this.text.focus();
   }
 
-  /** `{name}` and `{agent}` stand for the people of this conversation. */
+  /** `{name}` and `{agent}` stand for the people of this conversation; without a name nothing stands there. */
   filled(text) {
-    const { contact } = this.page.conversation;
-    return text.replaceAll('{name}', personName(contact).split(' ')[0]).replaceAll('{agent}', session.agent.name);
+    const name = this.page.conversation.contact.name?.trim().split(/\s+/)[0];
+    const named = name ? text.replaceAll('{name}', () => name) : text.replaceAll(/^\{name\}[ ,:!]*|[^\S\n]?\{name\}/gm, '');
+    return named.replaceAll('{agent}', () => session.agent.name);
   }
 
   close() {

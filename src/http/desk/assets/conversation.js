@@ -10,6 +10,7 @@ import { PAGE, Stream } from './stream.js';
 import { Composer } from './composer.js';
 import { Colleagues } from './colleagues.js';
 import { details } from './details.js';
+import { here } from './router.js';
 import { isMe } from './session.js';
 import { personName } from './words.js';
 
@@ -48,6 +49,16 @@ export class ConversationPage {
     this.quiet = listen((kind, data) => this.news(kind, data));
     this.colleagues.come();
     this.read();
+    this.resized = () => this.fitDetails();
+    wide.addEventListener('change', this.resized);
+    const sought = here().params.get('query');
+    if (sought) this.reach(sought);
+  }
+
+  /** A search found the conversation: what was sought may stand far above its end. */
+  async reach(sought) {
+    const found = await get(`${this.path}/find`, { query: sought }).catch(() => null);
+    if (found?.message_id && !this.closed) await this.stream.reach(found.message_id);
   }
 
   /** Long threads are read by pages, also each time something happens in them. */
@@ -57,6 +68,7 @@ export class ConversationPage {
 
   close() {
     this.closed = true;
+    wide.removeEventListener('change', this.resized);
     this.quiet?.();
     this.composer?.leave();
     this.colleagues?.go();
@@ -65,6 +77,12 @@ export class ConversationPage {
 
   detailsShown() {
     return wide.matches && detailsWanted !== false;
+  }
+
+  /** Where they would lie over the messages, they are there when asked for. */
+  fitDetails() {
+    this.side.hidden = !this.detailsShown();
+    this.head.draw();
   }
 
   toggleDetails() {
@@ -77,7 +95,20 @@ export class ConversationPage {
     this.context.conversation = this.conversation;
     this.head.draw();
     this.composer.draw();
+    this.drawDetails();
+  }
+
+  /** Only if something changed, and with the focus where it was. */
+  drawDetails() {
+    const said = JSON.stringify(this.conversation);
+    if (this.said === said) return;
+    this.said = said;
+    const places = () => [...this.side.querySelectorAll('a, button')];
+    const focused = places().indexOf(document.activeElement);
+    const top = this.side.scrollTop;
     show(this.side, details(this.conversation, () => this.refreshSoon()));
+    this.side.scrollTop = top;
+    if (focused >= 0) places()[focused]?.focus({ preventScroll: true });
   }
 
   news(kind, data) {

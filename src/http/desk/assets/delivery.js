@@ -6,7 +6,7 @@ import { get, post } from './api.js';
 import { showOriginal } from './original.js';
 import { toast, tried } from './say.js';
 import { delivery } from './words.js';
-import { exact } from './time.js';
+import { exact, span } from './time.js';
 
 const RETRIED = new Set(['failed', 'cancelled', 'deferred']);
 const OPEN = new Set(['waiting', 'queued', 'deferred']);
@@ -18,13 +18,27 @@ export function deliveryFoot(message, context) {
   const said = [remote, reply].filter(Boolean).join(' · ');
   const trouble = state === 'failed' || state === 'deferred';
   return h('div', { class: 'foot' },
-    h('span', { class: `state ${way.tone ? `${way.tone}-ink` : ''}`, title: [said, tls && `TLS: ${tls}`, exact(at)].filter(Boolean).join('\n') }, icon(way.icon, 'small'), way.words),
+    h('span', { class: `state ${way.tone ? `${way.tone}-ink` : ''}`, title: [said, tls && `TLS: ${tls}`, exact(at)].filter(Boolean).join('\n') }, icon(way.icon, 'small'), message.delivery.due_at && state === 'waiting' ? countdown(message, context) : way.words),
     uncertain ? h('span', { class: 'warn-ink' }, 'It may have arrived: the connection broke at the very end') : null,
     RETRIED.has(state) && hasMail(message) ? act(state === 'deferred' ? 'Try now' : 'Send again', 'retry', message, context) : null,
     state === 'waiting' && message.delivery.due_at ? act('Email now', 'retry', message, context) : null,
     OPEN.has(state) && message.delivery.due_at ? act('Do not email', 'cancel', message, context) : null,
     message.email ? h('button', { class: 'link', type: 'button', on: { click: () => showOriginal(message) } }, 'Mail as sent') : null,
     trouble && said ? h('span', { class: 'remote', dir: 'ltr' }, said) : null);
+}
+
+/** In the words of the forecast, and to the second: a time of day would say nothing of a minute. */
+function countdown({ delivery: { due_at: due } }, context) {
+  const { claimed_email: claimed, email } = context.conversation.contact;
+  const node = h('span');
+  const tick = () => {
+    const left = new Date(due) - Date.now();
+    node.textContent = left > 0 ? `In the chat; by email to ${claimed ?? email} in ${span(left)} unless read` : 'In the chat; the email goes out now';
+    if (left > 0) setTimeout(() => node.isConnected && tick(), left > 3_600_000 ? 60_000 : 1000);
+    else setTimeout(() => node.isConnected && context.changed(), 1500);
+  };
+  tick();
+  return node;
 }
 
 /** A mail was planned, and is not only the system's word that none is possible. */

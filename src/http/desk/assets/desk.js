@@ -1,6 +1,6 @@
 // The desk begins here: who sits here, then pages by address, keys and news.
 
-import { h, put, show } from './dom.js';
+import { h, show } from './dom.js';
 import { begin } from './session.js';
 import { listen, open as openFeed } from './feed.js';
 import { here, onMove, go, to } from './router.js';
@@ -12,7 +12,7 @@ import { queuePage } from './queue.js';
 import { answersPage } from './answers.js';
 import { settingsPage } from './settings.js';
 import { startKeys } from './keys.js';
-import { mountVoice, refuse } from './say.js';
+import { hush, mountVoice, refuse } from './say.js';
 import { takeWay } from './way_back.js';
 
 const PAGES = { mail: mailLog, queue: queuePage, answers: answersPage, settings: settingsPage };
@@ -73,13 +73,13 @@ function move(at) {
 }
 
 function showPage(name) {
-  if (open?.name === name) return;
+  if (open?.name === name) return open.moved?.();
   leave();
   place('page');
   open = { name, ...PAGES[name]() };
   show(main, open.node);
   Promise.resolve(open.start?.()).catch(refuse);
-  title();
+  return title();
 }
 
 /** On a phone one part is shown at a time, and that part is the main one. */
@@ -91,6 +91,7 @@ function place(part) {
 
 function leave() {
   open?.close?.();
+  if (open) hush();
   open = null;
 }
 
@@ -108,7 +109,7 @@ document.addEventListener('visibilitychange', () => {
 
 function offline() {
   const bar = h('div', { class: 'offline', role: 'status', hidden: true }, 'Not connected. What you see may be old; trying again …');
-  put(document.body, bar);
+  document.body.prepend(bar);
   let timer = 0;
   return (kind) => {
     if (kind === 'lost' && !timer) timer = setTimeout(() => { bar.hidden = false; }, LOST_SHOWN_AFTER);

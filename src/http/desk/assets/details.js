@@ -6,7 +6,7 @@ import { get } from './api.js';
 import { avatar } from './avatar.js';
 import { facts } from './original.js';
 import { moment, since } from './time.js';
-import { personName, presence } from './words.js';
+import { personName, presence, TYPED } from './words.js';
 import { toast } from './say.js';
 import { here, to } from './router.js';
 import { suppressed } from './suppressed.js';
@@ -30,7 +30,7 @@ function contact({ contact: person, presence: there, page }) {
 function emailState(person) {
   if (person.bounced) return h('span', { class: 'badge bad', title: person.bounced.reason }, 'bounced');
   const state = person.email_state ?? (person.claimed_email ? 'claimed' : null);
-  if (state === 'claimed') return h('span', { class: 'badge warn', title: 'Typed by the visitor; not proven to be theirs' }, 'typed, not proven');
+  if (state === 'claimed') return h('span', { class: 'badge warn', title: TYPED }, 'typed, not proven');
   return state === 'proven' ? h('span', { class: 'badge good' }, 'proven') : null;
 }
 
@@ -67,9 +67,11 @@ function copyable(text) {
   return h('span', { class: 'copy' }, h('code', { title: text }, text), h('button', { class: 'icon-button', type: 'button', 'aria-label': 'Copy the reply address', on: { click: copy } }, icon('copy', 'small')));
 }
 
-let known = { key: '', items: [] };
+const KEPT = 15_000;
 
-/** Read once for each contact: details are drawn often. */
+let known = { key: '', items: [], at: 0 };
+
+/** Details are drawn often: what was read a moment ago is shown at once. */
 function others({ id, contact: person }) {
   const key = person.email ?? person.identifier;
   if (!key) return null;
@@ -80,12 +82,12 @@ function others({ id, contact: person }) {
     show(place, h('h2', null, 'Other conversations'), h('ul', { class: 'others' }, rest.slice(0, 6).map((item) =>
       h('li', null, h('a', { href: to('conversations', item.id, here().params) }, h('span', { dir: 'auto' }, item.subject || 'Chat'), h('span', { class: 'soft' }, ` · ${item.status} · ${moment(item.last_message_at)}`))))));
   };
-  if (known.key === key) {
-    draw(known.items);
-  } else {
-    known = { key, items: [] };
+  if (known.key === key) draw(known.items);
+  if (known.key !== key || Date.now() - known.at > KEPT) {
+    known = { key, items: known.key === key ? known.items : [], at: Date.now() };
     get('/api/v1/conversations', { contact: key, limit: 7 }).then(({ items }) => {
-      known = { key, items };
+      if (known.key !== key || JSON.stringify(items) === JSON.stringify(known.items)) return;
+      known.items = items;
       draw(items);
     }, () => {});
   }

@@ -7,7 +7,7 @@ import { menu } from './float.js';
 import { avatar } from './avatar.js';
 import { toast } from './say.js';
 import { again, agentNamed, isMe, readAgents, session } from './session.js';
-import { personName, presence } from './words.js';
+import { isTyped, personName, presence, TYPED } from './words.js';
 import { go, here, to } from './router.js';
 import { snoozeChoices } from './snooze.js';
 import { moment } from './time.js';
@@ -40,7 +40,7 @@ export class Head {
     const { contact, subject, assignee, status } = this.conversation;
     const there = presence(this.conversation.presence);
     show(this.mark, avatar(contact, { presence: this.conversation.presence ?? 'absent' }));
-    show(this.person, h('h1', { dir: 'auto' }, subject || personName(contact)), h('p', null, h('span', { dir: 'auto' }, [subject ? personName(contact) : contact.email, there].filter(Boolean).join(' · ')), this.snoozed()));
+    show(this.person, h('h1', { dir: 'auto' }, subject || personName(contact)), h('p', null, h('span', { dir: 'auto' }, [subject ? personName(contact) : contact.email, there].filter(Boolean).join(' · ')), isTyped(contact) ? h('span', { class: 'badge warn', title: TYPED }, 'not proven') : null, this.snoozed()));
     show(this.assign, assignee ? avatar({ email: assignee, name: agentNamed(assignee) }, { size: 'small' }) : icon('person'), h('span', { class: 'label-wide' }, assignee ? (isMe(assignee) ? 'You' : agentNamed(assignee)) : 'Assign'));
     this.assign.setAttribute('aria-label', assignee ? `Assigned to ${isMe(assignee) ? 'You' : agentNamed(assignee)}; change` : 'Assign');
     this.assign.title = 'Assign (a)';

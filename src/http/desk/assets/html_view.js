@@ -39,7 +39,7 @@ function blocked(frame, message) {
 }
 
 /** A frame without scripts may be measured; one that may not keeps its height and scrolls. */
-function fit(frame) {
+export function fit(frame) {
   const page = frame.contentDocument?.documentElement;
   const height = page ? Math.max(page.scrollHeight, frame.contentDocument.body?.scrollHeight ?? 0) : 420;
   frame.style.height = `${Math.min(HIGHEST, Math.max(60, height + 4))}px`;

@@ -56,6 +56,7 @@ class List {
   }
 
   start() {
+    this.rows.addEventListener('click', (event) => this.openRow(event));
     this.state.addEventListener('change', () => this.filter({ state: this.state.value }));
     this.inbox.addEventListener('change', () => this.filter({ inbox: this.inbox.value }));
     this.search.addEventListener('input', calm(250, () => this.filter({ query: this.search.value.trim() })));
@@ -68,6 +69,14 @@ class List {
     new IntersectionObserver(([seen]) => seen.isIntersecting && this.more(), { root: this.scroll, rootMargin: '600px' }).observe(this.end);
     this.refreshSoon = calm(350, () => this.refresh());
     listen((kind, data) => this.news(kind, data));
+  }
+
+  /** A row may be older than what is sought by now: it opens where one is. */
+  openRow(event) {
+    const id = event.target.closest('li')?.dataset.id;
+    if (!id || event.ctrlKey || event.metaKey || event.shiftKey) return;
+    event.preventDefault();
+    go(to('conversations', id, this.params));
   }
 
   leaveSearch(event) {
@@ -200,7 +209,8 @@ class List {
   drawEmpty() {
     this.empty?.remove();
     if (this.items.length) return;
-    const words = this.params.get('query') ? ['Nothing found', 'Try fewer or other words.'] : ['Nothing here', 'New conversations appear by themselves.'];
+    const query = this.params.get('query');
+    const words = query ? ['Nothing found', /\d$/.test(query) ? 'Numbers are found when they are whole.' : 'Try fewer or other words.'] : ['Nothing here', 'New conversations appear by themselves.'];
     this.empty = h('div', { class: 'empty' }, icon('inbox'), h('h2', null, words[0]), h('p', null, words[1]));
     this.scroll.append(this.empty);
   }

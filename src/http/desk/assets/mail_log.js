@@ -10,6 +10,7 @@ import { exact, moment } from './time.js';
 import { octets, OUTCOMES, verdict } from './words.js';
 
 const PATH = '/api/v1/inbound';
+const WAYS = { smtp: 'by SMTP', lmtp: 'from the mail server in front', pipe: 'from the mail server in front', http: 'from the mail provider' };
 const OUTCOME_CHOICES = [['', 'Any outcome'], ...Object.entries(OUTCOMES).map(([outcome, { words }]) => [outcome, words])];
 
 export function mailLog() {
@@ -52,9 +53,10 @@ function more(item, place, again) {
 function known(item, place, again) {
   const bridge = item.bridge ? `${item.bridge.state}, ${item.bridge.attempts} attempts${item.bridge.last_reply ? `: ${item.bridge.last_reply}` : ''}` : null;
   return [facts([
-    ['Received', exact(item.received_at)], ['By', [item.ingress, item.tls].filter(Boolean).join(', ')], ['From host', [item.helo, item.remote_ip].filter(Boolean).join(' · ')],
-    ['Message-ID', item.message_id], ['Outcome', item.reason], ['Kept until', item.kept_until ? exact(item.kept_until) : null], ['Answered', item.reply], ['Author', item.auth ? verdict(item.auth).words : null],
-    ['Bounce', item.bounce ? bounceWords(item.bounce) : null], ['Bridge', bridge], ['Session', item.session], ['SHA-256', item.sha256],
+    ['From', item.from], ['Subject', item.subject], ['Author', item.auth ? verdict(item.auth).words : null],
+    ['What became of it', item.reason], ['Kept until', item.kept_until ? exact(item.kept_until) : null], ['We answered', item.reply], ['Received', exact(item.received_at)],
+    ['Came from', [item.helo, item.remote_ip].filter(Boolean).join(' · ')], ['On the way', [WAYS[item.ingress] ?? item.ingress, item.tls ? `encrypted (${item.tls})` : null].filter(Boolean).join(', ')],
+    ['Bounce', item.bounce ? bounceWords(item.bounce) : null], ['Passed on', bridge], ['Message-ID', item.message_id], ['For the operator', [`session ${item.session}`, item.sha256 ? `SHA-256 ${item.sha256}` : null].filter(Boolean).join(' · ')],
   ]), acts(item, place, again)];
 }
 
@@ -64,9 +66,14 @@ function bounceWords({ kind, recipients }) {
 
 function acts(item, place, again) {
   const address = `${PATH}/${encodeURIComponent(item.id)}`;
-  const showRaw = async () => {
-    const text = await tried(() => fetchBody(`${address}/raw`, 'text'));
+  const showRaw = async ({ currentTarget: button }) => {
+    const shown = place.querySelector('pre');
+    if (shown) shown.remove();
+    button.disabled = true;
+    const text = shown ? undefined : await tried(() => fetchBody(`${address}/raw`, 'text'));
+    button.disabled = false;
     if (text !== undefined) place.append(h('pre', { tabindex: '0', 'aria-label': 'The mail as it came' }, text.slice(0, 200_000)));
+    button.textContent = place.querySelector('pre') ? 'Hide it' : 'Show as it came';
   };
   const again202 = (path, words) => async () => {
     if (await tried(() => post(`${address}/${path}`))) {

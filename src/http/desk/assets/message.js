@@ -22,7 +22,7 @@ export function messageNode(message, context) {
   const node = h('li', { class: `message ${sides}`, 'data-id': message.id });
   node.append(
     avatar(message.author.kind === 'contact' ? context.conversation.contact : message.author),
-    h('div', { class: 'column' }, meta(message, byMail), bubble(message, node), foot(message, byMail, context)));
+    h('div', { class: 'column' }, meta(message, byMail, context), bubble(message, node), foot(message, byMail, context)));
   return node;
 }
 
@@ -31,12 +31,19 @@ function activity(message) {
   return h('li', { class: 'message activity', 'data-id': message.id }, richText(what), ' ', h('time', { title: exact(message.created_at) }, hour(message.created_at)));
 }
 
-function meta(message, byMail) {
+/** A contact whose mail names nobody is still who they are; its address stands beside. */
+function nameOf({ author }, { conversation: { contact } }) {
+  if (author.kind === 'system') return 'replyd';
+  return personName(author.kind === 'contact' && !author.name ? contact : author);
+}
+
+function meta(message, byMail, context) {
   const { author } = message;
+  const name = nameOf(message, context);
   const automatic = message.email && CLASSES[message.email.class];
   return h('div', { class: 'meta' },
-    h('strong', { dir: 'auto' }, author.kind === 'system' ? 'replyd' : personName(author)),
-    byMail && author.name && author.email ? h('span', { class: 'address' }, author.email) : null,
+    h('strong', { dir: 'auto' }, name),
+    byMail && author.email && author.email !== name ? h('span', { class: 'address' }, author.email) : null,
     author.kind === 'participant' ? h('span', { class: 'badge' }, 'Participant') : null,
     message.direction === 'note' ? h('span', { class: 'badge warn' }, icon('note', 'small'), 'Note, agents only') : null,
     automatic ? h('span', { class: 'badge warn' }, automatic) : null,

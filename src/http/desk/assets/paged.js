@@ -12,8 +12,10 @@ export function pagedList(it) {
   const end = h('p', { class: 'soft', role: 'status' });
   const more = h('button', { class: 'button more-button', type: 'button', hidden: true }, 'More');
   const bar = h('form', { class: 'bar', role: 'search' });
+  const fields = new Map();
   let next = null;
   let asked = 0;
+  let filtered = null;
 
   const read = async (cursor) => {
     const mine = ++asked;
@@ -34,22 +36,30 @@ export function pagedList(it) {
     const { params } = here();
     value ? params.set(name, value) : params.delete(name);
     go(to(it.page, null, params), 'replace');
-    read(null);
   });
+  /** The address is what the filters say, however one came to it; what is being typed stays. */
+  const moved = () => {
+    const { params } = here();
+    if (params.toString() === filtered) return undefined;
+    filtered = params.toString();
+    for (const [name, field] of fields) if (field.value.trim() !== (params.get(name) ?? '')) field.value = params.get(name) ?? '';
+    return read(null);
+  };
   bar.addEventListener('submit', (event) => event.preventDefault());
-  put(bar, it.controls.map((control) => controlNode(control, change)));
+  put(bar, it.controls.map((control) => controlNode(control, change, fields)));
   more.addEventListener('click', () => read(next));
   const node = pageNode(it.title, it.words, bar, cards, end, more);
-  return { node, start: () => read(null), refresh: () => !cards.querySelector('details[open]') && scrolled(node) && read(null) };
+  return { node, start: moved, moved, refresh: () => !cards.querySelector('details[open]') && scrolled(node) && read(null) };
 }
 
 const scrolled = (node) => node.scrollTop < 200;
 
-function controlNode({ name, label, options, placeholder, type }, change) {
+function controlNode({ name, label, options, placeholder, type }, change, fields) {
   const value = here().params.get(name) ?? '';
   const field = options
     ? h('select', { class: 'field', 'aria-label': label, value }, options.map(([of, words]) => h('option', { value: of, selected: of === value }, words)))
     : h('input', { class: `field ${type ? '' : 'grow'}`, type: type ?? 'search', 'aria-label': label, title: label, placeholder, value, autocomplete: 'off' });
+  fields.set(name, field);
   field.addEventListener(options ? 'change' : 'input', () => change(name, field.value.trim()));
   return type ? h('label', null, label, field) : field;
 }

@@ -4,7 +4,7 @@ import { h } from './dom.js';
 import { icon } from './icons.js';
 import { avatar } from './avatar.js';
 import { brief, exact, moment } from './time.js';
-import { personName, presence } from './words.js';
+import { isTyped, personName, presence, TYPED } from './words.js';
 import { agentNamed, isMe, session } from './session.js';
 import { hasDraft } from './drafts.js';
 import { to } from './router.js';
@@ -19,6 +19,7 @@ export function row(conversation, params, openId) {
       h('span', { class: 'row-main' },
         h('span', { class: 'row-top' },
           h('span', { class: 'row-name', dir: 'auto' }, personName(contact), unread ? h('span', { class: 'sr-only' }, ' (unread)') : null, there ? h('span', { class: 'sr-only' }, `, ${there}`) : null),
+          isTyped(contact) ? h('span', { class: 'badge warn', title: TYPED }, 'not proven') : null,
           h('time', { class: 'row-time', datetime: conversation.last_message_at, title: exact(conversation.last_message_at) }, brief(conversation.last_message_at ?? conversation.created_at))),
         subject ? h('span', { class: 'row-subject', dir: 'auto' }, subject) : null,
         h('span', { class: 'row-sub' }, preview(conversation), marks(conversation)))));
@@ -45,7 +46,8 @@ function speaker(conversation, last) {
 function marks(conversation) {
   const { assignee, status } = conversation;
   const marks = [];
-  if (conversation.contact.bounced) marks.push(h('span', { class: 'badge bad', title: conversation.contact.bounced.reason }, 'Bounced'));
+  if (conversation.undelivered) marks.push(h('span', { class: `badge ${conversation.undelivered === 'failed' ? 'bad' : 'warn'}`, title: 'The last answer by email' }, conversation.undelivered === 'failed' ? 'Not delivered' : 'Not delivered yet'));
+  else if (conversation.contact.bounced) marks.push(h('span', { class: 'badge bad', title: conversation.contact.bounced.reason }, 'Bounced'));
   if (status === 'snoozed') marks.push(h('span', { class: 'badge', title: 'Snoozed' }, icon('clock', 'small'), moment(conversation.snooze_until)));
   if (status === 'resolved') marks.push(h('span', { class: 'badge good' }, 'Resolved'));
   if (session.inboxes.length > 1) marks.push(h('span', { class: 'badge' }, conversation.inbox));

@@ -17,7 +17,13 @@ export function announce(words) {
   region.textContent = words;
 }
 
+/** What was said about one page means nothing on the next. */
+export function hush() {
+  toasts.replaceChildren();
+}
+
 export function toast(words, options = {}) {
+  for (const said of [...toasts.children]) if (said.firstChild.textContent === words) said.remove();
   const note = h('div', { class: `toast ${options.tone ?? ''}` }, h('span', null, words));
   if (options.action) {
     const act = () => {

@@ -4,6 +4,8 @@ import { h, show } from './dom.js';
 import { get, withQuery } from './api.js';
 import { pageNode } from './paged.js';
 import { facts } from './original.js';
+import { fit } from './html_view.js';
+import { tried } from './say.js';
 import { session } from './session.js';
 
 const TEMPLATES = [['answer', 'Answer to a contact'], ['notification', 'Notification to an agent'], ['notice', 'Notice of replyd to an agent']];
@@ -26,11 +28,14 @@ function sections(settings) {
   const inboxes = settings.inboxes ?? account.inboxes ?? account.inbox ?? [];
   const rest = Object.fromEntries(Object.entries(account).filter(([name]) => name !== 'inboxes' && name !== 'inbox'));
   return [
-    h('h2', { class: 'section' }, 'Inboxes'), h('div', { class: 'columns' }, inboxes.map((inbox) => card(inbox.name, without(inbox, 'name')))),
+    h('h2', { class: 'section' }, 'Inboxes'), h('div', { class: 'columns' }, inboxes.map((inbox) => card(inbox.name, shownOf(inbox)))),
     h('h2', { class: 'section' }, 'Account'), h('div', { class: 'columns' }, accountCards(rest)),
     h('h2', { class: 'section' }, 'What mails look like'), preview(inboxes),
   ];
 }
+
+/** Only a chat on a site has a widget. */
+const shownOf = (inbox) => (inbox.channel === 'widget' ? without(inbox, 'name') : without(without(inbox, 'name'), 'widget'));
 
 const without = (of, name) => Object.fromEntries(Object.entries(of).filter(([key]) => key !== name));
 
@@ -70,11 +75,16 @@ function preview(inboxes) {
   const inbox = choice('Inbox', inboxes.map(({ name }) => [name, name]));
   const template = choice('Mail', TEMPLATES);
   const frame = h('iframe', { title: 'Preview of the mail', sandbox: 'allow-same-origin', referrerpolicy: 'no-referrer' });
-  const draw = () => {
-    frame.src = withQuery('/api/v1/preview', { inbox: inbox.value, template: template.value });
+  const head = h('div', { class: 'card' });
+  frame.addEventListener('load', () => fit(frame));
+  const draw = async () => {
+    const wish = { inbox: inbox.value, template: template.value };
+    frame.src = withQuery('/api/v1/preview', wish);
+    const of = await tried(() => get('/api/v1/preview', { ...wish, part: 'head' }));
+    if (of) show(head, facts([['From', of.from], ['To', of.to], ['Subject', of.subject]]));
   };
   inbox.addEventListener('change', draw);
   template.addEventListener('change', draw);
   draw();
-  return h('div', { class: 'preview' }, h('div', { class: 'bar' }, inbox, template), frame);
+  return h('div', { class: 'preview' }, h('div', { class: 'bar' }, inbox, template), head, frame);
 }

@@ -10,6 +10,9 @@ import { personName } from './words.js';
 
 export const PAGE = 50;
 const AT_END = 120;
+const FAR = 200;
+/** Of such pages. */
+const REACHED = 10;
 
 export class Stream {
   messages = [];
@@ -102,9 +105,25 @@ export class Stream {
     this.toEnd();
   }
 
-  async earlier() {
+  /** Shows this message, wherever it stands, and marks it. */
+  async reach(id) {
+    const isThere = () => this.messages.some((message) => message.id === id);
+    for (let pages = 0; pages < REACHED && !isThere() && !this.older.hidden; pages++) await this.earlier(FAR);
+    const node = this.drawn.get(id)?.node;
+    if (!node?.isConnected) return;
+    this.pinned = false;
+    node.classList.add('found');
+    // What comes into view gets its true height only then.
+    for (let looks = 0; looks < 4; looks++) {
+      node.scrollIntoView({ block: 'center' });
+      await new Promise((drawn) => { requestAnimationFrame(drawn); });
+    }
+    this.jump.hidden = this.atEnd();
+  }
+
+  async earlier(limit = PAGE) {
     const before = this.messages[0]?.id;
-    const page = await get(`${this.path}/messages`, { before, limit: PAGE });
+    const page = await get(`${this.path}/messages`, { before, limit });
     const known = new Set(this.messages.map(({ id }) => id));
     const found = page.items.filter(({ id }) => !known.has(id));
     const height = this.scroll.scrollHeight;

@@ -3,8 +3,12 @@
 import { moment, since } from './time.js';
 
 export function personName(person) {
-  return person?.name || person?.email || person?.identifier || 'Visitor';
+  return person?.name || person?.email || person?.claimed_email || person?.identifier || 'Visitor';
 }
+
+/** Nothing is known of them but an address that they typed. */
+export const isTyped = (person) => Boolean(person?.claimed_email) && !person.name && !person.email;
+export const TYPED = 'Typed by the visitor; not proven to be theirs';
 
 /** Words and colour of the judgement over who wrote a mail. */
 export function verdict(auth) {
@@ -50,8 +54,7 @@ export function delivery(message) {
 }
 
 function deliveryMore(of, message) {
-  if (of.state === 'waiting' && of.due_at) return ` at ${moment(of.due_at)}`;
-  if (of.state === 'waiting' && message.delivery.reason) return `: ${message.delivery.reason}`;
+  if (of.state === 'waiting' && of.reason) return `: ${of.reason}`;
   if (of.state === 'deferred' && of.due_at) return `; next attempt at ${moment(of.due_at)}`;
   if (of.state === 'seen' && message.seen_at) return ` · ${moment(message.seen_at)}`;
   if (of.state === 'delivered' && of.last_attempt_at) return ` · ${moment(of.last_attempt_at)}`;
