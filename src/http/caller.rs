@@ -122,7 +122,6 @@ impl Caller {
     }
 }
 
-
 impl FromRequestParts<Surface> for Caller {
     type Rejection = ApiError;
 

@@ -296,9 +296,27 @@ fn an_agent_is_told_in_an_agents_words() {
     let messages = format!("{path}/messages");
     let words = |answer: crate::http_client::Answer| answer.json()["error"]["message"].as_str().map(str::to_owned);
     for (method, path, body, status, expected) in [
-        ("POST", &messages, json!({ "author": "agent", "agent": BEN, "text": "x" }), 422, "agent: you write as sara@agents"),
-        ("POST", &messages, json!({ "author": "note", "agent": "Ben", "text": "x" }), 422, "agent: you write as sara@agents"),
-        ("PATCH", &path, json!({ "assignee": "nobody@agents.example" }), 422, "is no agent of this account; GET /api/v1/agents"),
+        (
+            "POST",
+            &messages,
+            json!({ "author": "agent", "agent": BEN, "text": "x" }),
+            422,
+            "agent: you write as sara@agents",
+        ),
+        (
+            "POST",
+            &messages,
+            json!({ "author": "note", "agent": "Ben", "text": "x" }),
+            422,
+            "agent: you write as sara@agents",
+        ),
+        (
+            "PATCH",
+            &path,
+            json!({ "assignee": "nobody@agents.example" }),
+            422,
+            "is no agent of this account; GET /api/v1/agents",
+        ),
     ] {
         let answer = sara.call(method, path, &body);
         assert_eq!(answer.status, status, "{body}");

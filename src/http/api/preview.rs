@@ -10,10 +10,10 @@ use crate::http::input::Query;
 use crate::http::surface::Surface;
 use crate::mail::parsed::ParsedMail;
 use crate::outbound::compose::{Sender, compose, example};
+use axum::Json;
 use axum::extract::State;
 use axum::http::StatusCode;
 use axum::response::{IntoResponse, Response};
-use axum::Json;
 use serde::{Deserialize, Serialize};
 use utoipa::{IntoParams, ToSchema};
 

@@ -19,9 +19,6 @@ pub struct Place {
 impl Place {
     /// By `account/inbox`, or by the inbox's name alone where only one account has it.
     pub fn named(config: &Config, name: &str) -> Result<Place, Refused> {
-        if name.is_empty() {
-            return Err(Refused::field("inbox", NO_INBOX));
-        }
         let (account, inbox) = match name.split_once('/') {
             Some((account, inbox)) => (Some(account), inbox),
             None => (None, name),
@@ -94,9 +91,6 @@ pub fn page_address(page: Option<String>) -> Option<String> {
     page.filter(fine)
 }
 
-/// Read on the console of a site's page, by whoever put the script there.
-const NO_INBOX: &str = "the script's address names none: add ?inbox=ACCOUNT/INBOX to it, as in \
-    <script src=\"…/widget/v1/widget.js?inbox=acme/website\"></script>";
 const PAGE_OCTETS_MAX: usize = 2048;
 
 #[cfg(test)]

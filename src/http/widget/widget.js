@@ -632,7 +632,7 @@
     if (!conversation || presence() !== "reading") return;
     const there = messages.filter((message) => inView.has(message.id) && fresh(message));
     const unseen = there.filter(({ id }) => Date.now() - inView.get(id) >= DWELL_MS);
-    if (there.length > unseen.length) present(); // the rest is looked at again
+    if (there.length > unseen.length) present(); // again
     if (!unseen.length) return;
     const now = new Date().toISOString();
     for (const message of unseen) message.seen_at = now;
@@ -778,7 +778,7 @@
     reader.readAsDataURL(blob);
   });
 
-  // The server counts octets: a letter of Arabic has two, one of Chinese three.
+  // The server counts octets, of which a Chinese letter has three.
   const tooLong = (text) => new TextEncoder().encode(text).length > TEXT_OCTETS_MAX;
 
   function addFiles(list) {
@@ -1003,8 +1003,7 @@
     area.focus({ preventScroll: true });
   }
 
-  // To the end, but not past what came and was not read: a message that was scrolled by counts as unseen. Whoever went to
-  // the end by hand is not taken back.
+  // To the end, but not past what was not read; who went to the end by hand stays there.
   function toNews() {
     const since = messages.findIndex(({ id }) => id === passed) + 1;
     const first = drawn.get(messages.slice(since).find(fresh)?.id)?.element;
