@@ -52,6 +52,7 @@ fn of_account(config: &Config, account: &Account) -> Vec<Finding> {
             }
         }
     }
+    findings.extend(small_mails(config, account));
     if !shut.is_empty() {
         findings.push(Finding::ok(format!("account {}: ingresses not set up: {}", account.name, shut.join(", "))));
     }
@@ -85,6 +86,17 @@ fn mistakes(account: &Account, door: &Door<'_>, secret: &str) -> Option<Finding>
         )),
         _ => None,
     }
+}
+
+/// SendGrid brings mails of up to 30 MB, and gives up after 72 hours those that are not taken.
+fn small_mails(config: &Config, account: &Account) -> Option<Finding> {
+    let max = config.limits.mail_octets_max;
+    (account.ingress.sendgrid.is_some() && max < SENDGRID_OCTETS_MAX).then(|| {
+        Finding::warning(format!(
+            "limits.mail_size: it is {max} octets, and SendGrid brings account {} mails of up to 30 MB; make it \"30 MB\", for what is larger is lost",
+            account.name
+        ))
+    })
 }
 
 /// `key-…` of old, and 32, 8 and 8 digits with hyphens.
@@ -138,6 +150,7 @@ fn is_local(host: &str) -> bool {
     name == "localhost" || name.parse().is_ok_and(is_local)
 }
 
+const SENDGRID_OCTETS_MAX: u64 = 30_000_000;
 const MAILGUN_TRIES_FOR: Duration = Duration::from_secs(8 * 3600);
 const SECRET_OCTETS_MIN: usize = 12;
 
@@ -149,8 +162,9 @@ mod tests {
     use std::path::Path;
 
     fn check(http: &str, ingress: &str, expected: &[(Level, &str)]) {
+        let limits = if http.contains("[limits]") { "" } else { "[limits]\nmail_size = \"30 MB\"\n" };
         let text = format!(
-            "[server]\nhostname = \"mx.example.com\"\n[http]\n{http}\n[[account]]\nname = \"acme\"\ninbound_domain = \"r.example\"\n{ingress}\n"
+            "[server]\nhostname = \"mx.example.com\"\n{limits}[http]\n{http}\n[[account]]\nname = \"acme\"\ninbound_domain = \"r.example\"\n{ingress}\n"
         );
         let config = crate::config::parse(Path::new("replyd.toml"), &text, Surroundings::SYSTEM).expect("a config");
         let found = findings(&config);
@@ -207,6 +221,8 @@ mod tests {
         check(PUBLIC, &sendgrid("\"\""), &[(Level::Error, "ingress.sendgrid.password: the secret is empty")]);
         check(PUBLIC, &sendgrid("{ file = \"/nowhere/at/all\" }"), &[(Level::Error, "/nowhere/at/all")]);
         let good = sendgrid("\"0123456789abcdef\"");
+        let small = format!("{PUBLIC}\n[limits]\nmail_size = \"29 MB\"");
+        check(&small, &good, &[(Level::Warning, "make it \"30 MB\"")]);
         check("", &good, &[(Level::Warning, "no provider reaches this address")]);
         check("public_url = \"http://chat.example.com\"", &good, &[(Level::Warning, "in the clear")]);
         check("public_url = \"https://[::1]:8025\"", &good, &[(Level::Warning, "no provider reaches")]);

@@ -96,7 +96,10 @@ pub fn main() -> ExitCode {
     let cli = match Cli::try_parse() {
         Ok(cli) => cli,
         Err(error) if error.use_stderr() => {
-            return relay::misused(std::env::args()).unwrap_or_else(|| usage(&error));
+            return match relay::misused(std::env::args()) {
+                Some(misuse) => misuse.tell(|| usage(&error)),
+                None => usage(&error),
+            };
         }
         Err(error) => return usage(&error),
     };

@@ -4,6 +4,7 @@ use crate::clock::Clock;
 use crate::config::checked::{Account, Config};
 use crate::http::desk::DeskDoor;
 use crate::http::error::ApiError;
+use crate::http::ingress::WrongDoors;
 use crate::http::live::Live;
 use crate::http::metrics::Metrics;
 use crate::http::page::mailboxes::DemoPages;
@@ -36,6 +37,8 @@ pub struct Surface {
     pub request_memory: Arc<ContentBudget>,
     /// What requests to ingresses have sent before they have proven anything.
     pub unproven_content: Arc<ContentBudget>,
+    /// Bounds what the log says of requests to ingresses that are not there.
+    pub wrong_doors: Arc<WrongDoors>,
     /// Places for those who listen to events.
     pub places: Places,
     /// Calls that are being answered, by client.
@@ -63,6 +66,7 @@ impl Surface {
             inbound,
             request_memory: Arc::default(),
             unproven_content: Arc::default(),
+            wrong_doors: Arc::default(),
             metrics,
             mail_readers: Arc::new(Semaphore::new(MAIL_READERS)),
             large_bodies: Arc::new(Semaphore::new(LARGE_BODIES)),

@@ -80,7 +80,9 @@ fn a_body_that_is_cut_short_brings_nothing() {
             // The length says that this is all.
             let head = head.replace(&format!("Content-Length: {length}"), &format!("Content-Length: {cut}"));
             let status = product.tcp.exchange_octets(&[head.as_bytes(), &whole[at..at + cut]].concat()).status;
-            assert_eq!(status, 400, "{} cut at {cut} of {length}", door.word());
+            // Of nothing at all every parameter is missing, and nothing is malformed.
+            let expected = if (door, cut) == (Door::Postmark, 0) { 422 } else { 400 };
+            assert_eq!(status, expected, "{} cut at {cut} of {length}", door.word());
         }
     }
     // The connection ends before the length is reached.
@@ -189,7 +191,8 @@ fn mandrill(json: &str) -> Request {
 }
 
 fn mandrill_of_many() -> Request {
-    (0..300).fold(Request::of(Door::Mandrill, "POST"), |request, number| request.field(&format!("p{number}"), "x"))
+    let signed = Request::of(Door::Mandrill, "POST").header("X-Mandrill-Signature", "x");
+    (0..300).fold(signed, |request, number| request.field(&format!("p{number}"), "x"))
 }
 
 #[test]

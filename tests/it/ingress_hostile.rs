@@ -218,8 +218,15 @@ fn an_event_may_name_its_members_in_any_order_and_twice() {
 #[test]
 fn who_waits_to_be_asked_for_the_body_hears_at_once_that_it_is_not_wanted() {
     let product = open_house();
-    for (password, expected) in [("wrong", "HTTP/1.1 401"), ("relay secret", "HTTP/1.1 100")] {
-        let request = Request::bringing(Door::Relay, &mime("Waiting"), "").credentials("actionmailbox", password);
+    let by_relay =
+        |password| Request::bringing(Door::Relay, &mime("Waiting"), "").credentials("actionmailbox", password);
+    let unsigned = Request::good(Door::Mandrill).without_credentials();
+    for (request, expected) in [
+        (by_relay("wrong"), "HTTP/1.1 401"),
+        (by_relay("relay secret"), "HTTP/1.1 100"),
+        (unsigned, "HTTP/1.1 401"),
+        (Request::good(Door::Mandrill), "HTTP/1.1 100"),
+    ] {
         let octets = request.header("Expect", "100-continue").octets();
         let at = octets.windows(4).position(|four| four == b"\r\n\r\n").expect("a head") + 4;
         let crate::http_client::Server::Tcp(address) = &product.tcp else { panic!("over TCP") };

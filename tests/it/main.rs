@@ -31,6 +31,7 @@ mod hostile_mail;
 mod http_client;
 mod ingress;
 mod ingress_bounds;
+mod ingress_forms;
 mod ingress_hostile;
 mod ingress_request;
 mod ingress_table;

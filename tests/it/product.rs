@@ -76,6 +76,14 @@ impl Product {
         Product::over(dir, &text, ZONE, Clock::System)
     }
 
+    /// The same again with a limit of its own.
+    pub fn with_limit(self, limit: &str) -> Product {
+        let file = self.dir.path().join("replyd.toml");
+        let config = std::fs::read_to_string(&file).expect("the config");
+        std::fs::write(&file, config.replace("[limits]\n", &format!("[limits]\n{limit}\n"))).expect("a config");
+        self.restarted()
+    }
+
     fn over(dir: tempfile::TempDir, text: &str, zone: &str, clock: Clock) -> Product {
         // For the commands, which ask it where the data directory is.
         std::fs::write(dir.path().join("replyd.toml"), text).expect("a config");

@@ -46,6 +46,8 @@ const DEFERRED: [i32; 3] = [75, 1, 111];
 enum Does {
     /// Reads the whole request, then says this.
     Answers(&'static str),
+    /// 500 to a mail with this word in it, 204 to any other.
+    Stumbles(&'static str),
     /// Says this before it reads, and closes.
     AnswersAtOnce(&'static str),
     Closes,
@@ -84,6 +86,13 @@ fn serve(mut stream: TcpStream, does: Does, seen: &Mutex<Vec<Vec<u8>>>) {
         Does::Closes => {}
         Does::AnswersAtOnce(answer) => {
             let _ = stream.write_all(answer.as_bytes());
+        }
+        Does::Stumbles(word) => {
+            let octets = request(&mut BufReader::new(&stream));
+            let stumbles = String::from_utf8_lossy(&octets).contains(word);
+            seen.lock().expect("no panic").push(octets);
+            let status = if stumbles { "500 Internal Server Error" } else { "204 No Content" };
+            let _ = stream.write_all(format!("HTTP/1.1 {status}\r\n\r\n").as_bytes());
         }
         Does::Answers(answer) => {
             let octets = request(&mut BufReader::new(&stream));
@@ -330,6 +339,73 @@ fn one_poisonous_mail_does_not_stand_before_the_others() {
     assert_eq!((waiting(dir.path()), waiting(&dir.path().join("refused"))), (0, 1));
 }
 
+/// What a server cannot take for its own reasons is no reason to keep all that came later.
+#[test]
+fn a_mail_that_always_gets_a_500_holds_up_the_others_for_a_few_calls_only() {
+    let dir = tempfile::tempdir().expect("a folder");
+    let folder = dir.path().to_str().expect("a path");
+    let words = ["postfix", "--spool", folder];
+    let away = unused_url();
+    for subject in ["poison", "one", "two"] {
+        let raw = format!("Subject: {subject}\n\n");
+        assert_eq!(relay(&words, &[("URL", &away), ("INGRESS_PASSWORD", PASSWORD)], raw.as_bytes()).1, 0);
+    }
+    let stub = Stub::start(Does::Stumbles("poison"));
+    let url = stub.url();
+    let call =
+        |words: &[&str], raw: &str| relay(words, &[("URL", &url), ("INGRESS_PASSWORD", PASSWORD)], raw.as_bytes());
+    let flush = ["postfix", "--spool", folder, "--flush"];
+    for _ in 0..4 {
+        assert_eq!(call(&flush, ""), ("4.0.0 Error relaying to ingress: 3 messages wait still".to_owned(), 1));
+    }
+    let (text, code) = call(&flush, "");
+    assert!(text.contains("1 spooled messages get 5xx every time") && code == 1, "{text} {code}");
+    assert_eq!(waiting(dir.path()), 1);
+    // A new mail goes by, and the old one is tried each time.
+    let (text, code) = call(&words, "Subject: three\n\n");
+    assert!(text.starts_with("2.0.0 Successfully relayed message to ingress; 1 spooled") && code == 0, "{text} {code}");
+    let subjects: Vec<_> = stub
+        .requests()
+        .iter()
+        .filter_map(|request| Some(request.split_once("Subject: ")?.1.trim().to_owned()))
+        .collect();
+    let expected = [&["poison"; 5][..], &["one", "two", "poison", "three"]].concat();
+    assert_eq!(subjects, expected);
+    let well = Stub::start(Does::Answers("HTTP/1.1 204 No Content\r\n\r\n"));
+    let done = relay(&flush, &[("URL", &well.url()), ("INGRESS_PASSWORD", PASSWORD)], b"");
+    assert_eq!((done, waiting(dir.path())), (("2.0.0 1 spooled messages left the spool".to_owned(), 0), 0));
+}
+
+/// qmail writes the envelope into no mail: without its environment a blind copy would be for nobody.
+#[test]
+fn a_blind_copy_that_qmail_pipes_is_for_its_recipient() {
+    let product = house();
+    let url = url_of(&product);
+    let environment = [
+        ("URL", &*url),
+        ("INGRESS_PASSWORD", "relay secret"),
+        ("SENDER", "jane@customer.example"),
+        ("RECIPIENT", "support@acme.example"),
+        ("RPLINE", "Return-Path: <jane@customer.example>\n"),
+        ("DTLINE", "Delivered-To: support@acme.example\n"),
+    ];
+    let blind = |number| {
+        format!(
+            "From: jane@customer.example\nTo: undisclosed-recipients:;\nSubject: {number}\nMessage-ID: <{number}@x>\n\nHello\n"
+        )
+    };
+    // Bare, and behind preline.
+    for raw in [blind(1), format!("From jane Fri\n{}{}{}", environment[4].1, environment[5].1, blind(2))] {
+        assert_eq!(relay(&["qmail"], &environment, raw.as_bytes()).1, 0);
+        let newest = product.owner.get("/api/v1/inbound?limit=1", "").json()["items"][0].clone();
+        assert_eq!(newest["envelope_to"], "support@acme.example", "{newest}");
+        assert_eq!(newest["envelope_from"], "jane@customer.example", "{newest}");
+        let raw = product.owner.get(&format!("/api/v1/inbound/{}/raw", newest["id"].as_str().expect("an id")), "").body;
+        assert_eq!(raw.matches("Delivered-To:").count(), 1, "{raw}");
+    }
+    product.stop();
+}
+
 #[test]
 fn a_flush_brings_what_waits_and_reads_no_mail() {
     let product = house();
@@ -372,14 +448,24 @@ fn a_spool_that_cannot_be_used_defers() {
 
 #[test]
 fn wrong_usage_has_its_own_code() {
-    // Postfix and qmail would bounce at 64; Exim gets it as from Rails.
-    for (mta, text, code) in [("postfix", "4.0.0 Error relaying to ingress: wrong usage", 1), ("qmail", "Error", 111)] {
-        let (said, found) = relay(&[mta, "--colour"], &[], b"");
-        assert!(said.starts_with(text) && found == code, "{said} {found}");
+    // At 64 each of them would bounce the mail.
+    let wrong = "Error relaying to ingress: wrong usage";
+    for (mta, text, code) in
+        [("postfix", format!("4.0.0 {wrong}"), 1), ("qmail", wrong.into(), 111), ("exim", wrong.into(), 75)]
+    {
+        for words in [[mta, "--colour"], ["--colour", mta], [mta, "--flush"]] {
+            let (said, found) = relay(&words, &[], b"");
+            assert!(said.starts_with(&text) && found == code, "{said} {found}");
+        }
     }
-    for words in [&["sendmail"][..], &[], &["exim", "--flush"], &["exim", "--colour"]] {
-        let output =
-            Command::new(env!("CARGO_BIN_EXE_replyd")).arg("relay").args(words).env_clear().output().expect("it runs");
-        assert_eq!(output.status.code(), Some(64), "{words:?}");
+    let code = |words: &[&str]| {
+        let output = Command::new(env!("CARGO_BIN_EXE_replyd")).args(words).env_clear().output().expect("it runs");
+        output.status.code()
+    };
+    for words in [&["relay", "sendmail"][..], &["relay"], &["--config", "x", "relay", "eximm"]] {
+        assert_eq!(code(words), Some(75), "{words:?}");
+    }
+    for words in [&["inbound", "list", "relay", "exim"][..], &["serve", "relay"]] {
+        assert_eq!(code(words), Some(64), "{words:?}");
     }
 }

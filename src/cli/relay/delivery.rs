@@ -27,6 +27,8 @@ enum Backlog {
     Empty,
     /// Some wait still, for whatever reason.
     Waiting,
+    /// All others were brought; these the server cannot take, time after time.
+    Stuck(usize),
     /// The server is there and takes none: somebody has to mend the password or the address.
     Refused(Report),
 }
@@ -41,6 +43,7 @@ pub fn by_spool(target: &Target, folder: &Path, mail: &mut dyn Read) -> Report {
     });
     match spooled {
         Ok((spool, draft, Backlog::Empty)) => send_or_keep(target, &spool, draft),
+        Ok((spool, draft, Backlog::Stuck(mails))) => send_or_keep(target, &spool, draft).with(&stuck(mails, folder)),
         Ok((spool, draft, Backlog::Waiting)) => keep(&spool, draft),
         Ok((_, _, Backlog::Refused(report))) => report,
         Err(error) => no_spool(folder, &error),
@@ -55,10 +58,18 @@ pub fn flush(target: &Target, folder: &Path) -> Report {
         Ok(match backlog(target, &spool, Some(&turn), usize::MAX)? {
             Backlog::Empty => Report::done(format!("{before} spooled messages left the spool")),
             Backlog::Waiting => Report::error(&format!("{} messages wait still", spool.waiting()?.len())),
+            Backlog::Stuck(mails) => Report::error(&stuck(mails, folder)),
             Backlog::Refused(report) => report,
         })
     });
     flushed.unwrap_or_else(|error| no_spool(folder, &error))
+}
+
+fn stuck(mails: usize, folder: &Path) -> String {
+    let folder = folder.display();
+    format!(
+        "{mails} spooled messages get 5xx every time; they are tried again and hold up no other: see {folder} and the server's log"
+    )
 }
 
 fn no_spool(folder: &Path, error: &io::Error) -> Report {
@@ -74,17 +85,24 @@ fn backlog(target: &Target, spool: &Spool, turn: Option<&Turn>, mails_max: usize
     if turn.is_none() {
         return Ok(Backlog::Waiting);
     }
+    let (mut stuck, stuck_max) = (0, mails_max.saturating_sub(1));
     for mail in waiting.iter().take(mails_max) {
         let (file, length) = spool.read(mail)?;
         match target.send(&mut &file, Some(length)) {
             Ending::Answered(200..=299) => spool.remove(mail)?,
             // This mail is refused for itself, and must not stand before the others for ever.
             Ending::Answered(400 | 413 | 415 | 422) => spool.set_aside(mail)?,
+            // The server's trouble, or this mail's: a few times it is waited for, then the others are tried as well.
+            Ending::Answered(500..) if spool.count_try(mail)? >= TRIES_ALONE && stuck < stuck_max => stuck += 1,
             ending if is_away(&ending) => return Ok(Backlog::Waiting),
             ending => return Ok(Backlog::Refused(ending.into())),
         }
     }
-    Ok(if waiting.len() > mails_max { Backlog::Waiting } else { Backlog::Empty })
+    Ok(match (waiting.len() > mails_max, stuck) {
+        (true, _) => Backlog::Waiting,
+        (false, 0) => Backlog::Empty,
+        (false, stuck) => Backlog::Stuck(stuck),
+    })
 }
 
 fn send_or_keep(target: &Target, spool: &Spool, draft: Draft) -> Report {
@@ -111,5 +129,7 @@ fn keep(spool: &Spool, draft: Draft) -> Report {
     }
 }
 
+/// Calls that a mail may hold up, all later ones with it, because the server could not take it.
+const TRIES_ALONE: u32 = 5;
 /// An MTA waits for this call, so it brings only so many.
 const AT_A_TIME: usize = 20;

@@ -3,6 +3,7 @@
 //! MTA starts one for each mail.
 
 mod delivery;
+mod envelope;
 mod post;
 mod report;
 mod spool;
@@ -46,30 +47,62 @@ fn report(args: &RelayArgs) -> Report {
         Ok(url) => Target { url, password },
         Err(reason) => return Report::error(&reason),
     };
+    if let Some(folder) = args.spool.as_ref().filter(|_| args.flush) {
+        return delivery::flush(&target, folder);
+    }
+    let mut mail = match envelope::with_envelope(args.mta, std::io::stdin().lock()) {
+        Ok(mail) => mail,
+        Err(error) => return Report::error(&format!("stdin cannot be read: {error}")),
+    };
     match &args.spool {
-        None => straight(&target),
-        Some(folder) if args.flush => delivery::flush(&target, folder),
-        Some(folder) => delivery::by_spool(&target, folder, &mut std::io::stdin().lock()),
+        None => straight(&target, &mut mail),
+        Some(folder) => delivery::by_spool(&target, folder, &mut mail),
     }
 }
 
-/// What a call answers whose words clap does not know. Postfix and qmail would bounce a mail at the code of wrong usage,
-/// for a slip in a line of the MTA's config.
-pub fn misused(words: impl Iterator<Item = String>) -> Option<ExitCode> {
-    let mut words = words.skip_while(|word| word != "relay").skip(1);
-    let mta = words.find_map(|word| <Mta as clap::ValueEnum>::from_str(&word, false).ok())?;
-    match mta {
-        Mta::Exim => None,
-        Mta::Postfix | Mta::Qmail => Some(mta.tell(&Report::error("wrong usage, see replyd relay --help"))),
+/// What a call answers whose words clap does not know, if it is one of `relay`. Every MTA would bounce a mail at the code of
+/// wrong usage, for a slip in a line of its config: none of them gets it.
+pub fn misused(words: impl Iterator<Item = String>) -> Option<Misuse> {
+    let mut words = words.skip(1);
+    loop {
+        match words.next()?.as_str() {
+            "relay" => break,
+            "--config" => drop(words.next()),
+            option if option.starts_with('-') => {}
+            _another => return None,
+        }
+    }
+    Some(match words.find_map(|word| <Mta as clap::ValueEnum>::from_str(&word, false).ok()) {
+        Some(mta) => Misuse::By(mta),
+        None => Misuse::ByNobodyKnown,
+    })
+}
+
+/// Who called it wrongly.
+pub enum Misuse {
+    By(Mta),
+    /// Perhaps a person; perhaps an MTA whose word has a slip.
+    ByNobodyKnown,
+}
+
+impl Misuse {
+    /// sysexits.h's EX_TEMPFAIL is "try again" to all of them.
+    pub fn tell(self, usage: impl FnOnce() -> ExitCode) -> ExitCode {
+        match self {
+            Misuse::By(mta) => mta.tell(&Report::error("wrong usage, see replyd relay --help")),
+            Misuse::ByNobodyKnown => {
+                let _code_of_a_person = usage();
+                ExitCode::from(report::TRY_AGAIN)
+            }
+        }
     }
 }
 
-/// From stdin to the server. A small mail says its length, as every server understands it; a large one goes in chunks, so
+/// From the pipe to the server. A small mail says its length, as every server understands it; a large one goes in chunks, so
 /// that it is never held.
-fn straight(target: &Target) -> Report {
-    let mut input = std::io::stdin().lock();
+fn straight(target: &Target, input: &mut dyn Read) -> Report {
     let mut begin = Vec::new();
-    if let Err(error) = input.by_ref().take(HELD_OCTETS_MAX).read_to_end(&mut begin) {
+    if let Err(error) = input.take(HELD_OCTETS_MAX).read_to_end(&mut begin) {
         return Report::error(&format!("stdin cannot be read: {error}"));
     }
     let whole = (begin.len() as u64) < HELD_OCTETS_MAX;

@@ -44,6 +44,11 @@ impl Report {
         Report::new("4.0.0", Kind::TryAgain, format!("Error relaying to ingress: {reason}"))
     }
 
+    /// And what else the MTA's log should say.
+    pub fn with(self, remark: &str) -> Report {
+        Report { message: format!("{}; {remark}", self.message), ..self }
+    }
+
     pub fn is_done(&self) -> bool {
         self.kind == Kind::Done
     }
@@ -85,12 +90,15 @@ impl Mta {
         match (self, report.kind) {
             (_, Kind::Done) => 0,
             (Mta::Exim, Kind::Unconfigured) => 64,
-            (Mta::Exim, Kind::TryAgain) => 75,
+            (Mta::Exim, Kind::TryAgain) => TRY_AGAIN,
             (Mta::Postfix, Kind::Unconfigured | Kind::TryAgain) => 1,
             (Mta::Qmail, Kind::Unconfigured | Kind::TryAgain) => 111,
         }
     }
 }
+
+/// EX_TEMPFAIL of sysexits.h; no MTA bounces at it.
+pub const TRY_AGAIN: u8 = 75;
 
 #[cfg(test)]
 mod tests {

@@ -101,6 +101,16 @@ impl Spool {
         File::open(&self.folder)?.sync_all()
     }
 
+    /// How often a server that was there could not take the mail; this time is counted. The count stands in the file's name
+    /// behind its time, so that the order stays.
+    pub fn count_try(&self, mail: &Path) -> io::Result<u32> {
+        let stem = mail.file_stem().and_then(|stem| stem.to_str()).unwrap_or_default();
+        let (name, tries) = stem.split_once('+').unwrap_or((stem, "0"));
+        let tries = tries.parse::<u32>().unwrap_or(0).saturating_add(1);
+        fs::rename(mail, self.folder.join(format!("{name}+{tries}.eml")))?;
+        Ok(tries)
+    }
+
     /// It was brought.
     pub fn remove(&self, mail: &Path) -> io::Result<()> {
         fs::remove_file(mail)?;

@@ -48,7 +48,7 @@ impl Octets {
     }
 
     fn too_large(&self) -> Refused {
-        Refused::too_large(format!("the body is longer than {} octets", self.octets_max))
+        Refused::body_too_large(self.octets_max)
     }
 
     /// A client that waits for `100 Continue` has sent nothing: it reads the answer at once (RFC 9110 §10.1.1).

@@ -6,6 +6,7 @@ use super::collect::{MailParameter, Parameters, Source, Wanted, collect};
 use super::keys::Keys;
 use crate::config::checked::Config;
 use crate::conversation::model::{Ingress, Outcome};
+use crate::http::client_address;
 use crate::http::listener::PeerAddress;
 use crate::http::surface::Surface;
 use crate::inbound::Services;
@@ -16,6 +17,7 @@ use axum::extract::Request;
 use axum::http::request::Parts;
 use axum::http::{StatusCode, header};
 use axum::response::Response;
+use std::net::IpAddr;
 use std::sync::Arc;
 
 pub struct Call {
@@ -37,7 +39,7 @@ impl Call {
         let origin = Origin {
             ingress,
             session: services.next_session_word(),
-            remote_ip: parts.extensions.get::<PeerAddress>().and_then(|peer| peer.0),
+            remote_ip: client(&config, &parts),
             helo: None,
             tls: None,
         };
@@ -91,22 +93,35 @@ impl Call {
         if !body.is_withheld(self.header("expect")) {
             body.drain(Drain(body_octets_max(&self.config, self.origin.ingress))).await;
         }
-        if matches!(refused.kind, Kind::Mendable | Kind::Request) {
-            let said = answer::words(refused.status);
-            tracing::warn!(session = %self.origin.session, reason = refused.reason, said, "a request to an ingress is refused");
+        if refused.kind != Kind::Noted {
+            self.note_refused(&refused);
+        }
+        answer::response(refused.status, self.challenge())
+    }
+
+    fn note_refused(&self, refused: &Refused) {
+        let said = answer::words(refused.status);
+        // Anybody may ask for a door that is not there.
+        let may_log = refused.kind != Kind::NoDoor || self.surface.wrong_doors.may_log(self.services.clock.monotonic());
+        if may_log {
+            let path = answer::shown(self.parts.uri.path());
+            tracing::warn!(session = %self.origin.session, path, reason = refused.reason, said, "a request to an ingress is refused");
+        }
+        let answer::Envelope { from, to } = &refused.envelope;
+        let recipients = to.iter().map(|to| Some(to.as_str())).chain(to.is_empty().then_some(None));
+        for envelope_to in recipients {
             self.note(&Untaken {
                 outcome: if self.comes_again(refused.status) { Outcome::Deferred } else { Outcome::Rejected },
                 reason: &refused.reason,
                 said: &said,
-                envelope_from: None,
-                envelope_to: None,
+                envelope_from: from.as_deref(),
+                envelope_to,
                 account: None,
                 message_id: None,
                 size: None,
                 sha256: None,
             });
         }
-        answer::response(refused.status, self.challenge())
     }
 
     fn is_safe(&self) -> bool {
@@ -124,6 +139,12 @@ impl Call {
             Ingress::Mailgun | Ingress::Mandrill | Ingress::Smtp | Ingress::Lmtp => Challenge::None,
         }
     }
+}
+
+/// Whoever a proxy of the config brought it for, as for calls of the API.
+fn client(config: &Config, parts: &Parts) -> Option<IpAddr> {
+    let peer = parts.extensions.get::<PeerAddress>()?;
+    client_address::client(*peer, &parts.headers, &config.http.forwarded_from).0
 }
 
 /// A mail is the body, or a parameter of it: percent-encoded it is three times as long, in JSON with its parts beside it

@@ -2,7 +2,7 @@
 //! query's, the last of a name before earlier ones. The mail goes to where mails are held; of the rest only what is wanted
 //! is kept, within the budget of all requests.
 
-use super::answer::Refused;
+use super::answer::{self, Refused};
 use super::body::Octets;
 use super::form::Form;
 use super::intake::{Intake, Taken};
@@ -38,7 +38,9 @@ pub enum Proof {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Parameter {
     Text(Vec<u8>),
-    /// A file, an array, an object, a number.
+    /// A whole number of JSON, as it is written.
+    Number(String),
+    /// A file, an array, an object, another number.
     Other,
 }
 
@@ -47,15 +49,20 @@ impl Parameter {
     pub fn is_blank(&self) -> bool {
         match self {
             Parameter::Text(text) => text.iter().all(u8::is_ascii_whitespace),
-            Parameter::Other => false,
+            Parameter::Number(_) | Parameter::Other => false,
         }
     }
 
     pub fn text(&self) -> Option<&str> {
         match self {
             Parameter::Text(text) => std::str::from_utf8(text).ok(),
-            Parameter::Other => None,
+            Parameter::Number(_) | Parameter::Other => None,
         }
+    }
+
+    /// As Ruby writes it into a string.
+    pub fn written(&self) -> Option<&str> {
+        if let Parameter::Number(number) = self { Some(number) } else { self.text() }
     }
 }
 
@@ -65,6 +72,8 @@ pub enum MailParameter {
     Missing,
     Other,
     Text(Taken),
+    /// It is larger than it may be; the parameters behind it were read all the same.
+    TooLarge(Refused),
 }
 
 impl MailParameter {
@@ -84,6 +93,12 @@ pub struct Parameters {
 impl Parameters {
     pub fn get(&self, name: &str) -> Option<&Parameter> {
         self.kept.iter().find(|(known, _)| known == name).map(|(_, parameter)| parameter)
+    }
+
+    /// Gives one away.
+    pub fn take(&mut self, name: &str) -> Option<Parameter> {
+        let at = self.kept.iter().position(|(known, _)| known == name)?;
+        Some(self.kept.swap_remove(at).1)
     }
 
     pub fn has(&self, name: &str) -> bool {
@@ -227,7 +242,14 @@ impl<'a> Collector<'a> {
     async fn append(&mut self, octets: Vec<u8>) -> Result<(), Refused> {
         match &mut self.current {
             Current::PassedOver => Ok(()),
-            Current::Mail(intake) => intake.append(self.source.services, octets).await,
+            Current::Mail(intake) => match intake.append(self.source.services, octets).await {
+                Err(refused) if refused.kind == answer::Kind::TooLarge => {
+                    self.current = Current::PassedOver;
+                    self.mail = MailParameter::TooLarge(refused);
+                    Ok(())
+                }
+                appended => appended,
+            },
             Current::Kept(name, text) => {
                 if !self.wanted.everything && text.len() + octets.len() > TEXT_OCTETS_MAX {
                     return Err(Refused::too_large(format!("the parameter {name} is too long")));
@@ -267,6 +289,10 @@ impl<'a> Collector<'a> {
             hold(&mut share, octets.len(), self.source.budget_octets)?;
             whole.extend_from_slice(&octets);
         }
+        if whole.is_empty() {
+            return Ok(());
+        }
+        json::mend_halves(&mut whole);
         let Wanted { kept, noted, mail, .. } = self.wanted;
         let wanted: Vec<&str> = kept.iter().chain(noted).copied().chain(mail).collect();
         let members = json::members(&whole, &wanted)
@@ -281,6 +307,11 @@ impl<'a> Collector<'a> {
     async fn take_member(&mut self, word: String, value: Member) -> Result<(), Refused> {
         let text = match value {
             Member::Null => return Ok(()),
+            Member::Number(number) if self.wanted.kept.contains(&word.as_str()) => {
+                self.begin(Name { word: word.clone(), kind: Kind::Other })?;
+                return self.keep(word, Parameter::Number(number));
+            }
+            Member::Number(_) => None,
             Member::Text(text) => Some(text),
             Member::Object(_) | Member::Other => None,
         };

@@ -80,8 +80,8 @@ fn door(ingress: Ingress) -> Door {
 fn answers(ingress: Ingress) -> impl Iterator<Item = (&'static str, &'static str)> {
     let taken = if ingress == Ingress::Mandrill { "200" } else { "204" };
     let relay = matches!(ingress, Ingress::Relay | Ingress::Pipe);
-    let safe =
-        (ingress == Ingress::Sendgrid).then_some(("503", "what 401, 400 or 408 would say, while safe_status is on"));
+    let safe = (ingress == Ingress::Sendgrid)
+        .then_some(("503", "what 400, 401, 408 or 413 would say, while safe_status is on: try again"));
     let all = [
         (taken, "the mail is safe on disk, or nobody here wants it"),
         if relay { ("415", "the body is no message/rfc822") } else { ("400", "a parameter is missing or blank") },

@@ -49,7 +49,7 @@ impl Intake {
     pub async fn append(&mut self, services: &Services, octets: Vec<u8>) -> Result<(), Refused> {
         let max = self.limits.mail_octets_max;
         if self.buffer.octets() + octets.len() as u64 > max {
-            return Err(Refused::too_large(format!("the mail is larger than limits.mail_size, {max} octets")));
+            return Err(Refused::mail_too_large(max));
         }
         let unproven_max = self.limits.content_octets_in_flight_max / UNPROVEN_PART;
         if let Some(share) = &mut self.unproven

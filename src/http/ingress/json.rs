@@ -8,10 +8,12 @@ use std::fmt;
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Member {
     Text(String),
+    /// A whole number, as it is written.
+    Number(String),
     Null,
     /// An object at a depth that is looked at: its wanted members, of equal names the last.
     Object(Vec<(String, Member)>),
-    /// A number, an array, a deeper object.
+    /// Any other number, an array, a deeper object.
     Other,
 }
 
@@ -27,8 +29,42 @@ impl Member {
     }
 }
 
+/// Escapes of half a character (`\ud83d` alone) become U+FFFD, in place: some providers cut a text between the halves, and one
+/// such letter is no reason to refuse a mail, or a whole list of them. RFC 8259 §8.2 leaves it to the reader.
+pub fn mend_halves(octets: &mut [u8]) {
+    let mut at = 0;
+    while let Some(found) = octets.get(at..).and_then(|rest| memchr::memchr(b'\\', rest)) {
+        at += found;
+        at += match (escaped(octets, at), escaped(octets, at + ESCAPE_OCTETS)) {
+            (Some(0xd800..=0xdbff), Some(0xdc00..=0xdfff)) => 2 * ESCAPE_OCTETS,
+            (Some(0xd800..=0xdfff), _) => {
+                if let Some(digits) = octets.get_mut(at + 2..at + ESCAPE_OCTETS) {
+                    digits.copy_from_slice(b"fffd");
+                }
+                ESCAPE_OCTETS
+            }
+            (Some(_), _) => ESCAPE_OCTETS,
+            (None, _) => 2,
+        };
+    }
+}
+
+/// The unit of UTF-16 that is escaped here.
+fn escaped(octets: &[u8], at: usize) -> Option<u16> {
+    let digits = octets.get(at..at + ESCAPE_OCTETS)?.strip_prefix(b"\\u")?;
+    if !digits.iter().all(u8::is_ascii_hexdigit) {
+        return None;
+    }
+    u16::from_str_radix(std::str::from_utf8(digits).ok()?, 16).ok()
+}
+
+/// `\uXXXX`
+const ESCAPE_OCTETS: usize = 6;
+
 /// Members of the object with these names. What is no object has no parameters, and what is no JSON is an error.
 pub fn members(octets: &[u8], wanted: &[&str]) -> Result<Vec<(String, Member)>, serde_json::Error> {
+    // RFC 8259 §8.1: who reads it may pass over a byte order mark.
+    let octets = octets.strip_prefix(b"\xef\xbb\xbf").unwrap_or(octets);
     let mut deserializer = serde_json::Deserializer::from_slice(octets);
     let member = Reader { wanted, depth: 1 }.deserialize(&mut deserializer)?;
     deserializer.end()?;
@@ -109,12 +145,12 @@ impl<'de> Visitor<'de> for Reader<'_> {
         Ok(Member::Other)
     }
 
-    fn visit_i64<E>(self, _: i64) -> Result<Member, E> {
-        Ok(Member::Other)
+    fn visit_i64<E>(self, number: i64) -> Result<Member, E> {
+        Ok(Member::Number(number.to_string()))
     }
 
-    fn visit_u64<E>(self, _: u64) -> Result<Member, E> {
-        Ok(Member::Other)
+    fn visit_u64<E>(self, number: u64) -> Result<Member, E> {
+        Ok(Member::Number(number.to_string()))
     }
 
     fn visit_f64<E>(self, _: f64) -> Result<Member, E> {
@@ -157,7 +193,33 @@ mod tests {
         let json = br#"{"a": {"x": [1, {"y": null}]}, "b": null, "c": -1.5e3, "d": true, "e": 18446744073709551615}"#;
         let members = members(json, &["a", "b", "c", "d", "e"]).expect("an object");
         let values: Vec<_> = members.into_iter().map(|(_, value)| value).collect();
-        assert_eq!(values, [Member::Other, Member::Null, Member::Other, Member::Other, Member::Other]);
+        let number = Member::Number("18446744073709551615".to_owned());
+        assert_eq!(values, [Member::Other, Member::Null, Member::Other, Member::Other, number]);
+    }
+
+    #[test]
+    fn half_a_character_is_replaced_and_nothing_else() {
+        for (json, expected) in [
+            (r#"{"a":"x \ud83d y"}"#, "x \u{fffd} y"),
+            (r#"{"a":"\ude00"}"#, "\u{fffd}"),
+            (r#"{"a":"\ud83d\ude00"}"#, "\u{1f600}"),
+            (r#"{"a":"\ud83d\ud83d\ude00"}"#, "\u{fffd}\u{1f600}"),
+            (r#"{"a":"\\ud83d \\\\ud83d \u00e9"}"#, "\\ud83d \\\\ud83d \u{e9}"),
+            (r#"{"a":"\uD83D"}"#, "\u{fffd}"),
+        ] {
+            let mut octets = json.as_bytes().to_vec();
+            mend_halves(&mut octets);
+            let members = members(&octets, &["a"]).expect("an object");
+            assert_eq!(members, [("a".to_owned(), Member::Text(expected.to_owned()))], "{json}");
+        }
+        for broken in ["\\", "\\u", "\\ud8", "\\ud83", "\\ud83d", "\\ud83d\\", "x\\ud83d\\ude0"] {
+            mend_halves(&mut broken.as_bytes().to_vec());
+        }
+    }
+
+    #[test]
+    fn a_byte_order_mark_is_passed_over() {
+        assert_eq!(members(b"\xef\xbb\xbf{\"a\":null}", &["a"]).expect("an object").len(), 1);
     }
 
     #[test]

@@ -18,7 +18,7 @@ impl<'a> Keys<'a> {
         let with = |account: &'a Account| account.ingress.secret(ingress).map(|secret| (account, secret));
         let keys = Keys { keys: config.accounts.iter().filter_map(with).collect() };
         if keys.keys.is_empty() {
-            return Err(Refused::no_door());
+            return Err(Refused::no_door(ingress));
         }
         if keys.ready().next().is_none() {
             return Err(keys.not_configured());

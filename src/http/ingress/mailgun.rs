@@ -31,6 +31,9 @@ pub async fn take(call: &Call, body: &mut Octets) -> Result<(), Refused> {
     let mail = match mail {
         MailParameter::Text(mail) if !mail.blank => mail.proven(),
         MailParameter::Other => return Err(Refused::unprocessable("body-mime is no string")),
+        MailParameter::TooLarge(refused) => {
+            return Err(refused.about(sender(&parameters), &recipient(&parameters).unwrap_or_default()));
+        }
         MailParameter::Missing | MailParameter::Text(_) => return Err(Refused::missing(why_missing(&parameters))),
     };
     let envelope = recipient(&parameters)?;
@@ -86,11 +89,12 @@ impl<'a> Proof<'a> {
     /// Missing or blank is 400; what is there and no text proves nothing.
     fn read(parameters: &'a Parameters) -> Result<Proof<'a>, Refused> {
         let of = |name: &str| match parameters.get(name) {
-            Some(parameter) if !Parameter::is_blank(parameter) => Ok(parameter.text()),
+            Some(parameter) if !Parameter::is_blank(parameter) => Ok(parameter),
             Some(_) | None => Err(Refused::missing(format!("{name} is missing or blank"))),
         };
         let (timestamp, token, signature) = (of("timestamp")?, of("token")?, of("signature")?);
-        match (timestamp, token, signature) {
+        // What is signed is their text; JSON may bring the timestamp as a number.
+        match (timestamp.written(), token.written(), signature.text()) {
             (Some(timestamp), Some(token), Some(signature)) => Ok(Proof { timestamp, token, signature }),
             _ => Err(Refused::unauthorized("timestamp, token or signature is no string")),
         }

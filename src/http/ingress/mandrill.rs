@@ -18,9 +18,13 @@ use std::sync::Arc;
 use tokio::task::JoinSet;
 
 pub async fn take(call: &Arc<Call>, body: &mut Octets) -> Result<(), Refused> {
-    call.keys()?;
-    let (parameters, _) = call.parameters(WANTED, body).await?;
     let signature = call.header("x-mandrill-signature").unwrap_or_default();
+    if signature.trim_ascii().is_empty() {
+        // What is not even signed is not read.
+        call.keys()?.opened_by("the field X-Mandrill-Signature is missing", |_, _| false)?;
+    }
+    call.keys()?;
+    let (mut parameters, _) = call.parameters(WANTED, body).await?;
     let signed = Signed { parameters: &parameters, signature };
     let url = format!("{}{}", call.config.http.public_url, path(call));
     if signed.is_by(PROBE_KEY, &url) && parameters.sorted() == [(EVENTS, &Parameter::Text(b"[]".to_vec()))] {
@@ -29,7 +33,7 @@ pub async fn take(call: &Arc<Call>, body: &mut Octets) -> Result<(), Refused> {
     }
     let wrong = signed.why_not(call, &url);
     let opened = call.keys()?.opened_by(&wrong, |_, secret| signed.is_by(secret.expose(), &url))?;
-    let events = events(&parameters)?;
+    let events = events(&mut parameters)?;
     drop(parameters);
     deliver_all(call, &Arc::new(opened), events).await
 }
@@ -60,7 +64,7 @@ impl Signed<'_> {
     fn octets(&self) -> usize {
         let texts = self.parameters.sorted().into_iter().map(|(_, parameter)| match parameter {
             Parameter::Text(text) => text.len(),
-            Parameter::Other => 0,
+            Parameter::Number(_) | Parameter::Other => 0,
         });
         texts.sum()
     }
@@ -93,12 +97,13 @@ struct Inbound {
 }
 
 /// Every event is looked at before any mail is taken: a list is taken whole or not at all.
-fn events(parameters: &Parameters) -> Result<Vec<Inbound>, Refused> {
-    let parameter = parameters.get(EVENTS).filter(|parameter| !parameter.is_blank());
+fn events(parameters: &mut Parameters) -> Result<Vec<Inbound>, Refused> {
+    let parameter = parameters.take(EVENTS).filter(|parameter| !parameter.is_blank());
     let parameter = parameter.ok_or_else(|| Refused::missing("mandrill_events is missing or blank"))?;
     let wrong = || Refused::unprocessable("mandrill_events is no JSON list of objects");
-    let Parameter::Text(text) = parameter else { return Err(wrong()) };
-    let events = json::objects(text, &["event", "msg", "raw_msg", "email"], EVENTS_MAX).map_err(|_| wrong())?;
+    let Parameter::Text(mut text) = parameter else { return Err(wrong()) };
+    json::mend_halves(&mut text);
+    let events = json::objects(&text, &["event", "msg", "raw_msg", "email"], EVENTS_MAX).map_err(|_| wrong())?;
     let events = events.ok_or_else(|| Refused::too_large(format!("more than {EVENTS_MAX} events in one request")))?;
     let mut inbound = Vec::new();
     for mut event in events {

@@ -25,6 +25,8 @@ mod postmark;
 mod relay;
 mod routes;
 mod sendgrid;
+mod wrong_doors;
 
 pub use description::describe;
 pub use routes::{doors, router};
+pub use wrong_doors::WrongDoors;

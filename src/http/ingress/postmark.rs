@@ -16,6 +16,9 @@ pub async fn take(call: &Call, body: &mut Octets) -> Result<(), Refused> {
     let mail = match mail {
         MailParameter::Text(mail) if !mail.blank => mail,
         MailParameter::Other => return Err(Refused::unprocessable("RawEmail is no string")),
+        MailParameter::TooLarge(refused) => {
+            return Err(refused.about(None, &recipient(&parameters).unwrap_or_default()));
+        }
         MailParameter::Missing | MailParameter::Text(_) => return Err(Refused::unprocessable(RAW_MISSING)),
     };
     let envelope = recipient(&parameters)?;

@@ -12,11 +12,38 @@ use axum::response::Response;
 use axum::routing::any;
 use std::sync::Arc;
 
-/// Every path below `/rails/action_mailbox/`: what is none of these answers 404, as a route of Rails that is not there.
+/// Every path below `/rails/action_mailbox/`: what is none of these answers 404, as a route of Rails that is not there. Rails
+/// takes a path with a slash too many, and with the name of a format behind it.
 pub fn router() -> Router<Surface> {
     let at = |ingress| any(move |surface, request| serve(ingress, surface, request));
     let router = doors().fold(Router::new(), |router, (path, ingress)| router.route(path, at(ingress)));
-    router.route("/rails/action_mailbox/{*rest}", any(async || StatusCode::NOT_FOUND))
+    router.route("/rails/action_mailbox/{*rest}", any(otherwise))
+}
+
+async fn otherwise(State(surface): State<Surface>, request: Request) -> Response {
+    let path = as_rails_reads(request.uri().path());
+    if let Some((_, ingress)) = doors().find(|(door, _)| *door == path) {
+        return serve(ingress, State(surface), request).await;
+    }
+    if request.method() == Method::POST && surface.wrong_doors.may_log(surface.clock.monotonic()) {
+        let path = answer::shown(request.uri().path());
+        tracing::warn!(path, "a request to an ingress that is none: its paths are in docs/DOORS.md and replyd check");
+    }
+    answer::response(StatusCode::NOT_FOUND, Challenge::None)
+}
+
+/// Without empty segments, and without `.json` or another format at the end (`(.:format)` of its routes).
+fn as_rails_reads(path: &str) -> String {
+    let mut segments: Vec<&str> = path.split('/').filter(|segment| !segment.is_empty()).collect();
+    if let Some(last) = segments.last_mut()
+        && let Some((name, format)) = last.split_once('.')
+        && !name.is_empty()
+        && !format.is_empty()
+        && !format.contains('.')
+    {
+        *last = name;
+    }
+    format!("/{}", segments.join("/"))
 }
 
 /// Each path and whose door it is.
@@ -68,5 +95,27 @@ fn by_pipe(ingress: Ingress, request: &Request) -> Ingress {
     match ingress {
         Ingress::Relay if agent.is_some_and(|agent| agent.starts_with(b"Action Mailbox relayer")) => Ingress::Pipe,
         other => other,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::as_rails_reads;
+
+    #[test]
+    fn slashes_and_formats_are_read_as_rails_reads_them() {
+        for (path, expected) in [
+            ("/a/b", "/a/b"),
+            ("/a/b/", "/a/b"),
+            ("//a///b//", "/a/b"),
+            ("/a/b.json", "/a/b"),
+            ("/a.x/b.json/", "/a.x/b"),
+            ("/a/b.", "/a/b."),
+            ("/a/.json", "/a/.json"),
+            ("/a/b.tar.gz", "/a/b.tar.gz"),
+            ("/", "/"),
+        ] {
+            assert_eq!(as_rails_reads(path), expected, "{path}");
+        }
     }
 }

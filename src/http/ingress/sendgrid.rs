@@ -19,6 +19,10 @@ pub async fn take(call: &Call, body: &mut Octets) -> Result<(), Refused> {
     let mail = match mail {
         MailParameter::Text(mail) if !mail.blank => mail,
         MailParameter::Other => return Err(Refused::unprocessable("email is no string")),
+        MailParameter::TooLarge(refused) => {
+            let Envelope { to, from } = envelope(&parameters).unwrap_or_default();
+            return Err(refused.about(from, &to));
+        }
         MailParameter::Missing | MailParameter::Text(_) => return Err(missing(&parameters)),
     };
     let Envelope { to, from } = envelope(&parameters)?;
