@@ -23,17 +23,29 @@ pub const COMMAND_LINE_OCTETS_MAX: usize = 2048;
 /// read LIMITS sends its whole list at once and the rest of it later (RFC 5321 §4.5.3.1.10), so this is generous.
 pub const RECIPIENTS_BEYOND_MAX: usize = 1000;
 
-/// Mails of one conversation to one recipient within an hour, answers and notifications each for themselves; what comes
-/// beyond is held for an operator: two desks that answer each other end here.
-pub const MAILS_PER_HOUR_MAX: usize = 30;
+/// How many mails go within an hour before the next one waits. What is not a loop goes by itself once there is room.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct MailBudgets {
+    /// Of one conversation to one recipient, answers and notifications each for themselves, that mail which came in caused:
+    /// two desks that answer each other end here, and a person has to look.
+    pub looping: usize,
+    /// Answers of one conversation to one recipient, however they were written.
+    pub answers: usize,
+    /// Notifications of one chat to one agent; what comes beyond goes together, a few minutes later.
+    pub notifications: usize,
+    /// Of all chats of an account to one address that nobody proved to have, sub-addresses counted as one: whoever types
+    /// somebody's address into many chats fills a stranger's mailbox.
+    pub claimed: usize,
+    /// Notifications of all chats of an account to one agent: a chat begins with one call, and no mail server stands before
+    /// it. The desk shows the chats all the same.
+    pub agent: usize,
+}
 
-/// Mails of all chats of an account to one address that nobody proved to have, within an hour: whoever types somebody's
-/// address into many chats fills a stranger's mailbox. What comes beyond is held for an operator.
-pub const CLAIMED_MAILS_PER_HOUR_MAX: usize = 20;
-
-/// Notifications of all chats of an account to one agent within an hour: a chat begins with one call, and no mail server
-/// stands before it. What comes beyond is held; the desk shows the chats all the same.
-pub const CHAT_NOTIFICATIONS_PER_HOUR_MAX: usize = 200;
+impl Default for MailBudgets {
+    fn default() -> Self {
+        MailBudgets { looping: 30, answers: 500, notifications: 30, claimed: 20, agent: 200 }
+    }
+}
 
 /// replyd's own words to an agent about one conversation within an hour; more are not written.
 pub const NOTICES_PER_HOUR_MAX: usize = 5;
@@ -163,6 +175,8 @@ pub struct Limits {
     pub mime_parts_max: usize,
     /// How long filing may take over one mail before it ends `failed`, kept raw and replayable.
     pub filing_timeout: Duration,
+    /// Of mail that goes out.
+    pub mail_budgets: MailBudgets,
 }
 
 impl Default for Limits {
@@ -208,6 +222,7 @@ impl Default for Limits {
             mime_depth_max: 64,
             mime_parts_max: 1000,
             filing_timeout: Duration::from_secs(30),
+            mail_budgets: MailBudgets::default(),
         }
     }
 }

@@ -58,7 +58,7 @@ pub struct Add {
     name: String,
     #[arg(long)]
     account: String,
-    /// An inbox whose unassigned conversations come by mail; again for more, none for all
+    /// An inbox that the agent sees at the desk, and whose unassigned conversations come by mail; again for more, none for all
     #[arg(long)]
     inbox: Vec<String>,
     /// Send this agent no mail

@@ -3,6 +3,7 @@
 
 use super::failure::{Done, Exit, Failure};
 use super::print::{json, one_line, say};
+use super::shell_config::ShellConfig;
 use crate::clock::{Clock, UnixMs};
 use crate::config::checked::{Account, Config, Endpoint, Inbox};
 use crate::conversation::keys::Keys;
@@ -93,24 +94,31 @@ pub fn run(config_file: &Path, args: &CheckArgs) -> Done {
 }
 
 fn findings(config_file: &Path, args: &CheckArgs) -> Vec<Finding> {
-    let config = match crate::config::load(config_file) {
-        Ok(config) => config,
+    let shell = match ShellConfig::load(config_file) {
+        Ok(shell) => shell,
         Err(error) => return vec![Finding::error(error.to_string())],
     };
+    let config = &shell.config;
     let mut findings = vec![Finding::ok(format!("{}: every key is known and allowed", config_file.display()))];
-    findings.extend(accounts(&config));
-    findings.extend(super::check_doors::findings(&config));
-    findings.extend(sender(&config));
-    findings.extend(super::check_hooks::findings(&config));
-    findings.extend(super::check_outbound::findings(&config));
-    findings.extend(tls(&config));
+    findings.extend(shell.unchecked());
+    findings.extend(accounts(&shell));
+    findings.extend(super::check_doors::findings(config));
+    findings.extend(sender(config));
+    findings.extend(super::check_hooks::findings(config));
+    findings.extend(super::check_outbound::findings(config));
+    if shell.has_tls() {
+        findings.extend(tls(config));
+    }
     findings.extend(secret_modes(config_file));
+    findings.extend(super::check_access::findings(config_file, config));
     findings.push(data_dir(&config.server.data_dir));
-    findings.extend(full_disk(&config));
-    let running = UnixStream::connect(config.server.data_dir.join(crate::daemon::sockets::OWNER_SOCKET)).is_ok();
-    findings.extend(ports(&config, &if running { In::Use } else { In::Rest }));
+    findings.extend(full_disk(config));
+    let socket = config.server.data_dir.join(crate::daemon::sockets::OWNER_SOCKET);
+    findings.extend(too_long("server.data_dir", &socket));
+    let running = UnixStream::connect(socket).is_ok();
+    findings.extend(ports(config, &if running { In::Use } else { In::Rest }));
     if args.dns {
-        findings.extend(super::check_dns::findings(&config, args.mx_port, &args.reach));
+        findings.extend(super::check_dns::findings(&shell.with_own_keys(), args.mx_port, &args.reach));
     }
     findings
 }
@@ -121,8 +129,8 @@ enum In {
     Rest,
 }
 
-fn accounts(config: &Config) -> Vec<Finding> {
-    let mut findings = Vec::new();
+fn accounts(shell: &ShellConfig) -> Vec<Finding> {
+    let (config, mut findings) = (&shell.config, Vec::new());
     if config.accounts.is_empty() {
         findings.push(Finding::warning("account: there is none, so every mail is refused; add [[account]]"));
     }
@@ -137,11 +145,11 @@ fn accounts(config: &Config) -> Vec<Finding> {
             "http.listen {address}: API tokens cross the network in the clear; listen on loopback behind a TLS proxy"
         )));
     }
-    findings.extend(config.accounts.iter().flat_map(dkim_keys));
+    findings.extend(config.accounts.iter().flat_map(|account| dkim_keys(shell, account)));
     findings
 }
 
-fn dkim_keys(account: &Account) -> Vec<Finding> {
+fn dkim_keys(shell: &ShellConfig, account: &Account) -> Vec<Finding> {
     let check = |key: &crate::config::checked::DkimKey| {
         let name = format!("account {}: DKIM key {}._domainkey.{}", account.name, key.selector, key.domain);
         match own_key::public_half(key.key.expose()) {
@@ -151,7 +159,7 @@ fn dkim_keys(account: &Account) -> Vec<Finding> {
             )),
         }
     };
-    account.dkim.iter().map(check).collect()
+    account.dkim.iter().filter(|key| shell.is_here(&key.key)).map(check).collect()
 }
 
 /// Whether mail can be composed and signed, and by whom it is signed.
@@ -249,7 +257,7 @@ fn data_dir(folder: &Path) -> Finding {
     }
     match rustix::fs::access(folder, rustix::fs::Access::WRITE_OK | rustix::fs::Access::EXEC_OK) {
         Ok(()) => Finding::ok(format!("{name}: can be written")),
-        Err(error) => Finding::error(format!("{name}: {error}; run this as the daemon's user, or chown it")),
+        Err(error) => Finding::error(format!("{name}: {error}; run this as root or as the daemon's user, or chown it")),
     }
 }
 
@@ -288,13 +296,47 @@ fn ports(config: &Config, daemon: &In) -> Vec<Finding> {
     let http: Vec<Endpoint> = config.http.listen.iter().copied().map(Endpoint::Tcp).collect();
     let all = smtp.into_iter().chain(std::iter::once(("http.listen", &http)));
     all.flat_map(|(key, endpoints)| endpoints.iter().map(move |endpoint| (key, endpoint)))
-        .filter_map(|(key, endpoint)| match endpoint {
-            Endpoint::Tcp(address) => Some(port(key, &address.to_string(), endpoint, daemon)),
-            // Binding a socket file would change the disk.
-            Endpoint::Unix(_) => None,
+        .map(|(key, endpoint)| match endpoint {
+            Endpoint::Tcp(address) => port(key, &address.to_string(), endpoint, daemon),
+            Endpoint::Unix(path) => socket_file(key, path),
         })
         .collect()
 }
+
+/// Looked at only: binding a socket file would change the disk.
+fn socket_file(key: &str, path: &Path) -> Finding {
+    let name = format!("{key} {}", path.display());
+    if let Some(finding) = too_long(key, path) {
+        return finding;
+    }
+    let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
+    if !folder.is_dir() {
+        let folder = folder.display();
+        return Finding::error(format!(
+            "{name}: there is no folder {folder}; make it for the daemon's user, or change {key}"
+        ));
+    }
+    match rustix::fs::access(folder, rustix::fs::Access::WRITE_OK | rustix::fs::Access::EXEC_OK) {
+        Ok(()) => Finding::ok(format!("{name}: its folder can be written")),
+        Err(error) => Finding::error(format!(
+            "{name}: {}: {error}; run this as the daemon's user, or chown the folder",
+            folder.display()
+        )),
+    }
+}
+
+/// unix(7): a socket's path has room for 107 octets.
+fn too_long(key: &str, socket: &Path) -> Option<Finding> {
+    std::os::unix::net::SocketAddr::from_pathname(socket).is_err().then(|| {
+        Finding::error(format!(
+            "{key}: the path {} has {} octets, and a Unix socket's has room for {SOCKET_PATH_MAX}; name a shorter one",
+            socket.display(),
+            socket.as_os_str().len()
+        ))
+    })
+}
+
+const SOCKET_PATH_MAX: usize = 107;
 
 fn port(key: &str, address: &str, endpoint: &Endpoint, daemon: &In) -> Finding {
     let name = format!("{key} {address}");

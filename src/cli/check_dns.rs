@@ -5,6 +5,7 @@ use super::check::Finding;
 use super::{check_reach, check_sending};
 use crate::config::checked::{Account, Config, DkimKey};
 use crate::dns::{DnsFailure, Resolver};
+use crate::sender_auth::own_key;
 use crate::sender_auth::published::{self, Published};
 use std::collections::BTreeSet;
 use std::net::{IpAddr, SocketAddr};
@@ -104,15 +105,21 @@ async fn signing_key(key: &DkimKey, resolver: &Resolver) -> Finding {
     let name = format!("DKIM {}", published::name(key));
     match published::look(key, resolver).await {
         Published::Ours => Finding::ok(format!("{name}: the published key is ours")),
-        Published::Missing => Finding::error(format!("{name}: none found; publish the one replyd init printed")),
+        Published::Missing => Finding::error(format!("{name}: none found; publish {}", txt(key))),
         Published::AnotherKey => {
-            Finding::error(format!("{name}: the published key is another one; publish the one replyd init printed"))
+            Finding::error(format!("{name}: the published key is another one; publish {}", txt(key)))
         }
         Published::Several(count) => {
             Finding::error(format!("{name}: {count} records, so none counts; leave only ours"))
         }
         Published::Unanswered(trouble) => unanswered(&name, &trouble),
     }
+}
+
+/// The line of a zone that publishes the key.
+fn txt(key: &DkimKey) -> String {
+    let record = own_key::record(key.key.expose()).unwrap_or_default();
+    format!("{}. TXT {}", published::name(key), own_key::strings(&record))
 }
 
 /// The domains in From of what the accounts send.

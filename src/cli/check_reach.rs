@@ -12,10 +12,19 @@ pub fn findings(config: &Config, place: SocketAddr) -> Vec<Finding> {
     match converse(config, place, &name) {
         Ok(findings) => findings,
         Err(error) => vec![Finding::warning(format!(
-            "{name}: {error}; is replyd running, and does the firewall let port {} in? Behind NAT this may fail here and \
+            "{name}: {}; is replyd running, and does the firewall let port {} in? Behind NAT this may fail here and \
              work from outside",
+            in_words(&error),
             place.port()
         ))],
+    }
+}
+
+/// What a wait that ended is called depends on the system; "resource temporarily unavailable" says nothing.
+pub fn in_words(error: &io::Error) -> String {
+    match error.kind() {
+        io::ErrorKind::WouldBlock | io::ErrorKind::TimedOut => format!("no answer within {} s", PATIENCE.as_secs()),
+        _ => error.to_string(),
     }
 }
 
@@ -104,3 +113,16 @@ impl Peer {
 
 const PATIENCE: Duration = Duration::from_secs(5);
 const OCTETS_MAX: u64 = 64 * 1024;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_wait_that_ended_is_said_in_words() {
+        for kind in [io::ErrorKind::WouldBlock, io::ErrorKind::TimedOut] {
+            assert_eq!(in_words(&kind.into()), "no answer within 5 s");
+        }
+        assert!(in_words(&io::ErrorKind::ConnectionRefused.into()).contains("refused"));
+    }
+}

@@ -3,6 +3,7 @@
 //! SPF of the reverse-path, the published keys and DMARC's alignment at once (what Google, Yahoo and Microsoft ask of senders).
 
 use super::check::Finding;
+use super::check_reach::in_words;
 use crate::clock::Clock;
 use crate::config::checked::{Account, Config, Inbox, Route};
 use crate::dns::Resolver;
@@ -69,6 +70,11 @@ async fn mail(config: &Config, account: &Account, from: &str, ip: Option<IpAddr>
 
 fn conclusion(name: &str, config: &Config, account: &Account, ip: Option<IpAddr>, results: &AuthResults) -> Finding {
     let signed = results.dkim.iter().any(|signature| signature.result == DkimResult::Pass);
+    if !signed && results.dkim.iter().any(|signature| signature.result == DkimResult::TempError) {
+        return Finding::warning(format!(
+            "{name}: the DNS does not answer for the keys of its DKIM signatures; try again, or name other servers in dns.servers"
+        ));
+    }
     match (signed, results.dmarc.result, ip, results.spf) {
         (false, ..) => Finding::error(format!(
             "{name}: no receiver can verify its DKIM signatures; publish the keys' records, as replyd init prints them"
@@ -98,7 +104,7 @@ pub async fn way_out(config: &Config, resolver: &Resolver, domain: &str) -> Vec<
             .map(|host| {
                 let name = format!("smarthost {}, port {}", host.host, host.port);
                 let place = (host.host.as_str(), host.port).to_socket_addrs().map(|mut places| places.next());
-                reached(&name, place.ok().flatten(), "its name and port, and that a firewall lets them out")
+                reached(&name, place.ok().flatten(), "look at its name and port, and whether a firewall lets them out")
             })
             .collect(),
         Route::Mx { .. } if domain.is_empty() => Vec::new(),
@@ -115,10 +121,12 @@ pub async fn way_out(config: &Config, resolver: &Resolver, domain: &str) -> Vec<
 }
 
 fn reached(name: &str, place: Option<SocketAddr>, advice: &str) -> Finding {
-    let Some(place) = place else { return Finding::warning(format!("{name}: it has no address; look at {advice}")) };
+    let Some(place) = place else {
+        return Finding::warning(format!("{name}: the DNS has no address for it; {advice}"));
+    };
     match greeted(place) {
         Ok(()) => Finding::ok(format!("{name}: can be reached")),
-        Err(error) => Finding::warning(format!("{name}: {error}; {advice}")),
+        Err(error) => Finding::warning(format!("{name}: {}; {advice}", in_words(&error))),
     }
 }
 

@@ -156,10 +156,17 @@ fn reply_address(id: &str) -> String {
 
 fn say_until(conversation: &Value) {
     let address = one_line(&field(conversation, "/reply_address"));
+    if is_revoked(conversation) {
+        return say!("{address} is revoked: mail to it is refused for good");
+    }
     match field(conversation, "/reply_address_until").as_str() {
         "" => say!("{address} takes mail without end"),
         until => say!("{address} takes mail until {until}"),
     }
+}
+
+pub fn is_revoked(conversation: &Value) -> bool {
+    field(conversation, "/reply_address_revoked") == "true"
 }
 
 fn begin(client: &Client, new: New) -> Result<(), Failure> {
@@ -242,7 +249,11 @@ fn show(conversation: &Value) {
     line("email", "/contact/email");
     line("typed email", "/contact/claimed_email");
     line("reply address", "/reply_address");
-    line("until", "/reply_address_until");
+    if is_revoked(conversation) {
+        say!("{:<14} mail to it is refused for good, since {}", "revoked", field(conversation, "/reply_address_until"));
+    } else {
+        line("until", "/reply_address_until");
+    }
     line("assignee", "/assignee");
     line("in the chat", "/presence/state");
     line("since", "/presence/since");

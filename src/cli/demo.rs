@@ -13,6 +13,9 @@ use std::path::{Path, PathBuf};
 
 #[derive(Debug, clap::Args)]
 pub struct DemoArgs {
+    /// Taken as everywhere, and of no use here
+    #[arg(id = "config", long = "config", hide = true, value_name = "FILE")]
+    _config: Option<PathBuf>,
     /// Begin with an empty data folder; only a demo's own is emptied
     #[arg(long)]
     fresh: bool,
@@ -28,7 +31,7 @@ pub struct DemoArgs {
 }
 
 pub fn run(args: &DemoArgs) -> Done {
-    telemetry::start("warn");
+    telemetry::start("warn").map_err(|error| failure(&error.into()))?;
     install_crypto();
     may_be_used(&args.data)?;
     free_folder(&args.data)?;

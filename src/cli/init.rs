@@ -3,12 +3,13 @@
 
 use super::failure::{Done, Exit, Failure};
 use super::print::{json, one_line, say};
+use super::users;
 use crate::mail::address::{canonical_domain, is_host_name};
-use crate::sender_auth::own_key::{KeyKind, new_key, record};
+use crate::sender_auth::own_key::{KeyKind, new_key, record, strings};
 use serde_json::json;
-use std::fs::OpenOptions;
+use std::fs::{OpenOptions, Permissions};
 use std::io::Write;
-use std::os::unix::fs::OpenOptionsExt;
+use std::os::unix::fs::{OpenOptionsExt, PermissionsExt, chown, fchown};
 use std::path::{Path, PathBuf};
 
 #[derive(Debug, clap::Args)]
@@ -59,12 +60,13 @@ pub fn run(config_file: &Path, args: &InitArgs) -> Done {
     if let Some(there) = key_files.iter().map(PathBuf::as_path).chain([config_file]).find(|file| file.exists()) {
         return Err(exists(there));
     }
-    make_folder(config_file)?;
-    // The group may read them, so that a folder with the daemon's group (chmod g+s) is all the service needs.
+    let group = group_to_give();
+    make_folder(config_file, group)?;
+    // The group may read them: that is how the service gets at them.
     for (key, file) in keys.iter().zip(&key_files) {
-        create(file, &key.pem, 0o640)?;
+        create(file, &key.pem, group)?;
     }
-    create(config_file, &plan.config(&keys), 0o640)?;
+    create(config_file, &plan.config(&keys), group)?;
     let records = plan.records(&keys);
     if args.json {
         let records: Vec<_> =
@@ -83,7 +85,15 @@ fn report(config_file: &Path, key_files: &[PathBuf], records: &[Record]) {
     for record in records {
         say!("; {}\n{}. {} {}\n", record.hint, record.name, record.kind, record.data);
     }
-    say!("Then: replyd check --config {name}, and replyd serve --config {name}");
+    if rustix::process::geteuid().is_root() && users::service_group().is_none() {
+        say!(
+            "There is no group {group} yet, so the service could not read these files. Make it (docs/OPERATIONS.md, Installing it as a \
+             service), then: chgrp {group} {name} {}\n",
+            keys.join(" "),
+            group = users::SERVICE,
+        );
+    }
+    say!("Then: set http.public_url and [tls], replyd check --config {name}, and replyd serve --config {name}");
 }
 
 /// Whose mail it is, until somebody says it better.
@@ -121,13 +131,17 @@ impl Key {
     }
 }
 
-fn wrapped(text: &str, width: usize) -> Vec<String> {
-    text.as_bytes().chunks(width).map(|chunk| String::from_utf8_lossy(chunk).into_owned()).collect()
+/// Root writes for the service; others write for themselves.
+fn group_to_give() -> Option<u32> {
+    if rustix::process::geteuid().is_root() { users::service_group() } else { None }
 }
 
-fn create(file: &Path, text: &str, mode: u32) -> Done {
-    let opened = OpenOptions::new().write(true).create_new(true).mode(mode).open(file);
+fn create(file: &Path, text: &str, group: Option<u32>) -> Done {
+    let opened = OpenOptions::new().write(true).create_new(true).mode(0o640).open(file);
     let written = opened.and_then(|mut opened| {
+        if group.is_some() {
+            fchown(&opened, None, group)?;
+        }
         opened.write_all(text.as_bytes())?;
         opened.sync_all()
     });
@@ -141,9 +155,17 @@ fn create(file: &Path, text: &str, mode: u32) -> Done {
 }
 
 /// `/etc/replyd` is not there on a new machine. Only the last folder is made: a mistyped path is no wish.
-fn make_folder(config_file: &Path) -> Done {
+fn make_folder(config_file: &Path, group: Option<u32>) -> Done {
     let Some(folder) = config_file.parent().filter(|folder| !folder.as_os_str().is_empty()) else { return Ok(()) };
-    match std::fs::create_dir(folder) {
+    let made = std::fs::create_dir(folder).and_then(|()| match group {
+        // What is written in it later belongs to the group too.
+        Some(_) => {
+            chown(folder, None, group)?;
+            std::fs::set_permissions(folder, Permissions::from_mode(0o2750))
+        }
+        None => Ok(()),
+    });
+    match made {
         Err(error) if error.kind() != std::io::ErrorKind::AlreadyExists => {
             let line =
                 format!("cannot make the folder {}: {error}; make it, or name another with --config", folder.display());
@@ -185,11 +207,9 @@ impl Plan {
     fn records(&self, keys: &[Key]) -> Vec<Record> {
         let record = |name: String, kind, data, hint| Record { name, kind, data, hint };
         let (domain, hostname) = (&self.domain, &self.hostname);
-        let quoted =
-            |text: &str| wrapped(text, TXT_STRING_MAX).iter().map(|s| format!("\"{s}\"")).collect::<Vec<_>>().join(" ");
         let dkim = keys.iter().map(|key| {
             let name = format!("{}._domainkey.{domain}", key.selector);
-            record(name, "TXT", quoted(&key.record), "DKIM: the public half of the key")
+            record(name, "TXT", strings(&key.record), "DKIM: the public half of the key")
         });
         let mut records = vec![
             record(
@@ -202,19 +222,19 @@ impl Plan {
             record(
                 domain.clone(),
                 "TXT",
-                quoted(&format!("v=spf1 a:{hostname} ~all")),
+                strings(&format!("v=spf1 a:{hostname} ~all")),
                 "SPF; if there is one already, add the a: part to it",
             ),
             record(
                 self.inbound_domain.clone(),
                 "TXT",
-                quoted(&format!("v=spf1 a:{hostname} ~all")),
+                strings(&format!("v=spf1 a:{hostname} ~all")),
                 "SPF of what mail of replyd comes back to",
             ),
             record(
                 format!("_dmarc.{domain}"),
                 "TXT",
-                quoted("v=DMARC1; p=none"),
+                strings("v=DMARC1; p=none"),
                 "DMARC; go on to p=reject once reports look good",
             ),
         ];
@@ -224,8 +244,6 @@ impl Plan {
 }
 
 const EXAMPLE: &str = include_str!("../../config.example.toml");
-/// RFC 1035 §3.3: a character-string of a TXT record.
-const TXT_STRING_MAX: usize = 255;
 
 #[cfg(test)]
 mod tests {

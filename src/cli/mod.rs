@@ -4,6 +4,7 @@
 pub mod agent;
 pub mod backup;
 pub mod check;
+mod check_access;
 mod check_dns;
 mod check_doors;
 mod check_hooks;
@@ -26,12 +27,14 @@ pub mod relay;
 mod reply;
 mod secret_input;
 pub mod serve;
+mod shell_config;
 pub mod suppression;
 pub mod token;
+mod users;
 pub mod webhook;
 
 use clap::error::ErrorKind;
-use clap::{Parser, Subcommand};
+use clap::{CommandFactory, Parser, Subcommand};
 use failure::{Exit, Failure};
 use std::path::PathBuf;
 use std::process::ExitCode;
@@ -53,10 +56,10 @@ struct Cli {
 #[derive(Debug, Subcommand)]
 enum Command {
     /// Run the daemon
-    Serve,
+    Serve(serve::ServeArgs),
     /// Run the whole product on loopback, without config and without the outside network
     Demo(demo::DemoArgs),
-    /// Write a config and a DKIM key for a domain, and print the DNS records to publish
+    /// Write a config and two DKIM keys for a domain, and print the DNS records to publish
     Init(init::InitArgs),
     /// Check the config and what it needs; one line per finding
     Check(check::CheckArgs),
@@ -105,7 +108,7 @@ pub fn main() -> ExitCode {
     };
     let config = cli.config;
     let done = match cli.command {
-        Command::Serve => serve::run(&config),
+        Command::Serve(args) => serve::run(&config, &args),
         Command::Demo(args) => demo::run(&args),
         Command::Init(args) => init::run(&config, &args),
         Command::Check(args) => check::run(&config, &args),
@@ -140,9 +143,40 @@ fn usage(error: &clap::Error) -> ExitCode {
         }
         _ => {
             let text = error.to_string();
-            let paragraph = text.split("\n\n").next().unwrap_or(&text).trim_start_matches("error: ");
-            let words: Vec<&str> = paragraph.split_whitespace().collect();
-            Failure::new(Exit::Usage, format!("{}; see replyd help", words.join(" "))).report()
+            let mut paragraphs =
+                text.split("\n\n").map(|paragraph| paragraph.split_whitespace().collect::<Vec<_>>().join(" "));
+            let what = paragraphs.next().unwrap_or_default();
+            let tip = paragraphs.find(|paragraph| paragraph.starts_with("tip:") && paragraph.contains("similar"));
+            let tip = tip.map(|tip| tip.replacen("tip:", ";", 1)).unwrap_or_default();
+            let (what, help) = (what.trim_start_matches("error: "), help_of(std::env::args().skip(1)));
+            Failure::new(Exit::Usage, format!("{what}{tip}; see {help}")).report()
         }
+    }
+}
+
+/// The help of the command that these words name, as far as they name one.
+fn help_of(words: impl Iterator<Item = String>) -> String {
+    let mut command = Cli::command();
+    let mut help = "replyd help".to_owned();
+    for word in words.filter(|word| !word.starts_with('-')) {
+        let Some(inner) = command.find_subcommand(&word).filter(|_| word != "help").cloned() else { continue };
+        help.push_str(&format!(" {word}"));
+        command = inner;
+    }
+    help
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_wrong_call_is_sent_to_the_help_of_its_command() {
+        let check =
+            |words: &str, expected| assert_eq!(help_of(words.split(' ').map(str::to_owned)), expected, "{words}");
+        check("brew", "replyd help");
+        check("conversation show", "replyd help conversation show");
+        check("--config x agent add --nmae Sara", "replyd help agent add");
+        check("conversation brew", "replyd help conversation");
     }
 }

@@ -2,7 +2,8 @@
 //! nothing that is real: the keyed parts are made with a key of zeros.
 
 use super::failure::{Done, Exit, Failure};
-use super::print::{octets, say, text};
+use super::print::{octets, one_line, say, text};
+use super::shell_config::ShellConfig;
 use crate::config::checked::{Account, Config, Inbox};
 use crate::conversation::delivery::MailKind;
 use crate::conversation::keys::Keys;
@@ -45,11 +46,15 @@ enum Kind {
 }
 
 pub fn run(config_file: &Path, args: &PreviewArgs) -> Done {
-    let config = crate::config::load(config_file)?;
-    let account = account(&config, args)?;
+    let shell = ShellConfig::load(config_file)?;
+    for finding in shell.unchecked() {
+        eprintln!("replyd: {}", one_line(&finding.line));
+    }
+    let config = &shell.config;
+    let account = account(config, args)?;
     let inbox = inbox(account, args)?;
     let keys = Keys::new(&[0; 32]);
-    let sender = Sender::new(&config, keys.clone()).map_err(|error| Failure::new(Exit::Config, error.to_string()))?;
+    let sender = Sender::new(config, keys.clone()).map_err(|error| Failure::new(Exit::Config, error.to_string()))?;
     let kinds = [Kind::Answer, Kind::Notification, Kind::Notice];
     for kind in kinds.into_iter().filter(|kind| args.kind.is_none_or(|wanted| wanted == *kind)) {
         let (name, channel) = inbox.map_or(("", Channel::Widget), |inbox| (inbox.name.as_str(), inbox.channel));

@@ -1,9 +1,9 @@
 //! `replyd conversation reply`: an agent's answer from the command line, with files.
 
-use super::client::Client;
-use super::conversation::path;
+use super::client::{Client, with_query};
+use super::conversation::{is_revoked, path};
 use super::failure::{Done, Exit, Failure};
-use super::print::{field, json, one_line, say};
+use super::print::{field, items, json, one_line, say};
 use clap::Args;
 use data_encoding::BASE64;
 use hyper::Method;
@@ -17,7 +17,7 @@ pub struct Reply {
     /// The answer; - reads standard input
     #[arg(long)]
     text: String,
-    /// The agent's address or name
+    /// A registered agent's address, or any name
     #[arg(long)]
     agent: Option<String>,
     /// Files to attach
@@ -36,6 +36,14 @@ pub struct Reply {
 pub fn run(client: &Client, reply: Reply) -> Done {
     let text = if reply.text == "-" { standard_input()? } else { reply.text };
     let files = reply.attach.iter().map(|file| attachment(file)).collect::<Result<Vec<Value>, Failure>>()?;
+    let conversation = client.get(&path(&reply.id))?;
+    reply.agent.as_deref().map_or(Ok(()), |agent| known(client, &conversation, agent))?;
+    if is_revoked(&conversation) {
+        eprintln!(
+            "replyd: the conversation's reply address is revoked, so an answer to this mail will be refused; to go on by mail begin a \
+             new one (replyd conversation new)"
+        );
+    }
     let body = json!({
         "author": "agent",
         "agent": reply.agent,
@@ -51,6 +59,23 @@ pub fn run(client: &Client, reply: Reply) -> Done {
         say!("{}  {}", field(&message, "/id"), one_line(&field(&message, "/delivery/state")));
     }
     Ok(())
+}
+
+/// A name is free. An address is an agent's: with a typo in it nobody would get the answers. Where nobody is registered, nobody
+/// gets them anyway.
+fn known(client: &Client, conversation: &Value, agent: &str) -> Done {
+    if !agent.contains('@') {
+        return Ok(());
+    }
+    let page = client.get(&with_query("/api/v1/agents", &[("account", Some(field(conversation, "/account")))]))?;
+    let agents = items(&page, "/items");
+    let is_known = |known: &Value| field(known, "/email").eq_ignore_ascii_case(agent) || field(known, "/name") == agent;
+    if agents.is_empty() || agents.iter().any(is_known) {
+        return Ok(());
+    }
+    let line =
+        format!("--agent {agent}: no agent of this account has this address; replyd agent list shows who there is");
+    Err(Failure::new(Exit::Data, line))
 }
 
 fn standard_input() -> Result<String, Failure> {

@@ -6,6 +6,7 @@ use super::checked::{
 };
 use super::error::{ConfigError, Source};
 use super::file::{self, File, KeyFile};
+use super::permission;
 use super::secret::{Secret, SecretSource, Surroundings};
 use super::units::Url;
 use crate::conversation::delivery::UNSEEN_DELAY;
@@ -21,7 +22,12 @@ use toml::Spanned;
 
 /// Reads and checks the file.
 pub fn load(path: &Path) -> Result<Config, ConfigError> {
-    parse(path, &read(path)?, Surroundings::SYSTEM)
+    load_in(path, Surroundings::SYSTEM)
+}
+
+/// Reads and checks the file, with secrets from elsewhere.
+pub fn load_in(path: &Path, surroundings: Surroundings<'_>) -> Result<Config, ConfigError> {
+    parse(path, &read(path)?, surroundings)
 }
 
 /// Where the daemon of this config keeps its socket; no secret is read, so any user may ask.
@@ -65,12 +71,12 @@ pub fn parse(path: &Path, text: &str, surroundings: Surroundings<'_>) -> Result<
 
 fn read(path: &Path) -> Result<String, ConfigError> {
     std::fs::read_to_string(path)
-        .map_err(|error| ConfigError::Unreadable { path: path.into(), reason: unreadable(&error) })
+        .map_err(|error| ConfigError::Unreadable { path: path.into(), reason: unreadable(path, &error) })
 }
 
-fn unreadable(error: &std::io::Error) -> String {
+fn unreadable(path: &Path, error: &std::io::Error) -> String {
     let way_out = match error.kind() {
-        std::io::ErrorKind::PermissionDenied => "run this as the daemon's user or as root",
+        std::io::ErrorKind::PermissionDenied => return format!("{error}{}", permission::way_out(path, error)),
         std::io::ErrorKind::InvalidData => "a text in UTF-8 is expected",
         _ => "name another file with --config or $REPLYD_CONFIG, or make one with replyd init",
     };
@@ -373,6 +379,12 @@ fn limits(overrides: &file::LimitOverrides) -> Limits {
     set_time(&mut limits.authentication_timeout, overrides.authentication_timeout);
     set_time(&mut limits.filing_timeout, overrides.filing_timeout);
     set_time(&mut limits.drain_timeout, overrides.drain_timeout);
+    let budgets = &mut limits.mail_budgets;
+    set_count(&mut budgets.looping, overrides.looping_mails_per_hour.map(|n| n.0));
+    set_count(&mut budgets.answers, overrides.answers_per_hour.map(|n| n.0));
+    set_count(&mut budgets.notifications, overrides.chat_notifications_per_hour.map(|n| n.0));
+    set_count(&mut budgets.claimed, overrides.unproven_address_mails_per_hour.map(|n| n.0));
+    set_count(&mut budgets.agent, overrides.agent_notifications_per_hour.map(|n| n.0));
     limits
 }
 

@@ -168,6 +168,11 @@ pub struct LimitOverrides {
     pub authentication_timeout: Option<Time>,
     pub filing_timeout: Option<Time>,
     pub drain_timeout: Option<Time>,
+    pub looping_mails_per_hour: Option<Count<1, 1_000_000>>,
+    pub answers_per_hour: Option<Count<1, 1_000_000>>,
+    pub chat_notifications_per_hour: Option<Count<1, 1_000_000>>,
+    pub unproven_address_mails_per_hour: Option<Count<1, 1_000_000>>,
+    pub agent_notifications_per_hour: Option<Count<1, 1_000_000>>,
 }
 
 #[derive(Debug, Deserialize)]

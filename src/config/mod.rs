@@ -10,6 +10,7 @@ pub mod checked;
 pub mod error;
 pub mod file;
 pub mod file_widget;
+pub mod permission;
 pub mod posting;
 pub mod secret;
 pub mod target;
@@ -19,5 +20,5 @@ pub mod widget;
 #[cfg(test)]
 mod tests;
 
-pub use check::{data_dir, load, name_servers, parse, secret_files};
+pub use check::{data_dir, load, load_in, name_servers, parse, secret_files};
 pub use error::ConfigError;

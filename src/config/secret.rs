@@ -1,5 +1,6 @@
 //! Secrets: where the config says they are, and their value, which no log, error or debug print ever shows.
 
+use super::permission;
 use serde::de::{Deserialize, Deserializer, Error, MapAccess, Visitor};
 use std::fmt;
 use std::os::unix::fs::PermissionsExt;
@@ -42,7 +43,7 @@ impl Surroundings<'_> {
             return Err(format!("{name:?} is no credential's name"));
         }
         let folder = (self.environment)("CREDENTIALS_DIRECTORY").ok_or_else(|| {
-            format!("$CREDENTIALS_DIRECTORY is not set; add LoadCredential={name}:PATH to the systemd unit")
+            format!("$CREDENTIALS_DIRECTORY is not set; the systemd unit needs LoadCredential={name}:PATH, then systemctl daemon-reload and restart")
         })?;
         Ok(Path::new(&folder).join(name))
     }
@@ -83,7 +84,7 @@ impl SecretSource {
     pub fn read(&self, base: &Path, surroundings: Surroundings<'_>) -> Result<Secret, String> {
         let from_file = |path: &Path| match (surroundings.read_file)(path) {
             Ok(text) => Ok(strip_line_end(&text).to_owned()),
-            Err(error) => Err(format!("cannot read {}: {error}", path.display())),
+            Err(error) => Err(format!("cannot read {}: {error}{}", path.display(), permission::way_out(path, &error))),
         };
         let value = match self {
             SecretSource::Text(text) => Ok(text.clone()),

@@ -153,3 +153,16 @@ fn any_text_gives_a_config_or_an_error() {
         let _ = parse(path, &text[cut..], NOTHING);
     }
 }
+
+#[test]
+fn a_bare_number_is_told_how_to_write_a_size_or_a_time() {
+    for (line, says) in [
+        ("mail_size = 26214400", "such as \"25 MiB\""),
+        ("mail_size = \"25\"", "25 MiB"),
+        ("drain_timeout = 30", "90 s"),
+    ] {
+        let text = format!("[server]\nhostname = \"mx.example\"\n[limits]\n{line}\n");
+        let refused = parse(Path::new("x.toml"), &text, NOTHING).expect_err(line).to_string();
+        assert!(refused.contains("x.toml:4") && refused.contains(says), "{refused}");
+    }
+}

@@ -145,7 +145,12 @@ fn from_text<'de, D: Deserializer<'de>, T>(
     parse: fn(&str) -> Option<T>,
     allowed: &str,
 ) -> Result<T, D::Error> {
-    let text = String::deserialize(deserializer)?;
+    // serde's own "expected a string" for `mail_size = 1000` would not say which.
+    let in_words = |error: D::Error| {
+        let is_wrong = error.to_string().starts_with("invalid type");
+        if is_wrong { D::Error::custom(allowed) } else { error }
+    };
+    let text = String::deserialize(deserializer).map_err(in_words)?;
     parse(&text).ok_or_else(|| D::Error::custom(allowed))
 }
 

@@ -121,7 +121,9 @@ pub const UNSEEN_DELAY: Duration = Duration::from_secs(600);
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct Delivery {
     pub state: DeliveryState,
-    /// Of the next attempt.
+    /// A person or a bound holds it.
+    pub held: bool,
+    /// Of the next attempt; none is due while it is held.
     pub due_at: Option<UnixMs>,
     pub attempts: u32,
     /// Host, address and port of the last attempt.
@@ -139,8 +141,8 @@ pub struct Delivery {
     pub bounced_at: Option<UnixMs>,
     /// The report's words: `5.1.1 (no such user)`.
     pub bounce_diagnostic: Option<String>,
-    /// Of the mail, without angle brackets.
-    pub message_id: String,
+    /// Of the mail, without angle brackets; `None` where there is none.
+    pub message_id: Option<String>,
 }
 
 /// Several recipients' deliveries as the one of their message: what needs a person comes first, then what is open, then
@@ -189,7 +191,7 @@ pub fn suppressed_words(email: &str, reason: SuppressionReason, detail: Option<&
     )
 }
 
-/// Why a mail is held by its budget, and what to do about it.
+/// Why a mail is held as part of a loop, and what to do about it.
 pub fn too_many_words(kind: MailKind, recipient: &str, most: usize) -> String {
     let what = match kind {
         MailKind::Answer => "answers",
@@ -197,12 +199,12 @@ pub fn too_many_words(kind: MailKind, recipient: &str, most: usize) -> String {
         MailKind::Notice => "notices",
     };
     format!(
-        "held: {most} {what} of this conversation went to {recipient} within an hour, which looks like two machines that \
-         answer each other; release it, or cancel it"
+        "held: {most} {what} of this conversation that mail caused went to {recipient} within an hour, which looks like two machines that \
+         answer each other; a person has to look: release it, or cancel it"
     )
 }
 
-/// Why a mail is held by the budget of all chats together.
+/// Why a mail is held by the bound of all chats together.
 pub fn too_many_of_chats_words(kind: MailKind, recipient: &str, most: usize) -> String {
     let who = match kind {
         MailKind::Answer => "an address that visitors typed and nobody proved",
@@ -210,7 +212,15 @@ pub fn too_many_of_chats_words(kind: MailKind, recipient: &str, most: usize) -> 
     };
     format!(
         "held: {most} mails of this account's chats went to {recipient}, {who}, within an hour, which looks like somebody who \
-         begins chats to fill a mailbox; release it, or cancel it"
+         begins chats to fill a mailbox; it goes out by itself once there is room, or release it, or cancel it"
+    )
+}
+
+/// Why an answer is held that a person wrote.
+pub fn too_many_answers_words(recipient: &str, most: usize) -> String {
+    format!(
+        "held: {most} answers of this conversation went to {recipient} within an hour; it goes out by itself once there is \
+         room, or release it, or cancel it"
     )
 }
 
@@ -221,6 +231,7 @@ mod tests {
     fn delivery(state: DeliveryState) -> Delivery {
         Delivery {
             state,
+            held: false,
             due_at: None,
             attempts: 0,
             remote: None,
@@ -231,7 +242,7 @@ mod tests {
             uncertain: false,
             bounced_at: None,
             bounce_diagnostic: None,
-            message_id: String::new(),
+            message_id: None,
         }
     }
 

@@ -137,6 +137,8 @@ pub struct Conversation {
     pub reply_token: ReplyToken,
     /// When that token ceases, or ceased, to let mail in.
     pub reply_token_until: Option<UnixMs>,
+    /// Whether that is for good: nothing gives a revoked token another end.
+    pub reply_token_is_revoked: bool,
     pub created_at: UnixMs,
     pub last_message_at: Option<UnixMs>,
     /// Outgoing messages the contact has not seen.

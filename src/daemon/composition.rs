@@ -75,6 +75,7 @@ impl Running {
         store.set_outgoing(OutgoingSettings {
             hostname: config.server.hostname.clone(),
             give_up: config.outbound.give_up,
+            budgets: config.limits.mail_budgets.clone(),
         });
         let verifier = Verifier::new(resolver.clone(), clock.clone());
         let config = Arc::new(ArcSwap::from_pointee(config));

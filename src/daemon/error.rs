@@ -1,5 +1,6 @@
 //! Why the daemon does not start, with the way out.
 
+use super::telemetry::LogError;
 use crate::config::ConfigError;
 use crate::dns::ResolverError;
 use crate::net::listen::BindError;
@@ -14,6 +15,8 @@ use std::path::PathBuf;
 pub enum StartError {
     #[error(transparent)]
     Config(#[from] ConfigError),
+    #[error(transparent)]
+    Log(#[from] LogError),
     #[error("{0}; mend tls.certificate and tls.key in the config, replyd check says more")]
     Tls(#[from] TlsError),
     #[error("{error}; {way_out}", way_out = bind_way_out(error))]
@@ -38,6 +41,9 @@ pub enum StartError {
 }
 
 fn bind_way_out(error: &BindError) -> &'static str {
+    if error.endpoint.starts_with('/') {
+        return "make its folder for the daemon's user, or change smtp.listen_lmtp in the config";
+    }
     match error.reason.kind() {
         io::ErrorKind::AddrInUse => "another process listens there: stop it, or change listen in the config",
         io::ErrorKind::PermissionDenied => {
@@ -53,6 +59,7 @@ impl StartError {
     pub fn blames_config(&self) -> bool {
         match self {
             StartError::Config(_)
+            | StartError::Log(_)
             | StartError::Tls(_)
             | StartError::Resolver(_)
             | StartError::Sending(_)

@@ -52,7 +52,8 @@ fn take(path: &Path, running: &Running) -> Result<Vec<&'static str>, Refused> {
     running.services.tls.reload(&kept.tls)?;
     running.sending.take(sending);
     let (hostname, give_up) = (kept.server.hostname.clone(), kept.outbound.give_up);
-    running.services.store.set_outgoing(OutgoingSettings { hostname, give_up });
+    let budgets = kept.limits.mail_budgets.clone();
+    running.services.store.set_outgoing(OutgoingSettings { hostname, give_up, budgets });
     running.services.config.store(kept);
     running.hooks.client.trust(roots);
     running.hooks.reloaded();

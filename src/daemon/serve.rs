@@ -9,21 +9,47 @@ use crate::config::{self, checked::Config};
 use crate::dns::Resolver;
 use crate::net::listen::{self, Bound};
 use crate::store::Store;
+use crate::store::outgoing::{QueueOrder, QueueQuery};
 use std::path::Path;
 use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio_util::sync::CancellationToken;
 
 /// Runs the daemon of this config until SIGTERM or SIGINT.
-pub fn run(config_file: &Path) -> Result<(), StartError> {
+pub fn run(config_file: &Path, queued: Queued) -> Result<(), StartError> {
     // Before anything opens a descriptor: the service manager's come by number.
     let handed_over = listen::from_systemd().map_err(StartError::Systemd)?;
-    telemetry::start("info");
+    telemetry::start("info")?;
     install_crypto();
     // A bad config is told in one line, so whatever else is worth a word comes after it.
     let config = config::load(config_file)?;
     descriptors::raise_limit();
-    runtime()?.block_on(serve(config_file, config, handed_over))
+    runtime()?.block_on(serve(config_file, config, handed_over, queued))
 }
+
+/// What becomes of the mail that is queued when the daemon starts.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Queued {
+    Sent,
+    /// Nothing of it goes out until it is released.
+    Held,
+}
+
+/// A restored queue holds what went out after the backup: nothing of it may go twice before somebody looked.
+async fn hold(store: &Store) -> Result<(), StartError> {
+    let query = QueueQuery { limit: HELD_AT_ONCE, ..QueueQuery::default() };
+    let mut held = 0;
+    loop {
+        let step = store.order(QueueOrder::Hold, query.clone()).await?;
+        held += step.changed;
+        if step.next.is_none() {
+            break;
+        }
+    }
+    tracing::warn!(held, "queued mail is held; replyd queue list shows it, replyd queue release lets it go");
+    Ok(())
+}
+
+const HELD_AT_ONCE: usize = 1000;
 
 /// The one provider of every TLS use in the process; a second call changes nothing.
 pub fn install_crypto() {
@@ -39,9 +65,17 @@ pub fn runtime() -> std::io::Result<tokio::runtime::Runtime> {
         .build()
 }
 
-async fn serve(config_file: &Path, config: Config, handed_over: Vec<(String, Bound)>) -> Result<(), StartError> {
+async fn serve(
+    config_file: &Path,
+    config: Config,
+    handed_over: Vec<(String, Bound)>,
+    queued: Queued,
+) -> Result<(), StartError> {
     let mut signals = Signals::listen()?;
     let store = Store::open(&config.server.data_dir, Clock::System)?;
+    if queued == Queued::Held {
+        hold(&store).await?;
+    }
     let sockets = Sockets::bind(&config, handed_over)?;
     let resolver = Resolver::new(&config.dns.servers)?;
     let ingredients =

@@ -16,8 +16,8 @@ use tokio::sync::OwnedSemaphorePermit;
 /// A JSON body.
 pub struct Body<T>(pub T);
 
-/// A JSON body that may be missing: then it is as `{}`.
-pub struct OptionalBody<T>(pub T);
+/// A JSON body, or none where every member may be left out.
+pub struct BodyOrNone<T>(pub T);
 
 /// A JSON body that may carry files. Of those that are larger than usual only a few are in memory at a time: the place
 /// is the handler's to keep until it is done.
@@ -37,13 +37,15 @@ impl<S: Send + Sync, T: DeserializeOwned> FromRequest<S> for Body<T> {
     }
 }
 
-impl<S: Send + Sync, T: DeserializeOwned + Default> FromRequest<S> for OptionalBody<T> {
+impl<S: Send + Sync, T: DeserializeOwned + Default> FromRequest<S> for BodyOrNone<T> {
     type Rejection = ApiError;
 
-    async fn from_request(request: Request, _: &S) -> Result<OptionalBody<T>, ApiError> {
-        let octets = octets(request, BODY_OCTETS_MAX).await?;
-        let body = if octets.is_empty() { Ok(T::default()) } else { serde_json::from_slice(&octets) };
-        body.map(OptionalBody).map_err(|error| refused(&error))
+    async fn from_request(request: Request, _: &S) -> Result<BodyOrNone<T>, ApiError> {
+        let octets = collected(request, BODY_OCTETS_MAX).await?;
+        if octets.is_empty() {
+            return Ok(BodyOrNone(T::default()));
+        }
+        serde_json::from_slice(&octets).map(BodyOrNone).map_err(|error| refused(&error))
     }
 }
 
@@ -59,13 +61,12 @@ impl<T: DeserializeOwned> FromRequest<Surface> for LargeBody<T> {
 
 /// The JSON of a request, up to so many octets.
 pub async fn read<T: DeserializeOwned>(request: Request, octets_max: usize) -> Result<T, ApiError> {
-    serde_json::from_slice(&octets(request, octets_max).await?).map_err(|error| refused(&error))
+    serde_json::from_slice(&collected(request, octets_max).await?).map_err(|error| refused(&error))
 }
 
-async fn octets(request: Request, octets_max: usize) -> Result<Bytes, ApiError> {
+async fn collected(request: Request, octets_max: usize) -> Result<Bytes, ApiError> {
     let body = Limited::new(request.into_body(), octets_max);
-    let collected = body.collect().await.map_err(|error| unreadable(error.as_ref(), octets_max))?;
-    Ok(collected.to_bytes())
+    Ok(body.collect().await.map_err(|error| unreadable(error.as_ref(), octets_max))?.to_bytes())
 }
 
 /// How long a body says it is.

@@ -135,6 +135,15 @@ fn split_quoted(rest: &str) -> Result<(String, &str), AddressError> {
     Err(AddressError::NoAt)
 }
 
+/// The address without its sub-address (`jane+shop@…`, RFC 5233): the mailbox, as far as anybody can tell.
+pub fn without_detail(email: &str) -> String {
+    let Some((local, domain)) = email.rsplit_once('@') else { return email.to_owned() };
+    match local.split_once('+') {
+        Some((user, _)) if !user.is_empty() && !user.starts_with('"') => format!("{user}@{domain}"),
+        _ => email.to_owned(),
+    }
+}
+
 /// The form by which a mailbox is found, also where its address was written as nothing that can be parsed.
 pub fn email_key(email: &str) -> String {
     Address::parse(email.trim()).map_or_else(|_| email.trim().to_lowercase(), |address| address.key())

@@ -7,6 +7,7 @@
 use super::x509;
 use crate::clock::UnixMs;
 use crate::config::checked::Certificate;
+use crate::config::permission;
 use arc_swap::ArcSwap;
 use rustls::pki_types::pem::PemObject;
 use rustls::pki_types::{CertificateDer, PrivateKeyDer, ServerName};
@@ -21,7 +22,7 @@ use tokio_util::sync::CancellationToken;
 /// Why a certificate is not taken. The one in use stays.
 #[derive(Debug, thiserror::Error)]
 pub enum TlsError {
-    #[error("cannot read {path}: {reason}", path = path.display())]
+    #[error("cannot read {path}: {reason}{way_out}", path = path.display(), way_out = permission::way_out(path, reason))]
     Read { path: PathBuf, reason: std::io::Error },
     #[error("{path} holds no {what} in PEM form", path = path.display())]
     Missing { path: PathBuf, what: &'static str },

@@ -26,7 +26,8 @@ pub fn new_key(kind: KeyKind) -> Result<String, Unspecified> {
             let der: Pkcs8V1Der<'_> = pair.as_der()?;
             Ok(pem(der.as_ref()))
         }
-        KeyKind::Ed25519 => Ok(pem(Ed25519KeyPair::generate_pkcs8(&SystemRandom::new())?.as_ref())),
+        // RFC 5958's second version, with the public half in it, is unreadable for OpenSSL 3.0.
+        KeyKind::Ed25519 => Ok(pem(Ed25519KeyPair::generate_pkcs8v1(&SystemRandom::new())?.as_ref())),
     }
 }
 
@@ -34,6 +35,14 @@ pub fn new_key(kind: KeyKind) -> Result<String, Unspecified> {
 pub fn record(pem: &str) -> Option<String> {
     public(pem).map(|(kind, public)| format!("v=DKIM1; k={kind}; p={public}"))
 }
+
+/// A TXT record's text as zones write it: RFC 1035 §3.3 gives a character-string 255 octets, so longer ones are several.
+pub fn strings(text: &str) -> String {
+    let strings = text.as_bytes().chunks(TXT_STRING_MAX).map(String::from_utf8_lossy);
+    strings.map(|string| format!("\"{string}\"")).collect::<Vec<_>>().join(" ")
+}
+
+const TXT_STRING_MAX: usize = 255;
 
 /// Its `p=`.
 pub fn public_half(pem: &str) -> Option<String> {
@@ -71,5 +80,6 @@ mod tests {
             assert!(record.starts_with(start) && key.lines().all(|line| line.len() <= 64), "{record}");
         }
         assert_eq!(record("no key"), None);
+        assert_eq!(new_key(KeyKind::Ed25519).expect("randomness").len(), 119, "as openssl genpkey writes it");
     }
 }

@@ -52,7 +52,8 @@ impl Store {
 
     /// Everything a mail is composed of.
     pub async fn to_compose(&self, entry: Id) -> Result<ToCompose, StoreError> {
-        self.engine.readers.read(move |connection| to_compose::read(connection, entry)).await
+        let now = self.engine.shared.clock.now();
+        self.engine.readers.read(move |connection| to_compose::read(connection, entry, now)).await
     }
 
     /// Notes, before the final dot, that from now on the peer may have it; the first call keeps the octets and shows the

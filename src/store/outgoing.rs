@@ -6,6 +6,7 @@ use crate::conversation::delivery::{DeliveryState, MailKind, Phase, RecipientKin
 use crate::conversation::id::Id;
 use crate::conversation::model::{Conversation, Email, Message};
 use crate::conversation::reply_token::ReplyToken;
+use crate::limits::MailBudgets;
 use crate::retry;
 use serde::Serialize;
 use std::time::Duration;
@@ -19,11 +20,13 @@ pub struct OutgoingSettings {
     pub hostname: String,
     /// How long a mail is tried.
     pub give_up: Duration,
+    /// How many mails go within an hour.
+    pub budgets: MailBudgets,
 }
 
 impl Default for OutgoingSettings {
     fn default() -> Self {
-        OutgoingSettings { hostname: "localhost".to_owned(), give_up: retry::GIVE_UP }
+        OutgoingSettings { hostname: "localhost".to_owned(), give_up: retry::GIVE_UP, budgets: MailBudgets::default() }
     }
 }
 
@@ -88,6 +91,8 @@ pub struct Claim {
 /// Everything a mail is composed of, in one read.
 #[derive(Debug, Clone)]
 pub struct ToCompose {
+    /// When that was read: what is signed is signed then.
+    pub now: UnixMs,
     pub entry: QueueEntry,
     pub conversation: Conversation,
     /// Those of the entry, oldest first, with their attachments.

@@ -70,6 +70,13 @@ story("a contact whose mail names nobody keeps their name, with the address besi
   const came = desk.message("I am away.");
   await came.locator("strong", { hasText: "Jane Doe" }).waitFor();
   await came.locator(".address", { hasText: JANE }).waitFor();
+  await desk.page.getByRole("link", { name: "Mail log" }).click();
+  const entry = desk.page.locator("details.entry", { hasText: "It came to the reply address of its conversation" });
+  await entry.locator("summary").click();
+  await entry.getByText("Subject", { exact: true }).waitFor();
+  for (const words of ["Show as it came", "Hide it", "Show as it came"]) await entry.getByRole("button", { name: words }).click();
+  await entry.locator("pre").waitFor();
+  assert.equal(await entry.locator("pre").count(), 1);
 });
 
 story("a search leads to the words in a long conversation", {}, async (site) => {

@@ -312,7 +312,9 @@ async fn an_agent_who_answers_elsewhere_is_not_taken_for_the_customer() {
     let queued = exchange.queued().await;
     assert!(queued[1..].iter().all(|(kind, to)| *kind == MailKind::Notice && to == SARA), "{queued:?}");
     // Without proof it is somebody's, as any stranger's mail to the inbox is.
-    let entry = exchange.offers(SARA, &["support@acme.example"], &answer, "250").await.remove(0);
+    let unproven = answer.replace("It ships today.", "It ships tomorrow.");
+    let entry = exchange.offers(SARA, &["support@acme.example"], &unproven, "250").await.remove(0);
+    assert_eq!(entry.outcome, replyd::conversation::model::Outcome::Filed, "another mail, not a copy of the first");
     assert_ne!(entry.conversation_id, Some(exchange.conversation));
 }
 

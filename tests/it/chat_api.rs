@@ -213,3 +213,11 @@ fn what_is_held_can_be_taken_back_or_sent_now() {
     assert!(late.status == 409 && late.json()["error"]["message"].as_str().is_some_and(|it| it.contains("was sent")));
     talk.product.stop();
 }
+
+#[test]
+fn what_was_seen_needs_no_body() {
+    let talk = Talk::begun();
+    let seen = talk.product.owner.call("POST", &format!("{}/seen", talk.path), "", "");
+    assert_eq!(seen.status, 200, "{seen:?}");
+    assert_eq!(seen.json()["seen"].as_array().map(Vec::len), Some(1));
+}

@@ -195,6 +195,59 @@ fn what_keeps_mail_from_going_out_well_is_found() {
 }
 
 #[test]
+fn what_only_the_service_has_is_told_and_the_rest_is_checked() {
+    let place = Place::good();
+    let config = std::fs::read_to_string(place.path("replyd.toml")).expect("the config");
+    let config = config
+        .replace(r#"{ file = "shop.test.e1.pem" }"#, r#"{ credential = "e1.pem" }"#)
+        .replace(r#"key = "tls.key""#, r#"key = { credential = "tls.key" }"#)
+        .replace(
+            "name = \"shop\"",
+            "name = \"shop\"\nwebhooks = [{ url = \"https://app.test/\", secret = { env = \"HOOK_OF_SHOP\" } }]",
+        );
+    std::fs::write(place.path("replyd.toml"), config).expect("a config");
+    for says in [
+        ["credential e1.pem", "LoadCredential=e1.pem:FILE"],
+        ["credential tls.key", "daemon-reload and restart"],
+        ["env HOOK_OF_SHOP", "Environment="],
+    ] {
+        place.finds(&[], "warning", &says);
+    }
+    let (report, code) = place.check(&[]);
+    assert_eq!(code, Some(0), "{report}");
+    assert!(report.contains("DKIM key r1.") && !report.contains("DKIM key e1."), "{report}");
+    let there = command(place.dir.path(), &["check", "--config", "replyd.toml"])
+        .env("CREDENTIALS_DIRECTORY", place.dir.path())
+        .output()
+        .expect("replyd runs");
+    let report = String::from_utf8_lossy(&there.stdout).into_owned();
+    assert!(report.starts_with("error") && report.contains("cannot read") && report.contains("e1.pem"), "{report}");
+    std::fs::copy(place.path("shop.test.e1.pem"), place.path("e1.pem")).expect("a copy");
+    let there = command(place.dir.path(), &["check", "--config", "replyd.toml"])
+        .env("CREDENTIALS_DIRECTORY", place.dir.path())
+        .output()
+        .expect("replyd runs");
+    let report = String::from_utf8_lossy(&there.stdout).into_owned();
+    assert!(report.contains("DKIM key e1.") && report.contains("tls certificate"), "{report}");
+}
+
+#[test]
+fn sockets_that_serve_would_refuse_are_found() {
+    let place = Place::good();
+    let good = std::fs::read_to_string(place.path("replyd.toml")).expect("the config");
+    let lmtp = |path: &str| {
+        let config = good.replace("[http]", &format!("listen_lmtp = [\"{path}\"]\n[http]"));
+        std::fs::write(place.path("replyd.toml"), config).expect("a config");
+    };
+    lmtp("/absent-folder/lmtp.sock");
+    place.finds(&[], "error", &["smtp.listen_lmtp /absent-folder/lmtp.sock", "no folder /absent-folder"]);
+    lmtp(&place.path("lmtp.sock").display().to_string());
+    place.finds(&[], "ok", &["smtp.listen_lmtp", "lmtp.sock", "can be written"]);
+    place.configure(&format!("/tmp/{}", "d".repeat(100)), "");
+    place.finds(&[], "error", &["server.data_dir", "octets", "107", "shorter"]);
+}
+
+#[test]
 fn a_key_of_another_certificate_is_found() {
     let place = Place::good();
     let other = certificates::write(place.dir.path(), "other", &["mx.shop.test"]);
@@ -331,8 +384,18 @@ fn each_wrong_record_is_found_with_what_to_publish() {
             ["SPF shop.test: 2 records", "make one"],
         ),
         (r#"{"TXT": "v=DMARC1; p=none"}"#, "", "warning", ["DMARC _dmarc.shop.test: none found", "publish one"]),
-        (r#"{"TXT": "RSA_KEY"}"#, r#"{"TXT": "v=DKIM1; p=AAAA"}"#, "error", ["DKIM r1", "another one"]),
-        (r#"{"TXT": "ED25519_KEY"}"#, r#"{"TXT": "v=DKIM1; k=ed25519; p=AAAA"}"#, "error", ["DKIM e1", "another one"]),
+        (
+            r#"{"TXT": "RSA_KEY"}"#,
+            r#"{"TXT": "v=DKIM1; p=AAAA"}"#,
+            "error",
+            ["DKIM r1", "another one; publish r1._domainkey.shop.test. TXT \"v=DKIM1; k=rsa; p="],
+        ),
+        (
+            r#"{"TXT": "ED25519_KEY"}"#,
+            r#"{"TXT": "v=DKIM1; k=ed25519; p=AAAA"}"#,
+            "error",
+            ["DKIM e1", "another one; publish e1._domainkey.shop.test. TXT \"v=DKIM1; k=ed25519; p="],
+        ),
         (r#"[{"A": "127.0.0.1"}]"#, "[]", "error", ["A/AAAA mx.shop.test: none found", "server.hostname"]),
         (
             r#"[{"MX": [10, "mx.shop.test"]}, {"TXT": "v=spf1 a:mx.shop.test -all"}]"#,

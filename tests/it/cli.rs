@@ -39,6 +39,8 @@ fn check(words: &[&str], code: i32, says: &[&str]) {
 #[test]
 fn failures_have_the_codes_of_sysexits_and_name_the_way_out() {
     check(&["brew"], 64, &["brew", "replyd help"]);
+    check(&["conversaton", "list"], 64, &["'conversaton'", "similar", "'conversation'"]);
+    check(&["agent", "add", "a@b.example", "--nmae", "A"], 64, &["'--nmae'", "'--name'", "see replyd help agent add"]);
     check(&["conversation", "show"], 64, &["<ID>"]);
     check(&["conversation", "new", "--inbox", "x", "--colour", "red"], 64, &["--colour"]);
     check(&["demo", "--smtp-port", "99999"], 64, &["99999"]);
@@ -173,4 +175,46 @@ fn a_mail_can_be_looked_at_where_no_config_is_and_by_the_resolver_of_one_that_is
         std::fs::write(folder.path().join("zone.json"), "{}").expect("a zone");
         assert_eq!(inspect(&["--zone", "zone.json"]), (Some(0), Some("none".to_owned()), String::new()));
     }
+}
+
+#[test]
+fn a_mistyped_log_variable_is_told_and_silences_nothing() {
+    let folder = tempfile::tempdir().expect("a temporary directory");
+    std::fs::write(folder.path().join("bad.toml"), "[server]\nhostname = \"a b\"\n").expect("a file");
+    for (name, value, allowed) in [("REPLYD_LOG", "inof", "info, debug"), ("REPLYD_LOG_FORMAT", "jsno", "text or json")]
+    {
+        let output = Command::new(env!("CARGO_BIN_EXE_replyd"))
+            .args(["serve", "--config", "bad.toml"])
+            .current_dir(folder.path())
+            .env(name, value)
+            .output()
+            .expect("replyd runs");
+        let line = stderr(&output);
+        assert_eq!(output.status.code(), Some(64), "{line}");
+        assert!(line.contains(name) && line.contains(value) && line.contains(allowed), "{line}");
+    }
+}
+
+#[test]
+fn what_takes_no_config_does_not_list_the_option() {
+    let folder = tempfile::tempdir().expect("a temporary directory");
+    for (command, listed) in [("demo", false), ("relay", false), ("check", true)] {
+        let help = stdout(&replyd(folder.path(), &[command, "--help"]));
+        assert_eq!(help.contains("--config"), listed, "{help}");
+    }
+}
+
+#[test]
+fn preview_shows_mail_although_a_secret_is_the_services() {
+    let folder = tempfile::tempdir().expect("a temporary directory");
+    assert!(replyd(folder.path(), &["init", "shop.test", "--config", "replyd.toml"]).status.success());
+    let file = folder.path().join("replyd.toml");
+    let config = std::fs::read_to_string(&file).expect("the config");
+    let config = config.replace(r#"key = { file = "shop.test.r1.pem" }"#, r#"key = { credential = "r1.pem" }"#);
+    std::fs::write(&file, config).expect("a config");
+    let shown = replyd(folder.path(), &["preview", "--config", "replyd.toml"]);
+    assert!(stdout(&shown).contains("==== Answer"), "{}", stderr(&shown));
+    assert!(stderr(&shown).contains("LoadCredential=r1.pem:FILE"), "{}", stderr(&shown));
+    let served = replyd(folder.path(), &["serve", "--config", "replyd.toml"]);
+    assert_eq!(served.status.code(), Some(78), "{}", stderr(&served));
 }

@@ -47,7 +47,16 @@ fn a_conversation_is_begun_listed_shown_changed_and_revoked() {
     assert_eq!(printed(&product, &format!("conversation status {id} resolved")), format!("{id} resolved\n"));
     assert_eq!(json(&product, &format!("conversation status {id} snoozed"))["status"], "snoozed");
     assert_eq!(json(&product, &format!("conversation show {id}"))["status"], "snoozed");
-    printed(&product, &format!("conversation revoke {id}"));
+    let revoked = printed(&product, &format!("conversation revoke {id}"));
+    assert!(revoked.contains("refused for good"), "{revoked}");
+    let shown = printed(&product, &format!("conversation show {id}"));
+    assert!(shown.contains("revoked        mail to it is refused for good"), "{shown}");
+    fails(&product, &format!("conversation expire {id} never"), 65, &["revoked", "begin a new conversation"]);
+    fails(&product, &format!("conversation expire {id} 2099-01-31T12:00:00Z"), 65, &["revoked"]);
+    let warned = replyd(&product, &format!("conversation reply {id} --text Hello."));
+    assert!(warned.status.success());
+    let line = String::from_utf8_lossy(&warned.stderr).into_owned();
+    assert!(line.contains("reply address is revoked") && line.contains("conversation new"), "{line}");
     assert!(product.recipient_reply(address).starts_with("550 5.1.6 "));
     product.stop();
 }
@@ -118,6 +127,9 @@ fn an_agent_answers_from_the_command_line_with_files() {
     );
     assert_eq!(message["delivery"]["state"], "waiting");
     assert!(printed(&product, &reply.replace(" --attach plan.pdf", "")).ends_with("waiting\n"));
+    let typo = format!("conversation reply {conversation} --text Hm. --agent sarah@agents.example");
+    fails(&product, &typo, 65, &["sarah@agents.example", "replyd agent list"]);
+    assert_eq!(json(&product, &typo.replace("sarah@agents.example", "Ben"))["author"]["name"], "Ben", "a free name");
     let shown = printed(&product, &format!("conversation show {conversation}"));
     assert!(shown.contains("plan.pdf") && shown.contains("(by mail: waiting"), "{shown}");
     assert_eq!(printed(&product, "agent remove SARA@agents.example"), "SARA@agents.example removed\n");

@@ -611,3 +611,29 @@ fn an_id_that_no_mail_may_have_is_not_answered_to() {
     let parsed = sent(&to).1;
     assert_eq!((parsed.field("In-Reply-To"), parsed.field("References")), (None, Some("<good@x>")));
 }
+
+#[test]
+fn a_mail_that_goes_late_is_signed_when_it_is_made() {
+    let pem = "-----BEGIN PRIVATE KEY-----\nMC4CAQAwBQYDK2VwBCIEIJ1hsZ3v/VpguoRK9JLsLMREScVpezJpGXA7rAMcrn9g\n-----END PRIVATE KEY-----\n";
+    let dir = tempfile::tempdir().expect("a temporary directory");
+    let key = dir.path().join("e1.pem");
+    std::fs::write(&key, pem).expect("a key");
+    std::fs::set_permissions(&key, std::os::unix::fs::PermissionsExt::from_mode(0o600)).expect("its mode");
+    let text = format!(
+        "server.hostname = \"mx.acme.example\"\nhttp.public_url = \"https://chat.acme.example\"\n\
+         [[account]]\nname = \"acme\"\ninbound_domain = \"reply.acme.example\"\n\
+         dkim = [{{ domain = \"acme.example\", selector = \"e1\", key = {{ file = \"{}\" }} }}]\n\
+         inbox = [{{ name = \"mail\", channel = \"email\", address = \"support@acme.example\" }}]\n",
+        key.display()
+    );
+    let config = config::parse(Path::new("x.toml"), &text, Surroundings::SYSTEM).expect("a good config");
+    let sender = Sender::new(&config, keys()).expect("a sender");
+    let (at, day) = (1_800_000_000, 86_400);
+    let signed = |seconds: i64| {
+        let to = ToCompose { now: UnixMs(seconds * 1000), ..answer() };
+        String::from_utf8(compose(&to, &[], &sender).expect("a mail").octets).expect("ASCII")
+    };
+    assert!(signed(at).contains(&format!("t={at}; x={};", at + 15 * day)), "{}", signed(at));
+    let unsigned = |mail: String| mail.split_once("\r\nFrom: ").map(|(_, rest)| rest.to_owned());
+    assert_eq!(unsigned(signed(at)), unsigned(signed(at + 20 * day)), "nothing else depends on it");
+}

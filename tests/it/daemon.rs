@@ -76,6 +76,21 @@ impl Daemon {
         Daemon { process, notices, dir, smtp }
     }
 
+    /// Over a backup that was put back.
+    fn start_over(backup: &Path, script: &str) -> Daemon {
+        let put_back = format!("mkdir -m 700 data && cp '{}' data/replyd.db && {script}", backup.display());
+        Daemon::start_by(&put_back, "")
+    }
+
+    /// What a command on it prints.
+    fn run(&self, words: &str) -> String {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_replyd"));
+        command.args(words.split(' ')).current_dir(self.dir.path()).env("REPLYD_CONFIG", "replyd.toml");
+        let output = command.output().expect("replyd runs");
+        assert!(output.status.success(), "{words}: {}", String::from_utf8_lossy(&output.stderr));
+        String::from_utf8_lossy(&output.stdout).into_owned()
+    }
+
     /// The next notice but the watchdog's.
     fn notice(&self) -> String {
         let mut buffer = [0; 1024];
@@ -226,4 +241,20 @@ fn the_socket_of_a_killed_daemon_is_replaced() {
     daemon.expect_notice("READY=1");
     assert_eq!(daemon.begin("acme"), 201);
     daemon.stop();
+}
+
+#[test]
+fn a_restored_queue_can_be_held_from_the_first_moment() {
+    let daemon = Daemon::start_by("REPLYD_HOLD_OUTGOING=1 exec \"$0\" \"$@\"", "");
+    daemon.expect_notice("READY=1");
+    daemon.run("conversation new --inbox website --email jane@customer.example --answer Hello --agent Sara");
+    assert!(!daemon.run("queue list").contains("held"), "what is queued later goes its way");
+    let backup = daemon.dir.path().join("backup.db");
+    daemon.run(&format!("backup {}", backup.display()));
+    let again = Daemon::start_over(&backup, "exec \"$0\" \"$@\" --hold-outgoing");
+    again.expect_notice("READY=1");
+    let held = again.run("queue list");
+    assert!(held.contains("waiting, held"), "{held}");
+    again.run("queue release --all");
+    assert!(!again.run("queue list").contains("held"));
 }

@@ -148,6 +148,30 @@ fn a_mail_that_goes_round_is_kept_and_may_be_filed_after_all() {
     product.stop();
 }
 
+/// By SMTP its sender would be told; here nobody is, and a forwarder may only have broken a signature.
+#[test]
+fn a_mail_that_policy_refuses_is_kept_and_shown_as_forged_where_a_person_wants_it() {
+    let zone = r#"{"bank.example":[{"TXT":"v=spf1 ip4:192.0.2.66 -all"}],"_dmarc.bank.example":[{"TXT":"v=DMARC1; p=reject"}]}"#;
+    let doors = "inbound_domain = \"reply.acme.example\"\ningress.sendgrid = { password = \"sendgrid secret\" }\n";
+    let config = crate::product::CONFIG.replace("inbound_domain = \"reply.acme.example\"\n", doors);
+    let product = Product::at(&config, zone, Clock::System);
+    let raw = mail("support@acme.example", "Money").replace("jane@customer.example", "boss@bank.example");
+    let envelope = json!({ "to": ["support@acme.example"], "from": "boss@bank.example" }).to_string();
+    let request = Request::bringing(Door::Sendgrid, &raw, "").field("envelope", &envelope);
+    assert_eq!(request.send(&product).status, 204);
+    let items = ledger(&product);
+    assert_eq!(
+        (items.len(), &items[0]["outcome"], &items[0]["auth"]["verdict"]),
+        (1, &json!("rejected"), &json!("forged"))
+    );
+    assert!(items[0]["reason"].as_str().is_some_and(|reason| reason.starts_with("forged; kept")), "{items:?}");
+    assert_eq!(product.owner.get(&format!("/api/v1/inbound/{}/raw", id(&items[0])), "").body, raw);
+    assert_eq!(replay(&product, &items[0]).0, 202);
+    let entry = settled(&product, id(&items[0]));
+    assert_eq!((&entry["outcome"], &entry["auth"]["verdict"]), (&json!("filed"), &json!("forged")), "{entry}");
+    product.stop();
+}
+
 #[test]
 fn a_store_that_keeps_nothing_makes_the_provider_try_again() {
     let product = open_house();

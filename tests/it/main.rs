@@ -38,6 +38,7 @@ mod ingress_table;
 mod inspect_command;
 mod kept_mail;
 mod listener;
+mod mail_budgets;
 mod mail_out;
 mod mail_out_peer;
 mod never_lost;

@@ -438,8 +438,10 @@ async fn two_machines_that_answer_each_other_end_by_the_budget() {
     bench.agent("sara@acme.example", None).await;
     for n in 0..33 {
         bench.at(n * 1000);
-        bench.ask(conversation.id, "I am away").await;
-        bench.answer(conversation.id, "so am I").await;
+        for said in [question("I am away"), answer("so am I")] {
+            let by_mail = NewMessage { via: Via::Email, ..said };
+            bench.store.append_message(conversation.id, by_mail).await.expect("appended");
+        }
     }
     let queue = bench.queue().await;
     for kind in [MailKind::Notification, MailKind::Answer] {
@@ -790,7 +792,7 @@ async fn a_bounce_is_a_fact_on_mail_address_and_contact_once() {
     assert_eq!((after.bounced_at, after.bounce_diagnostic.as_deref()), (Some(NOW), Some("5.1.1 no such user")));
     let shown = bench.store.messages(conversation.id, 9).await.unwrap().pop().and_then(|message| message.delivery);
     let shown = shown.expect("a delivery");
-    assert_eq!((shown.bounced_at, shown.message_id), (Some(NOW), after.message_id));
+    assert_eq!((shown.bounced_at, shown.message_id), (Some(NOW), Some(after.message_id)));
     let contact = bench.store.conversation(conversation.id).await.unwrap().contact;
     assert_eq!(contact.bounced.map(|bounced| bounced.reason).as_deref(), Some("5.1.1 no such user"));
     assert_eq!(bench.store.suppressions(None).await.unwrap()[0].reason, SuppressionReason::BadAddress);
@@ -1023,4 +1025,47 @@ async fn what_was_said_before_is_loaded_within_bounds_however_much_that_is() {
     assert!(lengths.iter().sum::<usize>() <= HISTORY_OCTETS_MAX && lengths.len() > 4, "{lengths:?}");
     assert_eq!(read.history.last().map(|message| message.text.as_str()), Some("the latest"));
     assert!(lengths.iter().rev().skip(1).all(|length| *length > QUOTED_OCTETS_MAX), "{lengths:?}");
+}
+
+/// Brings a mail with kept octets to a day, and answers whether they are still what goes out.
+async fn kept(day: i64, outcome: AttemptOutcome, order: Order) -> bool {
+    let bench = Bench::new();
+    let conversation = bench.conversation("ann@example.org").await;
+    let message = bench.answer(conversation.id, "x").await;
+    let entry = bench.claim().await.remove(0);
+    let first = Outgoing { octets: b"made first".to_vec(), email: email(&entry.message_id, Class::Human) };
+    bench.store.data_sent(entry.id, Some(first)).await.unwrap();
+    bench.end(entry.id, outcome).await;
+    let entry = bench.store.queue_entry(entry.id).await.unwrap();
+    if order == Order::Release {
+        bench.store.hold_mail(entry.id, true).await.unwrap();
+    }
+    bench.at(day * DAY_MS);
+    match order {
+        Order::Release => drop(bench.store.hold_mail(entry.id, false).await.unwrap()),
+        _ => drop(bench.store.retry_mail(entry.id).await.unwrap()),
+    }
+    let kept = bench.store.queue_entry(entry.id).await.unwrap().raw_id == entry.raw_id;
+    let claimed = bench.claim().await.remove(0);
+    let again = email(&claimed.message_id, Class::Human);
+    let made = Outgoing { octets: b"made anew".to_vec(), email: again };
+    bench.store.data_sent(entry.id, Some(made)).await.unwrap();
+    let goes = bench.store.queue_entry(entry.id).await.unwrap().raw_id.unwrap();
+    let octets = bench.store.raw_mail(goes).await.unwrap();
+    assert_eq!(octets == b"made anew", !kept);
+    let messages = bench.store.messages(conversation.id, 10).await.unwrap();
+    let shown = messages.into_iter().find(|found| found.id == message.id).and_then(|found| found.email).unwrap();
+    assert_eq!(shown.raw_id, goes, "and the message shows what goes");
+    kept
+}
+
+#[tokio::test]
+async fn what_is_let_go_after_days_is_signed_anew_unless_a_host_may_have_it() {
+    let failed = || AttemptOutcome::Failed { suppress: None };
+    let uncertain = AttemptOutcome::Deferred { due_at: UnixMs(NOW.0 + MINUTE_MS), uncertain: true };
+    assert!(kept(4, failed(), Order::Retry).await, "its signatures are good for long enough");
+    assert!(!kept(6, failed(), Order::Retry).await);
+    assert!(!kept(16, DEFERRED, Order::Retry).await);
+    assert!(!kept(16, DEFERRED, Order::Release).await);
+    assert!(kept(16, uncertain, Order::Release).await, "a host may know it by its octets");
 }

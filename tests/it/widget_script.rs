@@ -58,3 +58,8 @@ fn keys(language: &str) -> BTreeSet<&'static str> {
     texts.pop();
     texts.iter().filter_map(|before| before.rsplit([' ', '"', ',']).next()).collect()
 }
+
+#[test]
+fn a_line_without_its_inbox_is_told_what_to_add() {
+    assert!(SCRIPT.contains("inbox ? refusal.message : \"add ?inbox=account/inbox"), "the console says what to add");
+}

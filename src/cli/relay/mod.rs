@@ -19,6 +19,9 @@ use std::process::ExitCode;
 
 #[derive(Debug, clap::Args)]
 pub struct RelayArgs {
+    /// Taken as everywhere, and of no use here
+    #[arg(id = "config", long = "config", hide = true, value_name = "FILE")]
+    _config: Option<PathBuf>,
     /// Whose words and exit codes to speak
     mta: Mta,
     /// Keep mail here while the server is away; the next call brings it

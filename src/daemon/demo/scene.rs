@@ -147,7 +147,11 @@ pub fn owners() -> Vec<Owner> {
 /// The demo's agent, registered, and the example conversation of this store, made if it is not there.
 pub async fn example(store: &Store, config: &Config) -> Result<Conversation, StoreError> {
     // Before anything is queued: it is what Message-IDs are made of.
-    let settings = OutgoingSettings { hostname: config.server.hostname.clone(), give_up: config.outbound.give_up };
+    let settings = OutgoingSettings {
+        hostname: config.server.hostname.clone(),
+        give_up: config.outbound.give_up,
+        budgets: config.limits.mail_budgets.clone(),
+    };
     store.set_outgoing(settings);
     let new = NewAgent {
         account: ACCOUNT.to_owned(),

@@ -11,7 +11,7 @@ use crate::conversation::model::{Direction, Message};
 use crate::conversation::presence::Presence;
 use crate::http::caller::Caller;
 use crate::http::error::ApiError;
-use crate::http::input::{Body, OptionalBody, PathId, Query};
+use crate::http::input::{Body, BodyOrNone, PathId, Query};
 use crate::http::live::Whisper;
 use crate::http::surface::Surface;
 use axum::Json;
@@ -79,7 +79,7 @@ pub async fn seen(
     State(surface): State<Surface>,
     caller: Caller,
     PathId(id): PathId,
-    OptionalBody(body): OptionalBody<SeenBody>,
+    BodyOrNone(body): BodyOrNone<SeenBody>,
 ) -> Result<Json<SeenShape>, ApiError> {
     visible(&surface, &caller, id).await?;
     caller.no_agent()?;

@@ -8,7 +8,7 @@ use crate::conversation::model::Conversation;
 use crate::http::api::shape::ContinuityShape;
 use crate::http::error::ApiError;
 use crate::http::surface::Surface;
-use crate::store::outgoing::{Outlook, QueueQuery};
+use crate::store::outgoing::{Outlook, QueueEntry, QueueQuery};
 
 /// What is true of this conversation. Costs a look into the store only where something is unseen.
 pub async fn of(
@@ -31,12 +31,24 @@ pub async fn of(
     if let Some(bounced) = &conversation.contact.bounced {
         return none(&format!("mail to the contact comes back: {}", bounced.reason));
     }
+    if let Some(reason) = held(surface, conversation.id).await? {
+        return none(&reason);
+    }
     for (state, reason) in GOING {
         if has_mail(surface, conversation.id, state).await? {
             return none(reason);
         }
     }
     none(&reason)
+}
+
+/// Why a mail to somebody outside is held.
+async fn held(surface: &Surface, conversation: Id) -> Result<Option<String>, ApiError> {
+    let query = QueueQuery { conversation: Some(conversation), limit: LOOKED_AT, ..QueueQuery::default() };
+    let items = surface.store.queue(query).await?.items;
+    let held = |entry: &QueueEntry| entry.held && entry.state.is_open() && entry.recipient_kind != RecipientKind::Agent;
+    let found = items.into_iter().find(held);
+    Ok(found.map(|entry| entry.reason.filter(|reason| reason.starts_with("held")).unwrap_or_else(|| HELD.to_owned())))
 }
 
 /// Whether the conversation has a mail in this state to somebody outside: what agents are told by mail is another matter.
@@ -47,6 +59,7 @@ async fn has_mail(surface: &Surface, conversation: Id, state: DeliveryState) -> 
     Ok(items.iter().any(|entry| entry.recipient_kind != RecipientKind::Agent))
 }
 
+const HELD: &str = "a mail is held until it is released: replyd queue release";
 /// What is said where nothing waits for the chat any more.
 const GOING: [(DeliveryState, &str); 4] = [
     (DeliveryState::Deferred, "a mail is on its way: an attempt did not succeed, and the next one is planned"),

@@ -23,6 +23,7 @@ pub mod reply_address;
 pub mod settings;
 pub mod shape;
 pub mod shape_hooks;
+pub mod shape_inbound;
 pub mod shape_outgoing;
 pub mod suppressions;
 pub mod tokens;

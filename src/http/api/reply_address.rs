@@ -10,6 +10,7 @@ use crate::http::input::{Body, PathId};
 use crate::http::surface::Surface;
 use axum::Json;
 use axum::extract::State;
+use axum::http::StatusCode;
 use serde::Deserialize;
 use utoipa::ToSchema;
 
@@ -33,14 +34,19 @@ pub async fn revoke(
 }
 
 #[utoipa::path(put, path = "/api/v1/conversations/{id}/reply_address", params(("id" = String, Path)), request_body = Expiry,
-    responses((status = 200, description = "the address takes mail until then", body = ConversationShape)))]
+    responses((status = 200, description = "the address takes mail until then", body = ConversationShape),
+        (status = 409, description = "it is revoked for good")))]
 pub async fn expire(
     State(surface): State<Surface>,
     caller: Caller,
     PathId(id): PathId,
     Body(expiry): Body<Expiry>,
 ) -> Result<Json<ConversationShape>, ApiError> {
-    visible(&surface, &caller, id).await?;
+    let conversation = visible(&surface, &caller, id).await?;
+    if conversation.reply_token_is_revoked {
+        let message = "the reply address is revoked, and that cannot be taken back; begin a new conversation";
+        return Err(ApiError::new(StatusCode::CONFLICT, "revoked", message));
+    }
     let read = |text: &String| {
         UnixMs::from_rfc3339(text)
             .ok_or_else(|| ApiError::invalid("expires_at", "a time such as 2027-01-31T12:00:00Z is expected"))

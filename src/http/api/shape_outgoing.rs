@@ -15,7 +15,9 @@ use utoipa::ToSchema;
 pub struct DeliveryShape {
     #[schema(value_type = String)]
     pub state: DeliveryState,
-    /// When the next attempt is due.
+    /// A person, or a bound, holds it: the reason says which.
+    pub held: bool,
+    /// When the next attempt is due; null while it is held.
     pub due_at: Option<String>,
     pub attempts: u32,
     /// Host, address and port of the last attempt.
@@ -64,6 +66,7 @@ pub struct QueueShape {
     pub held: bool,
     pub uncertain: bool,
     pub created_at: String,
+    /// When the next attempt is due; null while it is held.
     pub due_at: Option<String>,
     pub give_up_at: String,
     pub attempts: u32,
@@ -110,6 +113,7 @@ impl DeliveryShape {
     pub fn without_mail(seen: bool) -> DeliveryShape {
         DeliveryShape {
             state: if seen { DeliveryState::Seen } else { DeliveryState::Waiting },
+            held: false,
             due_at: None,
             attempts: 0,
             remote: None,
@@ -129,6 +133,7 @@ impl From<Delivery> for DeliveryShape {
     fn from(delivery: Delivery) -> DeliveryShape {
         DeliveryShape {
             state: delivery.state,
+            held: delivery.held,
             due_at: delivery.due_at.map(UnixMs::rfc3339),
             attempts: delivery.attempts,
             remote: delivery.remote,
@@ -139,7 +144,7 @@ impl From<Delivery> for DeliveryShape {
             uncertain: delivery.uncertain,
             bounced_at: delivery.bounced_at.map(UnixMs::rfc3339),
             bounce_diagnostic: delivery.bounce_diagnostic,
-            message_id: Some(delivery.message_id),
+            message_id: delivery.message_id,
         }
     }
 }
@@ -161,7 +166,7 @@ impl From<QueueEntry> for QueueShape {
             held: entry.held,
             uncertain: entry.uncertain,
             created_at: entry.created_at.rfc3339(),
-            due_at: entry.due_at.filter(|_| entry.state.is_open()).map(UnixMs::rfc3339),
+            due_at: entry.due_at.filter(|_| entry.state.is_open() && !entry.held).map(UnixMs::rfc3339),
             give_up_at: entry.give_up_at.rfc3339(),
             attempts: entry.attempts,
             last_attempt_at: entry.last_attempt_at.map(UnixMs::rfc3339),

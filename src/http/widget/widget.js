@@ -1632,7 +1632,7 @@
       try {
         config = await ask("GET", "config" + query({ inbox }));
       } catch (refusal) {
-        if (!passes(refusal)) return complain(refusal.code, `no chat here: ${refusal.message}`);
+        if (!passes(refusal)) return complain(refusal.code, `no chat here: ${inbox ? refusal.message : "add ?inbox=account/inbox to the script's address"}`);
         await pause(delay(failures + 1, refusal));
       }
     }

@@ -83,7 +83,7 @@ pub fn files_wanted(to: &ToCompose, sender: &Sender) -> Vec<Id> {
     attachments::fitting(to, sender.attachments_max)
 }
 
-/// The mail of a queue entry: the same octets for the same entry, keys and config, at every attempt.
+/// The mail of a queue entry: but for the time of its signatures the same octets for the same entry, keys and config.
 pub fn compose(to: &ToCompose, files: &[File], sender: &Sender) -> Result<Composed, ComposeError> {
     let desk = sender.desk(&to.entry.account).ok_or(ComposeError::NoAccount)?;
     if to.messages.is_empty() && to.entry.notice.is_none() {
@@ -94,7 +94,7 @@ pub fn compose(to: &ToCompose, files: &[File], sender: &Sender) -> Result<Compos
     if let Some(fault) = inspection::fault(&octets, &letter.field_names) {
         return Err(ComposeError::Malformed(fault));
     }
-    let signatures = desk.signer.sign(&octets, letter.addressing.from.address.domain(), letter.at.seconds())?;
+    let signatures = desk.signer.sign(&octets, letter.addressing.from.address.domain(), to.now.seconds())?;
     octets.splice(0..0, signatures);
     Ok(Composed {
         octets,

@@ -24,6 +24,7 @@ pub fn mail(kind: MailKind, account: &str, inbox: &str, channel: Channel) -> ToC
         MailKind::Notice => Vec::new(),
     };
     ToCompose {
+        now: AT,
         entry: QueueEntry {
             id: Id(7_466_000_000_000_123),
             account: account.to_owned(),
@@ -89,6 +90,7 @@ fn conversation(account: &str, inbox: &str, channel: Channel) -> Conversation {
         participants: Vec::new(),
         reply_token: ReplyToken([7; 16]),
         reply_token_until: None,
+        reply_token_is_revoked: false,
         created_at: AT,
         last_message_at: Some(AT),
         unseen_by_contact: 2,

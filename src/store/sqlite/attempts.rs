@@ -51,9 +51,10 @@ fn keep(writing: &Writing<'_>, entry: &QueueEntry, composed: &Composed) -> Resul
         let email = Email { raw_id, ..composed.email.clone() };
         writing.execute(
             "UPDATE messages SET email = ?1
-             WHERE (email IS NULL OR ?3 AND json_extract(email, '$.ingress') IS NULL)
+             WHERE (email IS NULL OR ?3 AND json_extract(email, '$.ingress') IS NULL
+               OR json_extract(email, '$.message_id') = ?4)
                AND id IN (SELECT message_id FROM queue_messages WHERE queue_id = ?2)",
-            params![Json(&email), entry.id, entry.recipient_kind == RecipientKind::Contact],
+            params![Json(&email), entry.id, entry.recipient_kind == RecipientKind::Contact, entry.message_id],
         )?;
     }
     Ok(())

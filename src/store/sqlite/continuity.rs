@@ -8,13 +8,13 @@ use super::facts::{self, Armed, Known};
 use super::notices::Trouble;
 use super::units::Writing;
 use super::words::Stored;
-use super::{chat_budget, enqueue, events, held, notices, queue};
+use super::{budgets, enqueue, events, held, notices, queue};
 use crate::clock::UnixMs;
 use crate::conversation::continuity::{Decision, Reason, Rules, Unseen, decide};
 use crate::conversation::delivery::{DeliveryState, MailChoice, MailKind, Posting, RecipientKind};
 use crate::conversation::id::Id;
 use crate::conversation::model::Channel;
-use crate::mail::address::Address;
+use crate::mail::address::{Address, without_detail};
 use rusqlite::{Connection, OptionalExtension, params};
 use std::time::Duration;
 
@@ -47,15 +47,17 @@ pub fn due(writing: &Writing<'_>) -> Result<Option<UnixMs>, StoreError> {
         redecide(writing, conversation)?;
     }
     held::release_due(writing, AT_ONCE_MAX)?;
+    budgets::free_due(writing, AT_ONCE_MAX)?;
     next(writing.connection)
 }
 
-/// When something is due that time alone brings: two index steps.
+/// When something is due that time alone brings: three index steps.
 pub fn next(connection: &Connection) -> Result<Option<UnixMs>, StoreError> {
     let first = |sql: &str| -> Result<Option<i64>, StoreError> {
         Ok(connection.prepare_cached(sql)?.query_row([], |row| row.get(0)).optional()?.flatten())
     };
-    Ok(first(&next_sql())?.into_iter().chain(first(&held::next_sql())?).min().map(UnixMs))
+    let moments = [first(&next_sql())?, first(&held::next_sql())?, first(&budgets::next_sql())?];
+    Ok(moments.into_iter().flatten().min().map(UnixMs))
 }
 
 /// Decides anew for some of what waits, in the order of ids; answers where to go on.
@@ -63,6 +65,9 @@ pub fn reconsider(writing: &Writing<'_>, after: Option<Id>) -> Result<Option<Id>
     let mut find = writing.connection.prepare_cached(RECONSIDERED)?;
     let rows = find.query_map(params![after.unwrap_or(Id(i64::MIN)), AT_ONCE_MAX], |row| row.get(0))?;
     let found: Vec<Id> = rows.collect::<Result<_, _>>()?;
+    if after.is_none() {
+        budgets::look_at_all(writing)?;
+    }
     for conversation in &found {
         redecide(writing, *conversation)?;
     }
@@ -168,8 +173,8 @@ fn send(
             continue;
         }
         let mail = contact_mail(conversation, known, recipient, messages, Duration::ZERO);
-        if let Some(reason) = chat_budget::spent(writing, &known.account, &mail)? {
-            hold(writing, armed.entry, &reason)?;
+        if let Some(held) = budgets::room(writing, &known.account, &mail)? {
+            hold(writing, armed.entry, &held)?;
             continue;
         }
         let give_up = i64::try_from(writing.outgoing.give_up.as_millis()).unwrap_or(i64::MAX / 4);
@@ -184,10 +189,13 @@ fn send(
     Ok(())
 }
 
-/// What waits is put before an operator, who lets it go or cancels it.
-fn hold(writing: &Writing<'_>, entry: Id, reason: &str) -> Result<(), StoreError> {
-    let hold = "UPDATE queue SET state = 'queued', held = 1, due_at = ?1, created_at = ?1, reason = ?2 WHERE id = ?3";
-    writing.execute(hold, params![writing.now.0, reason, entry])?;
+/// It does not wait for the chat any more, but for room.
+fn hold(writing: &Writing<'_>, entry: Id, held: &budgets::Held) -> Result<(), StoreError> {
+    let (reason, free_at) = (&held.words, held.free_at.map(|at| at.0));
+    let hold = "UPDATE queue SET state = 'queued', held = 1, due_at = ?1, created_at = ?1, reason = ?2, free_at = ?3
+        WHERE id = ?4";
+    writing.execute(hold, params![writing.now.0, reason, free_at, entry])?;
+    writing.timers.set(true);
     let entry = queue::entry(writing.connection, entry)?;
     let detail = serde_json::json!({"state": DeliveryState::Queued, "held": true, "reason": reason});
     events::of_mail(writing, &entry, EventKind::DeliveryChanged, &detail)
@@ -289,9 +297,13 @@ fn is_in(writing: &Writing<'_>, mails: &[Armed], message: Id) -> Result<bool, St
 
 fn readdress(writing: &Writing<'_>, known: &Known, entry: Id, recipient: &str) -> Result<(), StoreError> {
     let domain = Address::parse(recipient).map(|address| address.domain().to_owned()).unwrap_or_default();
-    let address = "UPDATE queue SET recipient = ?1, domain = CASE recipient WHEN ?1 THEN domain ELSE ?2 END,
+    let address =
+        "UPDATE queue SET recipient = ?1, counted_as = ?5, domain = CASE recipient WHEN ?1 THEN domain ELSE ?2 END,
         require_tls = max(require_tls, ?3) WHERE id = ?4";
-    writing.execute(address, params![email_key(recipient), domain, known.require_tls, entry])?;
+    writing.execute(
+        address,
+        params![email_key(recipient), domain, known.require_tls, entry, without_detail(&email_key(recipient))],
+    )?;
     Ok(())
 }
 
@@ -344,6 +356,8 @@ mod tests {
             (due_sql(), &["SEARCH queue USING INDEX queue_waiting (due_at<?)"][..]),
             (next_sql(), &["SCAN queue USING COVERING INDEX queue_waiting"]),
             (held::due_sql(), &["SEARCH messages USING COVERING INDEX messages_held (held_until>? AND held_until<?)"]),
+            (budgets::due_sql(), &["SEARCH queue USING COVERING INDEX queue_freed (free_at>? AND free_at<?)"]),
+            (budgets::next_sql(), &["SEARCH queue USING COVERING INDEX queue_freed (free_at>?)"]),
             (held::next_sql(), &["SEARCH messages USING COVERING INDEX messages_held (held_until>?)"]),
             (RECONSIDERED.to_owned(), &["SEARCH queue USING INDEX queue_open (conversation_id>?)"]),
         ] {

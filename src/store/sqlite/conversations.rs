@@ -89,6 +89,7 @@ pub fn read(row: &Row<'_>) -> rusqlite::Result<Conversation> {
         participants: Vec::new(),
         reply_token: ReplyToken(row.get(11)?),
         reply_token_until: row.get::<_, Option<i64>>(17)?.map(UnixMs),
+        reply_token_is_revoked: row.get(26)?,
         created_at: UnixMs(row.get(12)?),
         last_message_at: row.get::<_, Option<i64>>(13)?.map(UnixMs),
         unseen_by_contact: row.get(14)?,
@@ -107,6 +108,6 @@ fn bounced(row: &Row<'_>) -> rusqlite::Result<Option<Bounced>> {
 pub const COLUMNS: &str = "c.id, c.account, c.inbox, c.channel, c.status, c.subject, c.assignee, k.id, k.name, k.email,
     k.identifier, c.reply_token, c.created_at, c.last_message_at, c.unseen_by_contact, c.contact_id, c.active_at,
     ifnull(t.revoked_at, t.expires_at), c.snoozed_until, k.bounced_at, k.bounce_reason,
-    k.claimed_email, c.presence, c.presence_since, c.mail_off, c.page";
+    k.claimed_email, c.presence, c.presence_since, c.mail_off, c.page, t.revoked_at IS NOT NULL";
 pub const TABLES: &str = "conversations c JOIN contacts k ON k.id = c.contact_id
     LEFT JOIN reply_tokens t ON t.token = c.reply_token";

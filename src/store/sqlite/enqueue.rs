@@ -7,18 +7,19 @@ use super::super::StoreError;
 use super::super::outgoing::EventKind;
 use super::super::unit::NewMessage;
 use super::begin::email_key;
+use super::budgets::{Held, Verdict};
 use super::notices::Trouble;
 use super::reply_tokens::Holder;
 use super::units::Writing;
 use super::words::Stored;
-use super::{agents, chat_budget, continuity, events, facts, notices, queue, reply_tokens, suppressions};
+use super::{agents, budgets, continuity, events, facts, notices, queue, reply_tokens, suppressions};
 use crate::clock::UnixMs;
-use crate::conversation::delivery::{DeliveryState, MailKind, RecipientKind, too_many_words};
+use crate::conversation::delivery::{DeliveryState, MailKind, RecipientKind};
 use crate::conversation::id::Id;
 use crate::conversation::model::{AuthorKind, Direction};
 use crate::conversation::reply_token::ReplyToken;
-use crate::limits::{MAILS_PER_HOUR_MAX, MESSAGES_PER_MAIL_MAX};
-use crate::mail::address::Address;
+use crate::limits::MESSAGES_PER_MAIL_MAX;
+use crate::mail::address::{Address, without_detail};
 use crate::mail::automatic::Class;
 use rusqlite::{OptionalExtension, params};
 use std::time::Duration;
@@ -156,22 +157,35 @@ pub struct Waiting {
     pub state: DeliveryState,
     pub held: bool,
     pub reason: Option<String>,
+    /// A bound holds it until then.
+    pub free_at: Option<UnixMs>,
+    /// It looks like a loop.
+    pub looping: bool,
 }
 
-/// One that the chat has first, or that is held; none whose octets went out already.
+/// One that the chat has first, that is held, or that waits for what else a busy chat brings; none whose octets went out
+/// already. What people write never joins a loop that stands still, and what loops joins nothing else.
 fn waiting(writing: &Writing<'_>, mail: &Mail<'_>) -> Result<Option<Waiting>, StoreError> {
     let mut find = writing.connection.prepare_cached(
-        "SELECT id, (SELECT count(*) FROM queue_messages WHERE queue_id = queue.id), state, held, reason FROM queue
-         WHERE conversation_id = ? AND recipient = ? AND kind = ? AND state IN ('waiting', 'queued', 'deferred')
-           AND phase IS NULL AND raw_id IS NULL AND (state = 'waiting' OR held = 1) ORDER BY id DESC LIMIT 1",
+        "SELECT id, (SELECT count(*) FROM queue_messages WHERE queue_id = queue.id), state, held, reason, free_at, looping
+         FROM queue WHERE conversation_id = ?1 AND recipient = ?2 AND kind = ?3
+           AND state IN ('waiting', 'queued', 'deferred') AND phase IS NULL AND raw_id IS NULL
+           AND (looping = ?4 OR held = 1 AND free_at IS NULL AND looping = 0)
+           AND (state = 'waiting' OR held = 1 OR kind = 'notification' AND attempts = 0 AND due_at > ?5)
+         ORDER BY id DESC LIMIT 1",
     )?;
-    let found = find.query_row(params![mail.conversation, mail.recipient, Stored(mail.kind)], |row| {
+    let place = place(writing, mail.conversation)?;
+    let looping = budgets::looping(writing, &place.account, mail)?.is_some();
+    let key = params![mail.conversation, mail.recipient, Stored(mail.kind), looping, writing.now.0];
+    let found = find.query_row(key, |row| {
         Ok(Waiting {
             entry: row.get(0)?,
             messages: row.get(1)?,
             state: row.get::<_, Stored<_>>(2)?.0,
             held: row.get(3)?,
             reason: row.get(4)?,
+            free_at: row.get::<_, Option<i64>>(5)?.map(UnixMs),
+            looping: row.get(6)?,
         })
     });
     Ok(found.optional()?)
@@ -187,6 +201,10 @@ fn attach(writing: &Writing<'_>, entry: Id, message: Id) -> Result<(), StoreErro
 struct Beginning {
     state: DeliveryState,
     held: bool,
+    looping: bool,
+    free_at: Option<UnixMs>,
+    /// With what else comes until then.
+    together: Option<UnixMs>,
     reason: Option<String>,
     domain: String,
 }
@@ -197,11 +215,12 @@ fn insert(writing: &Writing<'_>, mail: &Mail<'_>, messages: &[Id], held: Option<
     let id = writing.next_id()?;
     let message_id = writing.keys.message_id(id, &writing.outgoing.hostname);
     let give_up = writing.now.0.saturating_add(milliseconds(mail.delay)) + milliseconds(writing.outgoing.give_up);
-    let due_at = beginning.state.is_open().then(|| writing.now.0.saturating_add(milliseconds(mail.delay)));
+    let due_at = beginning.together.map_or(writing.now.0.saturating_add(milliseconds(mail.delay)), |at| at.0);
+    let due_at = beginning.state.is_open().then_some(due_at);
     writing.execute(
         "INSERT INTO queue (id, account, conversation_id, kind, recipient, recipient_kind, agent_id, domain, notice,
-           reply_token, message_id, require_tls, state, held, created_at, due_at, give_up_at, reason)
-         VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+           reply_token, message_id, require_tls, state, held, looping, free_at, counted_as, created_at, due_at, give_up_at, reason)
+         VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
         params![
             id,
             account,
@@ -217,6 +236,9 @@ fn insert(writing: &Writing<'_>, mail: &Mail<'_>, messages: &[Id], held: Option<
             mail.require_tls,
             Stored(beginning.state),
             beginning.held,
+            beginning.looping,
+            beginning.free_at.map(|at| at.0),
+            without_detail(mail.recipient),
             writing.now.0,
             due_at,
             give_up,
@@ -234,13 +256,22 @@ fn insert(writing: &Writing<'_>, mail: &Mail<'_>, messages: &[Id], held: Option<
 
 /// What begins other than it should is told; the rest is seen on its message.
 fn announce(writing: &Writing<'_>, id: Id, beginning: &Beginning) -> Result<(), StoreError> {
-    let Some(reason) = &beginning.reason else {
-        writing.outgoing_mail.set(true);
-        return Ok(());
+    let reason = match &beginning.reason {
+        Some(reason) if beginning.held || !beginning.state.is_open() => reason,
+        Some(_) | None => {
+            writing.outgoing_mail.set(true);
+            return Ok(());
+        }
     };
+    writing.timers.set(true);
     let entry = queue::entry(writing.connection, id)?;
     let detail = serde_json::json!({"state": beginning.state, "held": beginning.held, "reason": reason});
     events::of_mail(writing, &entry, EventKind::DeliveryChanged, &detail)?;
+    if beginning.looping {
+        // It is told now, and need not be as trouble in an hour.
+        writing.execute("UPDATE queue SET told_at = ? WHERE id = ?", params![writing.now.0, id])?;
+        return notices::of_trouble(writing, &entry, Trouble::Held, reason);
+    }
     if beginning.state.is_open() { Ok(()) } else { notices::of_trouble(writing, &entry, Trouble::Failed, reason) }
 }
 
@@ -248,44 +279,42 @@ fn beginning(
     writing: &Writing<'_>,
     account: &str,
     mail: &Mail<'_>,
-    held: Option<&Waiting>,
+    behind: Option<&Waiting>,
 ) -> Result<Beginning, StoreError> {
     let open = if mail.delay.is_zero() { DeliveryState::Queued } else { DeliveryState::Waiting };
+    let begun = |state, reason, domain| Beginning {
+        state,
+        held: false,
+        looping: false,
+        free_at: None,
+        together: None,
+        reason,
+        domain,
+    };
     let address = match Address::parse(mail.recipient) {
         Ok(address) => address,
         Err(error) => {
-            let reason = Some(format!("not sent: {} is no address that mail can go to: {error}", mail.recipient));
-            return Ok(Beginning { state: DeliveryState::Failed, held: false, reason, domain: String::new() });
+            let reason = format!("not sent: {} is no address that mail can go to: {error}", mail.recipient);
+            return Ok(begun(DeliveryState::Failed, Some(reason), String::new()));
         }
     };
     let domain = address.domain().to_owned();
     if let Some(words) = suppressions::standing(writing.connection, account, mail.recipient, writing.now)? {
-        return Ok(Beginning { state: DeliveryState::Failed, held: false, reason: Some(words), domain });
+        return Ok(begun(DeliveryState::Failed, Some(words), domain));
     }
-    if let Some(Waiting { state, reason, .. }) = held {
-        return Ok(Beginning { state: *state, held: true, reason: reason.clone(), domain });
+    if let Some(Waiting { state, reason, free_at, looping, .. }) = behind.cloned() {
+        return Ok(Beginning { held: true, looping, free_at, ..begun(state, reason, domain) });
     }
-    let mut reason = None;
-    if within_the_hour(writing, mail, MAILS_PER_HOUR_MAX)? >= MAILS_PER_HOUR_MAX {
-        reason = Some(too_many_words(mail.kind, mail.recipient, MAILS_PER_HOUR_MAX));
-    } else if open == DeliveryState::Queued {
-        reason = chat_budget::spent(writing, account, mail)?;
-    }
-    if reason.is_some() {
-        return Ok(Beginning { state: DeliveryState::Queued, held: true, reason, domain });
-    }
-    Ok(Beginning { state: open, held: false, reason: None, domain })
-}
-
-/// Mails like this one of the last hour, counted up to `most`.
-pub fn within_the_hour(writing: &Writing<'_>, mail: &Mail<'_>, most: usize) -> Result<usize, StoreError> {
-    let mut count = writing.connection.prepare_cached(
-        "SELECT count(*) FROM (SELECT 1 FROM queue WHERE conversation_id = ? AND id >= ? AND recipient = ? AND kind = ?
-           LIMIT ?)",
-    )?;
-    let since = Id::first_of(UnixMs(writing.now.0 - HOUR_MS));
-    let key = params![mail.conversation, since, mail.recipient, Stored(mail.kind), most];
-    Ok(count.query_row(key, |row| row.get(0))?)
+    // What the chat has first is looked at when it is due.
+    let verdict = if open == DeliveryState::Waiting { Verdict::Go } else { budgets::verdict(writing, account, mail)? };
+    Ok(match verdict {
+        Verdict::Go => begun(open, None, domain),
+        Verdict::Together(at) => Beginning { together: Some(at), ..begun(open, Some(TOGETHER.to_owned()), domain) },
+        Verdict::Held(Held { words, free_at }) => {
+            let looping = free_at.is_none();
+            Beginning { held: true, looping, free_at, ..begun(open, Some(words), domain) }
+        }
+    })
 }
 
 fn reply_token(writing: &Writing<'_>, mail: &Mail<'_>) -> Result<ReplyToken, StoreError> {
@@ -302,4 +331,4 @@ fn milliseconds(duration: Duration) -> i64 {
     i64::try_from(duration.as_millis()).unwrap_or(i64::MAX / 4)
 }
 
-const HOUR_MS: i64 = 3_600_000;
+const TOGETHER: &str = "the chat is busy: what else comes within five minutes goes out with it";

@@ -106,14 +106,22 @@ fn place(row: &Row<'_>) -> rusqlite::Result<Place> {
 
 fn armed(connection: &Connection, conversation: Id) -> Result<Vec<Armed>, StoreError> {
     let mut find = connection.prepare_cached(
-        "SELECT id, held, reason, (SELECT count(*) FROM queue_messages WHERE queue_id = queue.id)
+        "SELECT id, held, reason, free_at, looping, (SELECT count(*) FROM queue_messages WHERE queue_id = queue.id)
          FROM queue INDEXED BY queue_open
          WHERE conversation_id = ? AND state IN ('waiting', 'queued', 'deferred') AND state = 'waiting'
            AND kind = 'answer' AND recipient_kind = 'contact' ORDER BY id",
     )?;
     let rows = find.query_map([conversation], |row| {
         let state = DeliveryState::Waiting;
-        Ok(Armed { entry: row.get(0)?, held: row.get(1)?, reason: row.get(2)?, messages: row.get(3)?, state })
+        Ok(Armed {
+            entry: row.get(0)?,
+            held: row.get(1)?,
+            reason: row.get(2)?,
+            free_at: row.get::<_, Option<i64>>(3)?.map(UnixMs),
+            looping: row.get(4)?,
+            messages: row.get(5)?,
+            state,
+        })
     })?;
     Ok(rows.collect::<Result<_, _>>()?)
 }

@@ -6,7 +6,7 @@ use super::super::{Page, StoreError};
 use super::events::Happening;
 use super::units::Writing;
 use super::words::{Json, Stored};
-use super::{continuity, conversations, enqueue, events, queue, uploads};
+use super::{continuity, conversations, enqueue, events, queue, unmailed, uploads};
 use crate::clock::UnixMs;
 use crate::conversation::id::Id;
 use crate::conversation::model::{Attachment, Author, AuthorKind, Direction, Message, Status};
@@ -218,7 +218,10 @@ pub fn sent_texts(connection: &Connection, conversation: Id, limit: usize) -> Re
 fn complete(connection: &Connection, message: Message) -> Result<Message, StoreError> {
     let mut message = with_attachments(connection, message)?;
     if message.direction == Direction::Outgoing {
-        message.delivery = queue::delivery(connection, message.id)?;
+        message.delivery = match queue::delivery(connection, message.id)? {
+            None => unmailed::delivery(connection, &message)?,
+            found => found,
+        };
     }
     Ok(message)
 }

@@ -1,10 +1,10 @@
 //! What replyd itself tells an agent by mail: that an answer of theirs does not get through, and what a command of theirs
-//! could not do. Never about a notice or a notification, or replyd would write to itself.
+//! could not do. Never about a notice, or replyd would write to itself; about a notification only that it stands still.
 
 use super::super::StoreError;
 use super::super::outgoing::QueueEntry;
 use super::units::Writing;
-use super::{agents, enqueue, messages};
+use super::{agents, budgets, enqueue, messages};
 use crate::clock::UnixMs;
 use crate::conversation::agent::Agent;
 use crate::conversation::delivery::{MailKind, RecipientKind};
@@ -20,6 +20,8 @@ pub enum Trouble {
     Late,
     /// For good.
     Failed,
+    /// It looks like a loop, and goes nowhere until a person has looked.
+    Held,
 }
 
 /// One mail in replyd's own words; beyond the budget there is none, or two machines would talk.
@@ -35,7 +37,7 @@ pub fn tell(writing: &Writing<'_>, conversation: Id, agent: &Agent, words: &str)
         delay: Duration::ZERO,
         require_tls: false,
     };
-    if enqueue::within_the_hour(writing, &notice, NOTICES_PER_HOUR_MAX)? >= NOTICES_PER_HOUR_MAX {
+    if budgets::within_the_hour(writing, &notice, NOTICES_PER_HOUR_MAX)? >= NOTICES_PER_HOUR_MAX {
         return Ok(());
     }
     enqueue::mail(writing, &notice)
@@ -43,6 +45,10 @@ pub fn tell(writing: &Writing<'_>, conversation: Id, agent: &Agent, words: &str)
 
 /// Tells who wrote an answer that it is late or has failed: whoever works by mail sees neither event nor page.
 pub fn of_trouble(writing: &Writing<'_>, entry: &QueueEntry, trouble: Trouble, reason: &str) -> Result<(), StoreError> {
+    if let (MailKind::Notification, Trouble::Held, Some(agent)) = (entry.kind, trouble, entry.agent_id) {
+        let agent = agents::by_id(writing.connection, agent)?;
+        return tell(writing, entry.conversation_id, &agent, &held_notification(entry, reason));
+    }
     if entry.kind != MailKind::Answer {
         return Ok(());
     }
@@ -81,11 +87,24 @@ fn words(entry: &QueueEntry, message: &Message, trouble: Trouble, reason: &str) 
             "Your answer to {recipient} did not arrive, and is not tried any more: {reason}.\n\nWhat you answer to this \
              mail goes out as a new answer. Whoever runs replyd can have the old one tried again: replyd queue retry {id}"
         ),
+        Trouble::Held => format!(
+            "Your answer to {recipient} is {reason}.\n\nWhat you answer by mail is held with it until then. Write at the desk, or \
+             have whoever runs replyd let it go: replyd queue release {id}"
+        ),
     };
     let end = message.text.floor_char_boundary(TEXT_SHOWN);
     let text = message.text.get(..end).unwrap_or_default();
     let quoted: String = text.lines().map(|line| format!("> {line}\n")).collect();
     format!("{what}\n\nYou wrote:\n\n{quoted}")
+}
+
+fn held_notification(entry: &QueueEntry, reason: &str) -> String {
+    format!(
+        "Mail about this conversation does not reach you any more: it is {}.\n\nThe desk shows what comes in. Whoever runs \
+         replyd can let it go: replyd queue release {}",
+        reason.trim_end_matches('.'),
+        entry.id
+    )
 }
 
 /// `2026-11-20 10:04 UTC`

@@ -36,8 +36,8 @@ pub fn page(connection: &Connection, query: &QueueQuery) -> Result<Page<QueueEnt
 /// How an agent's message fares: that of the contact's mail, unless another recipient's needs a person more.
 pub fn delivery(connection: &Connection, message: Id) -> Result<Option<Delivery>, StoreError> {
     let mut find = connection.prepare_cached(
-        "SELECT q.state, q.due_at, q.attempts, q.remote, q.remote_reply, q.tls, q.last_attempt_at, q.reason, q.uncertain,
-           q.bounced_at, q.bounce_diagnostic, q.message_id
+        "SELECT q.state, CASE q.held WHEN 0 THEN q.due_at END, q.attempts, q.remote, q.remote_reply, q.tls,
+           q.last_attempt_at, q.reason, q.uncertain, q.bounced_at, q.bounce_diagnostic, q.message_id, q.held
          FROM queue_messages m JOIN queue q ON q.id = m.queue_id
          WHERE m.message_id = ? AND q.kind = 'answer' ORDER BY q.recipient_kind <> 'contact', q.id",
     )?;
@@ -55,6 +55,7 @@ pub fn delivery(connection: &Connection, message: Id) -> Result<Option<Delivery>
             bounced_at: time(row, 9)?,
             bounce_diagnostic: row.get(10)?,
             message_id: row.get(11)?,
+            held: row.get(12)?,
         })
     })?;
     Ok(delivery::summary(rows.collect::<Result<_, _>>()?))

@@ -182,6 +182,8 @@ CREATE INDEX bridge_lane ON bridge_queue (account, inbox, lane, ledger_id) WHERE
 /// still take a message back: until then only agents see it. `ledger.proof` is what a later copy of the mail proved of its
 /// author, where the mail itself did not.
 /// `conversations.received_id` is the last message from outside.
+/// Of a mail that a bound holds `queue.free_at` is when there may be room for it; `looping`: it looks like a loop, and a person has
+/// to look. `counted_as` is its recipient without the sub-address.
 ///
 /// `search` has one row for each message and one for each conversation (subject and people), under their ids. It is written behind
 /// them (`search_index.rs`), in the order of ids, up to the id in `progress`; `search_stale` names what changed after that.
@@ -230,7 +232,11 @@ CREATE INDEX queue_due ON queue (due_at) WHERE state IN ('queued', 'deferred') A
 CREATE INDEX queue_site ON queue (domain, due_at) WHERE state IN ('queued', 'deferred') AND phase IS NULL AND held = 0;
 CREATE INDEX queue_urgent ON queue (due_at)
   WHERE urgent = 1 AND state IN ('queued', 'deferred') AND phase IS NULL AND held = 0;
-CREATE INDEX queue_recipient ON queue (account, recipient, created_at);
+ALTER TABLE queue ADD COLUMN looping INTEGER NOT NULL DEFAULT 0;
+ALTER TABLE queue ADD COLUMN free_at INTEGER;
+ALTER TABLE queue ADD COLUMN counted_as TEXT;
+CREATE INDEX queue_recipient ON queue (account, counted_as, created_at);
+CREATE INDEX queue_freed ON queue (free_at) WHERE held = 1 AND free_at IS NOT NULL;
 CREATE INDEX contacts_claimed ON contacts (account, claimed_email) WHERE claimed_email IS NOT NULL;
 ALTER TABLE agents ADD COLUMN password TEXT;
 CREATE TABLE agent_sessions (

@@ -6,13 +6,14 @@ use super::begin::email_key;
 use super::filing::PARTICIPANTS_MAX;
 use super::words::{Json, Stored};
 use super::{agents, conversations, history, messages, queue};
+use crate::clock::UnixMs;
 use crate::conversation::delivery::{MailKind, RecipientKind};
 use crate::conversation::id::Id;
 use crate::conversation::model::{Conversation, Email};
 use rusqlite::{Connection, OptionalExtension, params};
 
 /// Reads it all.
-pub fn read(connection: &Connection, id: Id) -> Result<ToCompose, StoreError> {
+pub fn read(connection: &Connection, id: Id, now: UnixMs) -> Result<ToCompose, StoreError> {
     let entry = queue::entry(connection, id)?;
     let conversation = conversations::conversation(connection, entry.conversation_id)?;
     let mut own = Vec::with_capacity(entry.messages.len());
@@ -27,7 +28,7 @@ pub fn read(connection: &Connection, id: Id) -> Result<ToCompose, StoreError> {
     let assignee = assignee(connection, &conversation)?;
     let others = others(connection, &entry)?;
     let first_subject = first_subject(connection, entry.conversation_id)?;
-    Ok(ToCompose { entry, conversation, messages: own, history, thread, first_subject, agent, assignee, others })
+    Ok(ToCompose { now, entry, conversation, messages: own, history, thread, first_subject, agent, assignee, others })
 }
 
 /// Answers alone are sent to several who may know of each other.

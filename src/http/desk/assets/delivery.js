@@ -14,7 +14,7 @@ const OPEN = new Set(['waiting', 'queued', 'deferred']);
 export function deliveryFoot(message, context) {
   const way = delivery(message);
   if (!way) return null;
-  const { state, remote, remote_reply: reply, tls, last_attempt_at: at, uncertain } = message.delivery;
+  const { state, held, remote, remote_reply: reply, tls, last_attempt_at: at, uncertain } = message.delivery;
   const said = [remote, reply].filter(Boolean).join(' · ');
   const trouble = state === 'failed' || state === 'deferred';
   return h('div', { class: 'foot' },
@@ -22,7 +22,8 @@ export function deliveryFoot(message, context) {
     uncertain ? h('span', { class: 'warn-ink' }, 'It may have arrived: the connection broke at the very end') : null,
     RETRIED.has(state) && hasMail(message) ? act(state === 'deferred' ? 'Try now' : 'Send again', 'retry', message, context) : null,
     state === 'waiting' && message.delivery.due_at ? act('Email now', 'retry', message, context) : null,
-    OPEN.has(state) && message.delivery.due_at ? act('Do not email', 'cancel', message, context) : null,
+    OPEN.has(state) && held ? act('Send now', 'retry', message, context) : null,
+    OPEN.has(state) && (message.delivery.due_at || held) ? act('Do not email', 'cancel', message, context) : null,
     message.email ? h('button', { class: 'link', type: 'button', on: { click: () => showOriginal(message) } }, 'Mail as sent') : null,
     trouble && said ? h('span', { class: 'remote', dir: 'ltr' }, said) : null);
 }
@@ -60,7 +61,7 @@ function act(words, verb, message, context) {
 /** The queue's entries that carry this message to people outside. */
 async function onQueue(message, verb) {
   const { items } = await get('/api/v1/queue', { conversation: message.conversation_id, limit: 100 });
-  const states = verb === 'retry' ? new Set([...RETRIED, 'waiting']) : OPEN;
+  const states = verb === 'retry' ? new Set([...RETRIED, 'waiting', ...(message.delivery.held ? ['queued'] : [])]) : OPEN;
   const entries = items.filter((entry) => entry.messages.includes(message.id) && entry.recipient_kind !== 'agent' && states.has(entry.state));
   if (!entries.length) throw new Error('There is no email of this message that could be changed any more.');
   await Promise.all(entries.map((entry) => post(`/api/v1/queue/${encodeURIComponent(entry.id)}/${verb}`)));

@@ -7,7 +7,7 @@ import { facts } from './original.js';
 import { toast, tried } from './say.js';
 import { to } from './router.js';
 import { exact, moment } from './time.js';
-import { octets, OUTCOMES, verdict } from './words.js';
+import { becameOf, octets, OUTCOMES, verdict } from './words.js';
 
 const PATH = '/api/v1/inbound';
 const WAYS = { smtp: 'by SMTP', lmtp: 'from the mail server in front', pipe: 'from the mail server in front', http: 'from the mail provider' };
@@ -40,7 +40,7 @@ function entry(item, again) {
     when: h('time', { datetime: item.received_at, title: exact(item.received_at) }, moment(item.received_at)),
     badge: h('span', { class: `badge ${outcome.tone}` }, outcome.words),
     first: [h('b', null, item.envelope_from || '<>'), ' → ', h('b', null, item.envelope_to || '?')],
-    second: item.reason || item.reply,
+    second: becameOf(item) || item.reply,
     end: h('span', { class: 'soft' }, item.size ? octets(item.size) : ''),
   }, (place) => more(item, place, again));
 }
@@ -54,7 +54,7 @@ function known(item, place, again) {
   const bridge = item.bridge ? `${item.bridge.state}, ${item.bridge.attempts} attempts${item.bridge.last_reply ? `: ${item.bridge.last_reply}` : ''}` : null;
   return [facts([
     ['From', item.from], ['Subject', item.subject], ['Author', item.auth ? verdict(item.auth).words : null],
-    ['What became of it', item.reason], ['Kept until', item.kept_until ? exact(item.kept_until) : null], ['We answered', item.reply], ['Received', exact(item.received_at)],
+    ['What became of it', becameOf(item)], ['Kept until', item.kept_until ? exact(item.kept_until) : null], ['We answered', item.reply], ['Received', exact(item.received_at)],
     ['Came from', [item.helo, item.remote_ip].filter(Boolean).join(' · ')], ['On the way', [WAYS[item.ingress] ?? item.ingress, item.tls ? `encrypted (${item.tls})` : null].filter(Boolean).join(', ')],
     ['Bounce', item.bounce ? bounceWords(item.bounce) : null], ['Passed on', bridge], ['Message-ID', item.message_id], ['For the operator', [`session ${item.session}`, item.sha256 ? `SHA-256 ${item.sha256}` : null].filter(Boolean).join(' · ')],
   ]), acts(item, place, again)];

@@ -35,6 +35,20 @@ export function forAgents(reason) {
   return reason.replace(/^not sent: /, '').replace(/; if that has changed: replyd suppression clear \S+/, '; if that has changed, the details have a way back');
 }
 
+const FILED = {
+  'reply token of the recipient': 'It came to the reply address of its conversation',
+  'reply token in the header': 'It names the reply address of its conversation',
+  'answer to a mail of the conversation': 'It answers a mail of its conversation',
+  'bounce of a mail of the conversation': 'It says that a mail of its conversation came back',
+  'reply token of an agent': 'An agent’s answer by email',
+};
+
+/** Why a mail stands where it does; what is more than a known reason follows it. */
+export function becameOf({ reason }) {
+  const known = Object.keys(FILED).find((begin) => reason?.startsWith(begin));
+  return known ? FILED[known] + reason.slice(known.length) : reason;
+}
+
 const STATES = {
   waiting: { tone: '', icon: 'clock', words: 'In the chat; by email if it stays unread' },
   queued: { tone: '', icon: 'mail', words: 'Email is on its way' },
