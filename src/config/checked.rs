@@ -318,6 +318,11 @@ impl Config {
     }
 
     /// The inbox with this address (its canonical key), and its account.
+    pub fn inbox_of(&self, account: &str, inbox: &str) -> Option<&Inbox> {
+        let account = self.accounts.iter().find(|known| known.name == account)?;
+        account.inboxes.iter().find(|known| known.name == inbox)
+    }
+
     pub fn inbox_of_address(&self, key: &str) -> Option<(&Account, &Inbox)> {
         self.accounts
             .iter()

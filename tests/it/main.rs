@@ -22,6 +22,7 @@ mod desk_link;
 mod desk_pages;
 mod desk_self;
 mod dialog;
+mod doorstep;
 mod events;
 mod evil_mx;
 mod exchange;
