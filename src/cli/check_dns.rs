@@ -3,7 +3,8 @@
 
 use super::check::Finding;
 use super::{check_reach, check_sending};
-use crate::config::checked::{Account, Config, DkimKey};
+use crate::config::checked::{Account, Config, DkimKey, SourceAddresses};
+use crate::config::outbound::source_key;
 use crate::dns::{DnsFailure, Resolver};
 use crate::sender_auth::own_key;
 use crate::sender_auth::published::{self, Published};
@@ -17,7 +18,9 @@ pub fn findings(config: &Config, mx_port: u16, reach: &str) -> Vec<Finding> {
         runtime.block_on(async {
             let resolver = Resolver::new(&config.dns.servers).map_err(|error| error.to_string())?;
             let (mut findings, addresses) = look(config, &resolver).await;
-            findings.extend(check_sending::judged(config, &resolver, &addresses).await);
+            findings.extend(sources(config, &addresses, &resolver).await);
+            let senders = senders(config.outbound.sources, &addresses);
+            findings.extend(check_sending::judged(config, &resolver, &senders).await);
             findings.extend(check_sending::way_out(config, &resolver, reach).await);
             Ok((findings, addresses))
         })
@@ -68,6 +71,28 @@ async fn host(hostname: &str, resolver: &Resolver) -> (Vec<Finding>, Vec<IpAddr>
         findings.push(reverse(*address, hostname, resolver).await);
     }
     (findings, addresses)
+}
+
+/// The addresses that mail leaves from: of each family the configured one, else those of the host's name.
+fn senders(sources: SourceAddresses, addresses: &[IpAddr]) -> Vec<IpAddr> {
+    let others = addresses.iter().copied().filter(|address| sources.towards(*address).is_none());
+    sources.all().chain(others).collect()
+}
+
+/// EHLO says the host's name wherever a mail leaves from: receivers look whether name and address lead to each other (RFC 8601
+/// §2.7.3).
+async fn sources(config: &Config, addresses: &[IpAddr], resolver: &Resolver) -> Vec<Finding> {
+    let hostname = &config.server.hostname;
+    let mut findings = Vec::new();
+    for source in config.outbound.sources.all().filter(|source| !addresses.contains(source)) {
+        let kind = if source.is_ipv4() { "A" } else { "AAAA" };
+        findings.push(Finding::warning(format!(
+            "{} {source}: {hostname} does not lead to it, so many hosts distrust mail from there; publish {hostname}. {kind} {source}",
+            source_key(source)
+        )));
+        findings.push(reverse(source, hostname, resolver).await);
+    }
+    findings
 }
 
 /// Many receivers take no mail from an address whose name does not lead back to it.

@@ -2,9 +2,18 @@
 
 use super::check::Finding;
 use crate::config::checked::{Account, Config, Route, Smarthost, SmarthostTls};
+use crate::config::outbound::source_key;
+use std::net::{IpAddr, UdpSocket};
 
 pub fn findings(config: &Config) -> Vec<Finding> {
     let mut findings = way(config);
+    findings.extend(config.outbound.sources.all().map(source));
+    findings.extend(config.outbound.fallback.as_ref().map(|host| {
+        smarthost(
+            host,
+            format!("outbound.fallback: {}, port {}, takes what a host refuses because of us", host.host, host.port),
+        )
+    }));
     findings.extend(config.outbound.allow_private.then(|| {
         Finding::warning(
             "outbound.allow_private: a stranger's DNS record may lead our connections to loopback and private addresses; \
@@ -22,14 +31,29 @@ fn way(config: &Config) -> Vec<Finding> {
         Route::Mx { port } => vec![Finding::warning(format!(
             "outbound.port {port}: MX hosts answer at port 25; remove the key, unless this is a test"
         ))],
-        Route::Smarthosts(hosts) => hosts.iter().map(smarthost).collect(),
+        Route::Smarthosts(hosts) => hosts
+            .iter()
+            .map(|host| {
+                let name = format!("outbound: mail goes through the smarthost {}, port {}", host.host, host.port);
+                smarthost(host, name)
+            })
+            .collect(),
     }
 }
 
-fn smarthost(smarthost: &Smarthost) -> Finding {
-    let Smarthost { host, port, tls, .. } = smarthost;
-    let name = format!("outbound: mail goes through the smarthost {host}, port {port}");
-    match tls {
+/// Only an address of this machine can be bound.
+fn source(address: IpAddr) -> Finding {
+    let name = format!("{} {address}", source_key(address));
+    match UdpSocket::bind((address, 0)) {
+        Ok(_) => Finding::ok(format!("{name}: it is an address of this machine")),
+        Err(error) => Finding::error(format!(
+            "{name}: mail cannot leave from it: {error}; name an address that `ip address` shows, or leave the key out"
+        )),
+    }
+}
+
+fn smarthost(smarthost: &Smarthost, name: String) -> Finding {
+    match smarthost.tls {
         SmarthostTls::None => {
             Finding::warning(format!("{name}, in the clear; set tls = \"required\" if it offers STARTTLS"))
         }

@@ -5,7 +5,7 @@
 use super::check::Finding;
 use super::check_reach::in_words;
 use crate::clock::Clock;
-use crate::config::checked::{Account, Config, Inbox, Route};
+use crate::config::checked::{Account, Config, Inbox, Route, Smarthost};
 use crate::dns::Resolver;
 use crate::sender_auth::{AuthResults, Check, DkimResult, DmarcResult, Signer, SpfResult, Verifier};
 use std::io::{BufRead, BufReader, Read, Write};
@@ -98,15 +98,20 @@ fn conclusion(name: &str, config: &Config, account: &Account, ip: Option<IpAddr>
 
 /// Whether mail gets out: to the smarthosts, or to a mail host of `domain`, for many networks let port 25 out to nobody.
 pub async fn way_out(config: &Config, resolver: &Resolver, domain: &str) -> Vec<Finding> {
+    let mut findings = to_route(config, resolver, domain).await;
+    findings.extend(config.outbound.fallback.as_ref().map(smarthost));
+    findings
+}
+
+fn smarthost(host: &Smarthost) -> Finding {
+    let name = format!("smarthost {}, port {}", host.host, host.port);
+    let place = (host.host.as_str(), host.port).to_socket_addrs().map(|mut places| places.next());
+    reached(&name, place.ok().flatten(), "look at its name and port, and whether a firewall lets them out")
+}
+
+async fn to_route(config: &Config, resolver: &Resolver, domain: &str) -> Vec<Finding> {
     match &config.outbound.route {
-        Route::Smarthosts(hosts) => hosts
-            .iter()
-            .map(|host| {
-                let name = format!("smarthost {}, port {}", host.host, host.port);
-                let place = (host.host.as_str(), host.port).to_socket_addrs().map(|mut places| places.next());
-                reached(&name, place.ok().flatten(), "look at its name and port, and whether a firewall lets them out")
-            })
-            .collect(),
+        Route::Smarthosts(hosts) => hosts.iter().map(smarthost).collect(),
         Route::Mx { .. } if domain.is_empty() => Vec::new(),
         Route::Mx { port } => {
             let exchange = resolver.mx(domain).await.ok().and_then(|hosts| hosts.into_iter().next());

@@ -1,10 +1,11 @@
 //! The `[outbound]` section from its written to its checked form: by MX or by smarthosts, and which keys go together.
 
 use super::check::{Checked, Checker};
-use super::checked::{Outbound, Route, Smarthost};
+use super::checked::{Outbound, Route, Smarthost, SourceAddresses};
 use super::file::{self, AdditionalSmarthost, RouteKind, SmarthostTls};
 use super::secret::{Secret, SecretSource};
 use super::units::{Count, Host};
+use std::net::{IpAddr, Ipv4Addr};
 use std::time::Duration;
 use toml::Spanned;
 
@@ -33,6 +34,11 @@ impl Checker<'_> {
             connections: count(outbound.connections, usual.connections),
             mails_per_minute_per_site: outbound.mails_per_minute_per_site.map(|count| count.0),
             connections_per_site: count(outbound.connections_per_site, usual.connections_per_site),
+            sources: SourceAddresses {
+                ipv4: self.source(outbound.source_ipv4.as_ref(), outbound.allow_private)?,
+                ipv6: self.source(outbound.source_ipv6.as_ref(), outbound.allow_private)?,
+            },
+            fallback: outbound.fallback.as_ref().map(|host| self.fallback(host, smarthost.is_some())).transpose()?,
         })
     }
 
@@ -41,6 +47,31 @@ impl Checker<'_> {
             Duration::ZERO => Err(self.refuse(time, "mail needs some time to be delivered; \"5 d\" is usual")),
             time => Ok(time),
         }
+    }
+
+    /// Whether it is an address of this machine is seen when it is used, and by `replyd check`: it may come up later than we do.
+    fn source<A: Copy + Into<IpAddr>>(&self, key: Option<&Spanned<A>>, allow_private: bool) -> Checked<Option<A>> {
+        let Some(key) = key else { return Ok(None) };
+        let address: IpAddr = (*key.get_ref()).into();
+        let broadcast = address == IpAddr::V4(Ipv4Addr::BROADCAST);
+        if address.is_unspecified() || address.is_multicast() || broadcast {
+            return Err(
+                self.refuse(key, "no mail leaves from this address; leave the key out to let the system choose")
+            );
+        }
+        if address.is_loopback() && !allow_private {
+            return Err(
+                self.refuse(key, "from loopback nothing but this machine is reached; for tests set allow_private")
+            );
+        }
+        Ok(Some(*key.get_ref()))
+    }
+
+    fn fallback(&self, host: &Spanned<AdditionalSmarthost>, by_smarthost: bool) -> Checked<Smarthost> {
+        if by_smarthost {
+            return Err(self.refuse(host, "only route = \"mx\" takes this key; more smarthosts stand in additional"));
+        }
+        self.additional(host.get_ref())
     }
 
     fn mx(&self, outbound: &file::Outbound) -> Checked<Route> {

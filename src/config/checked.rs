@@ -15,6 +15,7 @@ use std::time::Duration;
 
 pub use super::bridge::{Bridge, BridgeMode, BridgeRecipients, LocalPattern, RecipientHook};
 pub use super::file::{OutboundTls, SmarthostTls};
+pub use super::outbound::{Outbound, Route, Smarthost, SourceAddresses};
 pub use super::target::{Scheme, Target, TargetHost};
 pub use super::widget::{IdentityRule, Pattern, PreChatField, PreChatKind, Widget, WidgetPosition};
 
@@ -119,74 +120,6 @@ pub struct Account {
     /// Templates in place of ours.
     pub templates: Vec<TemplateFile>,
     pub inboxes: Vec<Inbox>,
-}
-
-/// How outgoing mail leaves.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Outbound {
-    pub route: Route,
-    /// Loopback and private addresses may be dialled.
-    pub allow_private: bool,
-    /// Octets of the files in one mail; the others are links.
-    pub attachments_max: u64,
-    /// How long such a link is good.
-    pub link_life: Duration,
-    /// TLSA records are asked for where DNSSEC can be validated.
-    pub dane: bool,
-    /// PEM; roots that count beside the system's.
-    pub ca_file: Option<PathBuf>,
-    /// A mail that could not be delivered for this long has failed.
-    pub give_up: Duration,
-    /// Connections at one time.
-    pub connections: usize,
-    /// Of those to one site.
-    pub connections_per_site: usize,
-    /// Mails to one site within a minute; `None`: as many as it takes.
-    pub mails_per_minute_per_site: Option<u32>,
-}
-
-impl Default for Outbound {
-    fn default() -> Outbound {
-        Outbound {
-            route: Route::default(),
-            allow_private: false,
-            // What nearly every mailbox takes, Base64 included.
-            attachments_max: 10 * 1024 * 1024,
-            link_life: Duration::from_secs(30 * 86_400),
-            dane: true,
-            ca_file: None,
-            // RFC 5321 §4.5.4.1: at least 4 to 5 days.
-            give_up: Duration::from_secs(5 * 86_400),
-            connections: 64,
-            connections_per_site: 4,
-            mails_per_minute_per_site: None,
-        }
-    }
-}
-
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Route {
-    /// To the MX hosts of the recipient's domain, at this port.
-    Mx { port: u16 },
-    /// To the first of these that works; never empty.
-    Smarthosts(Vec<Smarthost>),
-}
-
-/// A server that takes all outgoing mail.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Smarthost {
-    /// A name, or an IP address without brackets.
-    pub host: String,
-    pub port: u16,
-    pub tls: SmarthostTls,
-    /// Only with `tls` required or implicit.
-    pub credentials: Option<(String, Secret)>,
-}
-
-impl Default for Route {
-    fn default() -> Route {
-        Route::Mx { port: 25 }
-    }
 }
 
 /// A key that signs outgoing mail.
@@ -391,6 +324,11 @@ impl Config {
     }
 
     /// The inbox with this address (its canonical key), and its account.
+    pub fn inbox_of(&self, account: &str, inbox: &str) -> Option<&Inbox> {
+        let account = self.accounts.iter().find(|known| known.name == account)?;
+        account.inboxes.iter().find(|known| known.name == inbox)
+    }
+
     pub fn inbox_of_address(&self, key: &str) -> Option<(&Account, &Inbox)> {
         self.accounts
             .iter()

@@ -11,6 +11,7 @@ use crate::conversation::event::EventKind;
 use crate::conversation::language::Language;
 use crate::conversation::model::Channel;
 use serde::Deserialize;
+use std::net::{Ipv4Addr, Ipv6Addr};
 use std::path::PathBuf;
 use toml::Spanned;
 
@@ -111,9 +112,12 @@ pub struct Outbound {
     pub connections: Option<Count<1, 10_000>>,
     pub connections_per_site: Option<Count<1, 1000>>,
     pub mails_per_minute_per_site: Option<Count<1, 1_000_000>>,
+    pub source_ipv4: Option<Spanned<Ipv4Addr>>,
+    pub source_ipv6: Option<Spanned<Ipv6Addr>>,
+    pub fallback: Option<Spanned<AdditionalSmarthost>>,
 }
 
-/// A smarthost that is tried when the ones before it cannot be reached.
+/// A smarthost beside the first: tried when the ones before it cannot be reached, or when a host refuses us.
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct AdditionalSmarthost {
@@ -342,7 +346,8 @@ impl File {
         let accounts = self.account.iter().flat_map(Account::secrets);
         let additional = self.outbound.additional.iter().flat_map(|hosts| hosts.get_ref());
         let smarthosts = self.outbound.password.iter().chain(additional.filter_map(|host| host.password.as_ref()));
-        smarthosts.chain(accounts).map(Spanned::get_ref)
+        let fallback = self.outbound.fallback.iter().filter_map(|host| host.get_ref().password.as_ref());
+        smarthosts.chain(fallback).chain(accounts).map(Spanned::get_ref)
     }
 }
 

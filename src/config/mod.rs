@@ -10,6 +10,7 @@ pub mod checked;
 pub mod error;
 pub mod file;
 pub mod file_widget;
+pub mod outbound;
 pub mod permission;
 pub mod posting;
 pub mod secret;

@@ -31,12 +31,15 @@ impl Handle {
 
 /// Starts the stage on the current runtime, until `shutdown`.
 pub fn start(services: Services, shutdown: CancellationToken) -> Handle {
-    let worker = Worker { seen: (services.clock.now(), services.clock.monotonic()), services, failures: 0 };
+    let (started, clock) = (services.clock.now(), services.clock.monotonic());
+    let worker = Worker { started, seen: (started, clock), services, failures: 0 };
     Handle { task: tokio::spawn(worker.run(shutdown)) }
 }
 
 struct Worker {
     services: Services,
+    /// Before anybody could connect.
+    started: UnixMs,
     /// Both clocks at the last look.
     seen: (UnixMs, Instant),
     /// Store errors in a row.
@@ -68,7 +71,7 @@ impl Worker {
     /// Whoever had a tab open in an earlier run connects again, or has been gone since now. A clock that was put back while
     /// nothing ran is looked for here.
     async fn begin(&mut self) -> Result<Duration, StoreError> {
-        while self.services.store.end_tabs().await? > 0 {}
+        while self.services.store.end_tabs(self.started).await? > 0 {}
         if self.services.store.is_ahead_of_clock().await? {
             self.look_at_all().await?;
         }

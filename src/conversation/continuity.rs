@@ -8,6 +8,7 @@ use super::model::{Channel, Via};
 use super::presence::{Presence, TYPING_LIFE, TYPING_POSTPONES_MAX};
 use super::quiet_hours::QuietHours;
 use crate::clock::UnixMs;
+use serde::Deserialize;
 use std::fmt;
 use std::time::Duration;
 
@@ -55,7 +56,8 @@ pub enum AddressState {
     Usable,
 }
 
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "lowercase")]
 pub enum MailWish {
     #[default]
     On,

@@ -4,7 +4,7 @@
 use super::id::Id;
 use crate::clock::UnixMs;
 use aws_lc_rs::{constant_time, hmac};
-use data_encoding::HEXLOWER;
+use data_encoding::{BASE32_NOPAD, HEXLOWER};
 use std::fmt;
 use std::time::Duration;
 
@@ -26,6 +26,8 @@ pub enum Purpose {
     Loop,
     /// The boundaries of a mail's parts.
     Boundary,
+    /// Where a visitor's widget begins to listen.
+    Position,
 }
 
 impl Purpose {
@@ -38,6 +40,7 @@ impl Purpose {
             Purpose::Resume => "resume",
             Purpose::Loop => "loop",
             Purpose::Boundary => "boundary",
+            Purpose::Position => "position",
         }
     }
 }
@@ -93,6 +96,27 @@ impl Keys {
         now <= until && constant_time::verify_slices_are_equal(expected.as_bytes(), signature.as_bytes()).is_ok()
     }
 
+    /// A place in the order of events as strangers may see it: when an account was busy last is none of their business. The
+    /// salt makes two of the same place look unlike.
+    pub fn sealed_position(&self, position: Id, salt: [u8; 8]) -> String {
+        let sealed = position.0 ^ self.mask(salt);
+        BASE32_NOPAD.encode(&[salt, sealed.to_be_bytes()].concat()).to_lowercase()
+    }
+
+    /// The place that [`Keys::sealed_position`] names; of any other word of that length some place, as of any id.
+    pub fn position(&self, sealed: &str) -> Option<Id> {
+        let octets: [u8; 16] = BASE32_NOPAD.decode(sealed.to_uppercase().as_bytes()).ok()?.try_into().ok()?;
+        let (salt, sealed) = octets.split_at(8);
+        let salt: [u8; 8] = salt.try_into().ok()?;
+        Some(Id(i64::from_be_bytes(sealed.try_into().ok()?) ^ self.mask(salt)))
+    }
+
+    fn mask(&self, salt: [u8; 8]) -> i64 {
+        let mac = self.mac(Purpose::Position, &salt);
+        let octets = mac.as_ref().first_chunk().copied().unwrap_or_default();
+        i64::from_be_bytes(octets)
+    }
+
     fn bounce_mac(&self, entry: Id, domain: &str) -> hmac::Tag {
         let domain = domain.to_ascii_lowercase();
         self.mac(Purpose::Bounce, &[&entry.0.to_be_bytes(), domain.as_bytes()].concat())
@@ -123,6 +147,17 @@ pub const BOUNCE_LIFE: Duration = Duration::from_secs(30 * 86_400);
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_sealed_position_says_nothing_and_leads_back() {
+        let keys = Keys::new(&[7; 32]);
+        let at = Id(7_466_000_000_000_123);
+        let [one, other] = [[1; 8], [2; 8]].map(|salt| keys.sealed_position(at, salt));
+        assert_eq!((keys.position(&one), keys.position(&other)), (Some(at), Some(at)));
+        assert!(one.len() == 26 && one[13..] != other[13..] && !one.contains(&at.to_string()[..8]), "{one} {other}");
+        assert_ne!(Keys::new(&[8; 32]).position(&one), Some(at));
+        assert!(["", "x", &at.to_string(), &one[1..]].iter().all(|text| keys.position(text).is_none()));
+    }
 
     #[test]
     fn a_bounce_token_is_ours_in_every_spelling_and_nobody_elses() {

@@ -3,6 +3,7 @@
 //! Being connected, having the page in view and having the chat in view are three things: only the last one reads what
 //! arrives, and only the second one counts as "back".
 
+use super::id::Id;
 use serde::{Deserialize, Serialize};
 use std::time::Duration;
 
@@ -78,6 +79,16 @@ impl From<TabState> for Presence {
             TabState::Reading => Presence::Reading,
         }
     }
+}
+
+/// What a contact has seen of a conversation.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Seen {
+    All,
+    /// A message and everything before it.
+    UpTo(Id),
+    /// These and no others: what was scrolled past was not read.
+    These(Vec<Id>),
 }
 
 /// Who types.

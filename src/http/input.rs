@@ -53,9 +53,7 @@ impl<T: DeserializeOwned> FromRequest<Surface> for LargeBody<T> {
     type Rejection = ApiError;
 
     async fn from_request(request: Request, surface: &Surface) -> Result<LargeBody<T>, ApiError> {
-        let length =
-            request.headers().get(header::CONTENT_LENGTH).and_then(|length| length.to_str().ok()?.parse().ok());
-        let is_usual = length.is_some_and(|length: usize| length <= BODY_OCTETS_MAX);
+        let is_usual = content_length(&request).is_some_and(|length| length <= BODY_OCTETS_MAX);
         let place = if is_usual { None } else { surface.large_bodies.clone().acquire_owned().await.ok() };
         read(request, LARGE_BODY_OCTETS_MAX).await.map(|body| LargeBody(body, place))
     }
@@ -71,10 +69,24 @@ async fn collected(request: Request, octets_max: usize) -> Result<Bytes, ApiErro
     Ok(body.collect().await.map_err(|error| unreadable(error.as_ref(), octets_max))?.to_bytes())
 }
 
+/// How long a body says it is.
+pub fn content_length(request: &Request) -> Option<usize> {
+    request.headers().get(header::CONTENT_LENGTH).and_then(|length| length.to_str().ok()?.parse().ok())
+}
+
+/// Refuses a body that says of itself that it is too long, before any of it is read.
+pub fn fits(request: &Request, octets_max: usize) -> Result<(), ApiError> {
+    if content_length(request).is_some_and(|length| length > octets_max) { Err(too_large(octets_max)) } else { Ok(()) }
+}
+
+fn too_large(octets_max: usize) -> ApiError {
+    let message = format!("the body is longer than {octets_max} octets");
+    ApiError::new(StatusCode::PAYLOAD_TOO_LARGE, "too_large", message)
+}
+
 fn unreadable(error: &(dyn std::error::Error + Send + Sync + 'static), octets_max: usize) -> ApiError {
     if error.is::<LengthLimitError>() {
-        let message = format!("the body is longer than {octets_max} octets");
-        return ApiError::new(StatusCode::PAYLOAD_TOO_LARGE, "too_large", message);
+        return too_large(octets_max);
     }
     ApiError::new(StatusCode::BAD_REQUEST, "unreadable", "the body did not arrive in full")
 }

@@ -3,7 +3,7 @@
 
 use super::caller::Door;
 use super::live;
-use super::places::{self, CallPlace, Seat};
+use super::places::{self, CallPlace, Doorstep, Newcomer, Seat};
 use super::router::router;
 use super::surface::Surface;
 use super::unread::Unread;
@@ -84,29 +84,39 @@ async fn accept(
     tasks: TaskTracker,
 ) {
     let (places, clients) = (Arc::new(Semaphore::new(places::CALLS_MAX)), Arc::new(Slots::default()));
+    let doorstep = Arc::new(Doorstep::default());
     loop {
         let (socket, peer, place) = tokio::select! {
             () = stop.cancelled() => return,
-            connected = next(&mut acceptor, &places) => connected,
+            connected = next(&mut acceptor, &places, &doorstep) => connected,
         };
         // Closed at once: whoever holds so many gets answers over those.
         let Some(of_client) = places::of_client(&clients, peer).filter(|_| may_enter(door, &socket)) else { continue };
         let service = Named {
             peer: PeerAddress(peer),
             seat: Seat::new(CallPlace { among_all: place, of_client }),
+            newcomer: doorstep.enter(),
             service: TowerToHyperService::new(service.clone()),
         };
         tasks.spawn(serve(socket, service, stop.clone()));
     }
 }
 
-/// A free place first, then a connection: those beyond wait in the kernel.
+/// A connection, and a place for it: where all are taken, that of the one that has been silent for longest, or the first that
+/// is free. Those beyond wait in the kernel.
 async fn next(
     acceptor: &mut Acceptor,
     places: &Arc<Semaphore>,
+    doorstep: &Doorstep,
 ) -> (Socket, Option<IpAddr>, Option<OwnedSemaphorePermit>) {
-    let place = places.clone().acquire_owned().await.ok();
     let (socket, peer) = acceptor.accept(|error| tracing::warn!(%error, "cannot accept an HTTP connection")).await;
+    let place = match places.clone().try_acquire_owned() {
+        Ok(place) => Some(place),
+        Err(_) => {
+            doorstep.cut_oldest();
+            places.clone().acquire_owned().await.ok()
+        }
+    };
     (socket, peer.map(|peer| peer.ip().to_canonical()), place)
 }
 
@@ -120,11 +130,13 @@ fn may_enter(door: Door, socket: &Socket) -> bool {
 async fn serve(socket: Socket, service: Named, stop: CancellationToken) {
     let mut http = http1::Builder::new();
     http.timer(TokioTimer::new()).header_read_timeout(HEADER_TIMEOUT).max_buf_size(HEADER_OCTETS_MAX);
+    let cut = service.newcomer.cut.clone();
     let connection = http.serve_connection(TokioIo::new(Unread::new(socket, READER_PATIENCE)), service);
     let mut connection = std::pin::pin!(connection);
     // Errors here are the peer's: it broke off or spoke no HTTP.
     let ended = tokio::select! {
         ended = connection.as_mut() => Some(ended),
+        () = cut.cancelled() => return,
         () = stop.cancelled() => None,
     };
     if ended.is_none() {
@@ -137,6 +149,7 @@ async fn serve(socket: Socket, service: Named, stop: CancellationToken) {
 struct Named {
     peer: PeerAddress,
     seat: Seat,
+    newcomer: Newcomer,
     service: TowerToHyperService<axum::Router>,
 }
 
@@ -146,6 +159,7 @@ impl Service<Request<Incoming>> for Named {
     type Future = Pin<Box<dyn Future<Output = Result<Response, Infallible>> + Send>>;
 
     fn call(&self, mut request: Request<Incoming>) -> Self::Future {
+        self.newcomer.spoke();
         request.extensions_mut().insert(self.peer);
         request.extensions_mut().insert(self.seat.clone());
         let (answer, seat) = (self.service.call(request), self.seat.clone());

@@ -9,10 +9,12 @@ use crate::net::permits::{Slot, Slots};
 use axum::extract::FromRequestParts;
 use axum::http::StatusCode;
 use axum::http::request::Parts;
+use std::collections::BTreeMap;
 use std::convert::Infallible;
 use std::net::IpAddr;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use tokio::sync::OwnedSemaphorePermit;
+use tokio_util::sync::CancellationToken;
 
 /// Whose feed it is: visitors, who are many and unknown, never take the places of those with a token.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -50,6 +52,64 @@ pub struct Seat(Arc<Mutex<Option<CallPlace>>>);
 pub struct Listening {
     peer: Option<IpAddr>,
     seat: Option<Seat>,
+}
+
+/// Connections that have not said yet what they want, the oldest first.
+#[derive(Debug, Default)]
+pub struct Doorstep {
+    silent: Mutex<Silent>,
+}
+
+#[derive(Debug, Default)]
+struct Silent {
+    next: u64,
+    connections: BTreeMap<u64, CancellationToken>,
+}
+
+/// One of them, until its first request is there in full or it ends.
+#[derive(Debug)]
+pub struct Newcomer {
+    doorstep: Arc<Doorstep>,
+    number: u64,
+    /// Cancelled when its place is another's.
+    pub cut: CancellationToken,
+}
+
+impl Doorstep {
+    pub fn enter(self: &Arc<Doorstep>) -> Newcomer {
+        let mut silent = self.lock();
+        let (number, cut) = (silent.next, CancellationToken::new());
+        silent.next += 1;
+        silent.connections.insert(number, cut.clone());
+        drop(silent);
+        Newcomer { doorstep: Arc::clone(self), number, cut }
+    }
+
+    /// Ends the one that has been silent for longest: half a request must not keep whoever says all of it waiting, and among
+    /// those is the one who asks whether we are well.
+    pub fn cut_oldest(&self) {
+        if let Some((_, cut)) = self.lock().connections.pop_first() {
+            cut.cancel();
+        }
+    }
+
+    /// A panic while the lock was held leaves a map that is whole.
+    fn lock(&self) -> MutexGuard<'_, Silent> {
+        self.silent.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Newcomer {
+    /// Its request is there: it is not cut for another any more.
+    pub fn spoke(&self) {
+        self.doorstep.lock().connections.remove(&self.number);
+    }
+}
+
+impl Drop for Newcomer {
+    fn drop(&mut self) {
+        self.spoke();
+    }
 }
 
 impl Seat {
@@ -221,6 +281,18 @@ mod tests {
         assert!(in_hand_of_client(&clients, None).is_ok_and(|slot| slot.is_none()));
         drop(held);
         assert!(in_hand_of_client(&clients, client).is_ok());
+    }
+
+    #[test]
+    fn the_oldest_of_those_who_said_nothing_is_cut() {
+        let doorstep = Arc::new(Doorstep::default());
+        let [first, second, third] = [(); 3].map(|()| doorstep.enter());
+        first.spoke();
+        doorstep.cut_oldest();
+        assert_eq!([&first, &second, &third].map(|one| one.cut.is_cancelled()), [false, true, false]);
+        drop(third);
+        doorstep.cut_oldest();
+        assert!(doorstep.lock().connections.is_empty() && !first.cut.is_cancelled());
     }
 
     #[test]

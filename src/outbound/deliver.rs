@@ -3,6 +3,7 @@
 
 use super::attempt::Attempt;
 use super::cargo::Cargo;
+use super::fallback;
 use super::hop::{Hop, Route, Security, TlsMode};
 use super::in_hand::Told;
 use super::letter::{Letter, Reached};
@@ -10,7 +11,7 @@ use super::outcome::{Blame, Fate, Judgement, Otherwise};
 use super::pool::Key;
 use super::schedule::Verdict;
 use super::services::{Sending, Services};
-use super::session::Connection;
+use super::session::{Connection, Origin};
 use super::sites::SiteNews;
 use super::ways::{Way, Ways};
 use crate::store::outgoing::QueueEntry;
@@ -20,27 +21,44 @@ use std::sync::Arc;
 pub async fn deliver(services: Arc<Services>, entry: QueueEntry, route: Arc<Route>, reached: Arc<Reached>) -> Told {
     let sending = services.sending();
     let mut letter = Letter::new(&services, &sending, &entry, &reached);
-    over(&services, &sending, &route, &mut letter).await
+    let refused = match last_attempt(&services, &sending, &route, &mut letter).await {
+        Ok(attempt) if fallback::may_help(&attempt.judgement) => attempt,
+        Ok(attempt) => return told(attempt),
+        Err(told) => return *told,
+    };
+    let Some((way, _place)) = sending.fallback(&entry).await else { return told(refused) };
+    let refused = told(refused);
+    match way {
+        Ok(way) => fallback::after(refused, over(&services, &sending, &way, &mut letter).await),
+        Err(unroutable) => fallback::without(refused, unroutable),
+    }
 }
 
 /// Over the ways of a route, one after the other.
 pub async fn over(services: &Services, sending: &Sending, route: &Route, letter: &mut impl Cargo) -> Told {
+    last_attempt(services, sending, route, letter).await.map_or_else(|told| *told, told)
+}
+
+/// The attempt that decides.
+async fn last_attempt(
+    services: &Services,
+    sending: &Sending,
+    route: &Route,
+    letter: &mut impl Cargo,
+) -> Result<Attempt, Box<Told>> {
     let mut ways = Ways::of(route);
     let mut last = None;
     while let Some(way) = ways.next() {
-        let attempt = match try_way(services, sending, way, letter).await {
-            Ok(attempt) => attempt,
-            Err(told) => return *told,
-        };
+        let attempt = try_way(services, sending, way, letter).await?;
         if attempt.judgement.blame == Blame::Ourselves {
             warn_of_standing(services, &letter.name(), &attempt);
         }
         if !goes_on(&attempt.judgement, &mut ways, way) {
-            return told(attempt);
+            return Ok(attempt);
         }
         last = Some(attempt);
     }
-    last.map_or_else(|| Told::unsaid(Verdict::Later { after: None }, "the route has no address".to_owned()), told)
+    last.ok_or_else(|| Box::new(Told::unsaid(Verdict::Later { after: None }, "the route has no address".to_owned())))
 }
 
 /// It will be the same for all mail there, and nobody who writes mail can mend it.
@@ -99,7 +117,8 @@ async fn try_over(
     tls: TlsMode,
     letter: &mut impl Cargo,
 ) -> Result<Attempt, Box<Told>> {
-    let key = Key::new(way.hop, way.address, tls);
+    let sources = sending.config.outbound.sources;
+    let key = Key::new(way.hop, way.address, tls).from(sources.towards(way.address.ip()));
     while let Some(connection) = services.connections.take(&key, services.clock.monotonic()) {
         let attempt = send(services, connection, key.clone(), letter).await?;
         // The host closed it while it was idle: that says nothing of this mail.
@@ -108,8 +127,8 @@ async fn try_over(
         }
     }
     let hop = Hop { security: Security { tls, ..way.hop.security.clone() }, ..way.hop.clone() };
-    let own_name = &sending.config.server.hostname;
-    match Connection::open(&hop, way.address, own_name, &sending.tls, &services.timeouts).await {
+    let origin = Origin { name: &sending.config.server.hostname, sources };
+    match Connection::open(&hop, way.address, origin, &sending.tls, &services.timeouts).await {
         Ok(connection) => send(services, connection, key, letter).await,
         Err(attempt) => Ok(*attempt),
     }

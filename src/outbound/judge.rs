@@ -65,7 +65,7 @@ fn plaintext_may_do(stage: Stage, trouble: &Trouble, setting: Setting) -> bool {
 fn unmet(demand: Demand, words: &str) -> Judgement {
     let (otherwise, blame) = match demand {
         Demand::Tls => (Otherwise::Deferred, Blame::Site),
-        Demand::Roots | Demand::Authentication => (Otherwise::Deferred, Blame::Ourselves),
+        Demand::Roots | Demand::Source | Demand::Authentication => (Otherwise::Deferred, Blame::Ourselves),
         Demand::Size | Demand::EightBitMime => (Otherwise::Failed, Blame::Message),
         Demand::SmtpUtf8 => (Otherwise::Failed, Blame::Recipient),
         // RFC 8689 §4.2.1: such a mail goes back rather than on.

@@ -20,6 +20,7 @@ mod composing;
 mod connections;
 mod deliver;
 mod drain;
+mod fallback;
 mod files;
 mod greylist;
 mod hop_security;

@@ -50,6 +50,8 @@ pub enum Demand {
     Tls,
     /// CA certificates on our side, to verify a host with.
     Roots,
+    /// The address of ours that the config names.
+    Source,
     Authentication,
     Size,
     SmtpUtf8,

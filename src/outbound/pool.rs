@@ -6,7 +6,7 @@
 
 use super::hop::{Hop, TlsMode, Verification};
 use std::collections::HashMap;
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::sync::{Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
@@ -18,6 +18,7 @@ pub struct Key {
     tls: TlsMode,
     verification: Verification,
     username: Option<String>,
+    source: Option<IpAddr>,
 }
 
 impl Key {
@@ -28,7 +29,13 @@ impl Key {
             tls,
             verification: hop.security.verification.clone(),
             username: hop.credentials.as_ref().map(|credentials| credentials.username.clone()),
+            source: None,
         }
+    }
+
+    /// Made from this address of ours: a reload may name another.
+    pub fn from(self, source: Option<IpAddr>) -> Key {
+        Key { source, ..self }
     }
 }
 

@@ -117,6 +117,14 @@ impl Router {
         self.routed(domain, demand, circle).await
     }
 
+    /// The smarthost of `outbound.fallback`, if there is one.
+    pub async fn fallback(&self, demand: Demand) -> Option<Result<Route, Unroutable>> {
+        let host = self.config.outbound.fallback.as_ref()?;
+        let late = || Unroutable::Temporary { reason: format!("{} cannot be looked up in time", host.host) };
+        let found = tokio::time::timeout(DEADLINE, self.by_smarthosts(std::slice::from_ref(host), demand)).await;
+        Some(found.unwrap_or_else(|_| Err(late())))
+    }
+
     async fn routed(&self, domain: &str, demand: Demand, circle: Circle) -> Result<Route, Unroutable> {
         let routed = async {
             match &self.config.outbound.route {

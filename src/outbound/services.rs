@@ -20,6 +20,7 @@ use crate::store::{Store, StoreError};
 use arc_swap::ArcSwap;
 use std::sync::Arc;
 use std::time::Duration;
+use tokio::sync::{Semaphore, SemaphorePermit};
 
 /// What the composition root brings.
 #[derive(Debug)]
@@ -50,6 +51,8 @@ pub struct Sending {
     pub tls: ClientTls,
     router: Router,
     sender: Arc<Sender>,
+    /// Mails at the fallback at one time: what it takes is part of an attempt at another site.
+    fallback_places: Semaphore,
 }
 
 /// Why a config cannot be sent with.
@@ -131,6 +134,7 @@ impl Sending {
             tls: ClientTls::with_roots((*roots).clone()),
             router: Router::new(&config, resolver.clone(), clock.clone())?,
             sender: Arc::new(Sender::new(&config, store.keys().clone())?),
+            fallback_places: Semaphore::new(config.outbound.connections_per_site),
             config,
         })
     }
@@ -138,6 +142,13 @@ impl Sending {
     /// Where this mail goes.
     pub async fn route(&self, entry: &QueueEntry) -> Result<Route, Unroutable> {
         self.router.route_of(&entry.account, &entry.domain, self.demand(entry)).await
+    }
+
+    /// The way to the smarthost that takes what others refuse, and a place there; `None` without one.
+    pub async fn fallback(&self, entry: &QueueEntry) -> Option<(Result<Route, Unroutable>, SemaphorePermit<'_>)> {
+        self.config.outbound.fallback.as_ref()?;
+        let place = self.fallback_places.acquire().await.ok()?;
+        Some((self.router.fallback(self.demand(entry)).await?, place))
     }
 
     /// Where mail of an account to this domain goes, with no more TLS than the account wants.

@@ -3,6 +3,7 @@
 //! Decides what is said when; what an answer means is `judge`'s, and one mail's part is `transaction`. Every wait on the host
 //! has the deadline of its step. RFC 5321, 3207.
 
+use crate::config::outbound::SourceAddresses;
 pub use crate::smtp::client::command::Envelope;
 
 use super::attempt::Attempt;
@@ -45,18 +46,33 @@ pub(super) enum State {
     Broken,
 }
 
+/// Who connects.
+#[derive(Debug, Clone, Copy)]
+pub struct Origin<'a> {
+    /// What EHLO says.
+    pub name: &'a str,
+    pub sources: SourceAddresses,
+}
+
+impl<'a> From<&'a str> for Origin<'a> {
+    fn from(name: &'a str) -> Origin<'a> {
+        Origin { name, sources: SourceAddresses::default() }
+    }
+}
+
 impl Connection {
     /// Connects, greets, starts TLS and authenticates as the hop demands.
     ///
-    /// `own_name` is what EHLO says. If the attempt's judgement says `try_plaintext`, the same hop with
+    /// If the attempt's judgement says `try_plaintext`, the same hop with
     /// [`TlsMode::None`] is worth a new connection.
     pub async fn open(
         hop: &Hop,
         address: SocketAddr,
-        own_name: &str,
+        origin: impl Into<Origin<'_>>,
         tls: &ClientTls,
         timeouts: &Timeouts,
     ) -> Result<Connection, Box<Attempt>> {
+        let origin = origin.into();
         let mut connection = Connection {
             wire: Wire::default(),
             stage: Stage::Connect,
@@ -68,7 +84,7 @@ impl Connection {
             remote: format!("{} [{}]:{}", hop.host, address.ip(), address.port()),
             tls: "none".to_owned(),
         };
-        let opening = timeout(timeouts.total, connection.establish(hop, address, own_name, tls));
+        let opening = timeout(timeouts.total, connection.establish(hop, address, origin, tls));
         match opening.await.unwrap_or(Err(Trouble::Timeout)) {
             Ok(()) => Ok(connection),
             Err(trouble) => Err(Box::new(connection.ended_by(&trouble))),
@@ -100,20 +116,21 @@ impl Connection {
         &mut self,
         hop: &Hop,
         address: SocketAddr,
-        own_name: &str,
+        origin: Origin<'_>,
         tls: &ClientTls,
     ) -> Result<(), Trouble> {
-        self.wire.connect(address, self.timeouts.connect).await?;
+        let source = origin.sources.towards(address.ip());
+        self.wire.connect(address, source, self.timeouts.connect).await?;
         if hop.security.tls == TlsMode::Implicit {
             self.handshake(hop, address, tls).await?;
         }
         self.stage = Stage::Greeting;
         self.expect(2).await?;
-        self.greet(own_name).await?;
+        self.greet(origin.name).await?;
         if self.wants_starttls(hop)? {
             self.start_tls().await?;
             self.handshake(hop, address, tls).await?;
-            self.greet(own_name).await?;
+            self.greet(origin.name).await?;
         }
         if let Some(credentials) = &hop.credentials {
             self.stage = Stage::Auth;

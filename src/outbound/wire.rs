@@ -1,20 +1,21 @@
 //! Octets to and from a remote host, each wait with a deadline: a TCP connection, later TLS over it, and the replies read
 //! from it one by one. Knows nothing of what a reply means.
 
-use super::outcome::Trouble;
+use super::outcome::{Demand, Trouble};
 use super::transcript::Transcript;
+use crate::config::outbound::source_key;
 use crate::net::handshake_words;
 use crate::smtp::client::remote_reply::{RemoteReply, ReplyReader, escaped};
 use rustls::ClientConfig;
 use rustls::pki_types::ServerName;
 use std::io;
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll, Waker};
 use std::time::Duration;
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt, ReadBuf};
-use tokio::net::TcpStream;
+use tokio::net::{TcpSocket, TcpStream};
 use tokio::time::timeout;
 use tokio_rustls::TlsConnector;
 use tokio_rustls::client::TlsStream;
@@ -41,10 +42,28 @@ enum Stream {
 trait Duplex: AsyncRead + AsyncWrite + Unpin + Send {}
 impl<T: AsyncRead + AsyncWrite + Unpin + Send> Duplex for T {}
 
+/// A socket that connects from this address. A failure here is the config's or the machine's, never the host's.
+fn socket_at(source: IpAddr) -> Result<TcpSocket, Trouble> {
+    let socket = if source.is_ipv4() { TcpSocket::new_v4() } else { TcpSocket::new_v6() };
+    let bound = socket.and_then(|socket| socket.bind(SocketAddr::new(source, 0)).map(|()| socket));
+    bound.map_err(|error| {
+        let words = format!("{} {source} cannot be connected from: {error}; see replyd check", source_key(source));
+        Trouble::PolicyUnmet { demand: Demand::Source, words }
+    })
+}
+
 impl Wire {
     /// TCP_NODELAY: with Nagle the final dot, in a write of its own, waits for an acknowledgement of the content; 44 ms a mail.
-    pub(super) async fn connect(&mut self, address: SocketAddr, limit: Duration) -> Result<(), Trouble> {
-        let stream = within(limit, TcpStream::connect(address)).await?;
+    pub(super) async fn connect(
+        &mut self,
+        address: SocketAddr,
+        source: Option<IpAddr>,
+        limit: Duration,
+    ) -> Result<(), Trouble> {
+        let stream = match source {
+            None => within(limit, TcpStream::connect(address)).await?,
+            Some(source) => within(limit, socket_at(source)?.connect(address)).await?,
+        };
         stream.set_nodelay(true).map_err(|error| trouble_of(&error))?;
         self.stream = Stream::Clear(stream);
         Ok(())

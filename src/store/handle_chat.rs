@@ -11,7 +11,7 @@ use crate::conversation::continuity::MailWish;
 use crate::conversation::delivery::Posting;
 use crate::conversation::id::Id;
 use crate::conversation::model::Message;
-use crate::conversation::presence::{Presence, TabState, TypingState, Typist};
+use crate::conversation::presence::{Presence, Seen, TabState, TypingState, Typist};
 use tokio::sync::watch;
 
 impl Store {
@@ -32,7 +32,24 @@ impl Store {
 
     /// The contact has seen everything up to a message, or all of it; answers what was not seen before.
     pub async fn seen(&self, conversation: Id, up_to: Option<Id>) -> Result<Vec<Id>, StoreError> {
-        self.engine.write(0, move |writing| presence::seen(writing, conversation, up_to)).await
+        let which = up_to.map_or(Seen::All, Seen::UpTo);
+        self.engine.write(0, move |writing| presence::seen(writing, conversation, &which)).await
+    }
+
+    /// The contact has seen these messages, and no others.
+    pub async fn seen_these(&self, conversation: Id, messages: Vec<Id>) -> Result<Vec<Id>, StoreError> {
+        let which = Seen::These(messages);
+        self.engine.write(0, move |writing| presence::seen(writing, conversation, &which)).await
+    }
+
+    /// Makes a tab whose connection lives known again, if it is not; answers what all tabs come to then.
+    pub async fn keep_tab(&self, conversation: Id, tab: String) -> Result<Option<Presence>, StoreError> {
+        let asked = tab.clone();
+        let look = move |connection: &_| presence::is_known(connection, conversation, &asked);
+        if self.engine.readers.look_up(look).await? {
+            return Ok(None);
+        }
+        self.engine.write(0, move |writing| presence::keep_tab(writing, conversation, &tab).map(Some)).await
     }
 
     /// Somebody types, or stopped; it is forgotten by itself after [`crate::conversation::presence::TYPING_LIFE`].
@@ -111,10 +128,10 @@ impl Store {
         self.engine.readers.look_up(move |connection| continuity::is_ahead(connection, now)).await
     }
 
-    /// At the start: tabs of an earlier run are gone, and those that are still open connect again. Answers how many
+    /// Tabs of before this run, which began then, are gone; those that are still open connect again. Answers how many
     /// conversations that changed; to be called until there is none.
-    pub async fn end_tabs(&self) -> Result<usize, StoreError> {
-        self.engine.write(0, |writing| presence::end_tabs(writing, TABS_AT_ONCE)).await
+    pub async fn end_tabs(&self, started: UnixMs) -> Result<usize, StoreError> {
+        self.engine.write(0, move |writing| presence::end_tabs(writing, started, TABS_AT_ONCE)).await
     }
 }
 

@@ -176,7 +176,8 @@ impl Store {
         self.engine.write(0, move |writing| suppressions::clear(writing, &account, &email)).await
     }
 
-    /// One-click unsubscribe (RFC 8058): no more mail of this account to the recipient of this entry.
+    /// One-click unsubscribe (RFC 8058): no more mail of the entry's chat, or, where it is no contact's of a chat, of this
+    /// account to its recipient.
     pub async fn unsubscribe(&self, entry: Id) -> Result<(), StoreError> {
         self.engine.write(0, move |writing| suppressions::unsubscribe(writing, entry)).await
     }

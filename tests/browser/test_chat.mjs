@@ -79,6 +79,38 @@ story("reading cancels the mail", { inbox: "" }, async (site) => {
   assert.equal(site.mail.of(JANE).length, 0);
 });
 
+story("only what stayed on the screen is seen, and the chat opens at the first unread message", {}, async (site) => {
+  const jane = await site.person();
+  const chat = await Chat.enter(jane, site.shop.page());
+  await chat.write("Tell me everything.");
+  await chat.panel.getByRole("button", { name: "Close chat" }).click();
+  const answers = Array.from({ length: 14 }, (_, at) => `Answer ${at + 1}. ${"All about kettles. ".repeat(25)}`);
+  for (const text of answers) await site.say(await site.conversation(), text);
+  await chat.root.locator(".badge").getByText("14").waitFor();
+  const unseen = async () => (await site.conversation()).messages.filter((message) => message.direction === "outgoing" && !message.seen_at).map(({ text }) => Number(text.match(/\d+/)[0]));
+  assert.equal((await unseen()).length, 14);
+  await chat.launcher.click();
+  await until("the first one is seen", async () => !(await unseen()).includes(1));
+  assert.ok((await unseen()).includes(14), "the last one was never on the screen");
+  await chat.panel.getByRole("button", { name: "New messages" }).click();
+  await until("the last one is seen", async () => !(await unseen()).includes(14));
+  const left = await unseen();
+  assert.ok([6, 7, 8, 9].every((at) => left.includes(at)), `what was skipped is unseen: ${left}`);
+  await chat.theirs("Answer 7.").scrollIntoViewIfNeeded();
+  await until("who scrolls back reads it", async () => !(await unseen()).includes(7));
+  assert.deepEqual(chat.page.complaints, []);
+});
+
+story("what is too long for the server is told before it is sent", {}, async (site) => {
+  const chat = await Chat.enter(await site.person(), site.shop.page());
+  await chat.box.fill("水".repeat(11_000));
+  await chat.panel.getByText("too long for one message").waitFor();
+  assert.equal(await chat.panel.getByRole("button", { name: "Send" }).isDisabled(), true);
+  await chat.box.press("Enter");
+  await chat.write("水".repeat(10_000));
+  assert.equal((await site.conversation()).messages.length, 1);
+});
+
 story("the link in the mail opens the same conversation on another device", {}, async (site) => {
   const jane = await site.person();
   const chat = await Chat.enter(jane, site.shop.page("/kettles", { colour: "copper" }) + "#size");

@@ -63,6 +63,15 @@ test("the demo leads through the promise by itself", () => demo(async (browser, 
   assert.deepEqual(page.complaints, []);
 }));
 
+test("who opens the demo late begins at the beginning", () => demo(async (browser, url) => {
+  await until("the first answer went out by mail", async () => (await (await fetch(`${url}mailbox`)).text()).includes("data-number="));
+  const context = await browser.newContext({ viewport: { width: 1280, height: 800 } });
+  const page = await open(context, url);
+  await pane(page, "site").getByRole("heading", { name: "The kettle" }).waitFor();
+  await page.locator(".steps [aria-current=step][data-step=chat]").waitFor();
+  await hint(page, "Write to the shop as Jane");
+}));
+
 test("on a phone the panes are tabs, and tell their news", () => demo(async (browser, url) => {
   const context = await browser.newContext({ viewport: { width: 390, height: 844 }, isMobile: true, hasTouch: true });
   context.setDefaultTimeout(60_000);

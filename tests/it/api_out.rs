@@ -1,7 +1,7 @@
 //! Outgoing mail as callers of the API see it: queue, agents, suppressed addresses, deliveries, files, and the links in
 //! mails that open without a login.
 
-use crate::product::{Product, kettle};
+use crate::product::{CONFIG, Product, kettle};
 use replyd::clock::UnixMs;
 use replyd::conversation::id::Id;
 use replyd::conversation::links;
@@ -237,9 +237,38 @@ fn a_file_comes_with_a_message_and_its_signed_link_opens_until_it_ends() {
     product.stop();
 }
 
+/// One click is about one chat: its mail ends, and the address stays good for everything else.
+#[test]
+fn only_a_post_unsubscribes_and_the_chat_turns_mail_on_again() {
+    let product = Product::start();
+    let (conversation, entry) = answered(&product);
+    let link = links::unsubscribe_url(product.store.keys(), "", id(&entry).parse().expect("an id"));
+    let state = || product.owner.get(&format!("/api/v1/queue/{}", id(&entry)), "").json()["state"].clone();
+    let asked = product.tcp.get(&link, "");
+    assert!(asked.body.contains("<button") && asked.body.contains("this chat"), "{asked:?}");
+    assert_eq!((state(), product.tcp.call("POST", &link, "", "").status), (json!("waiting"), 422));
+    for _ in 0..2 {
+        let done = product.tcp.call("POST", &link, "", "List-Unsubscribe=One-Click");
+        assert_eq!((done.status, done.body.contains("turn the mails on again")), (200, true), "{done:?}");
+    }
+    assert_eq!(state(), "cancelled");
+    let shown = product.owner.get(&format!("/api/v1/conversations/{conversation}"), "").json();
+    assert_eq!(shown["continuity"]["reason"], "the contact turned mail off for this conversation");
+    assert_eq!(product.owner.get("/api/v1/suppressions", "").json()["items"], json!([]));
+    // A channel without our widget has no other way back.
+    let path = format!("/api/v1/conversations/{conversation}");
+    let on = product.tcp.call("PATCH", &path, &product.token("acme"), r#"{"mail":"on"}"#);
+    assert_eq!(on.status, 200, "{on:?}");
+    let due = product.owner.get(&path, "").json()["continuity"]["due_at"].clone();
+    assert!(due.is_string(), "what was stopped waits again: {due}");
+    product.stop();
+}
+
+/// Whoever has no chat to say it in.
 #[test]
 fn only_a_post_unsubscribes_and_one_click_lets_mail_go_again() {
-    let product = Product::start();
+    let product =
+        Product::with(&CONFIG.replacen("name = \"website\"\n", "name = \"website\"\nchannel = \"email\"\n", 1));
     let (_, entry) = answered(&product);
     let link = links::unsubscribe_url(product.store.keys(), "", id(&entry).parse().expect("an id"));
     let suppressed = |token: &str| product.tcp.get("/api/v1/suppressions", token).json()["items"].clone();

@@ -62,6 +62,49 @@ impl Talk {
     }
 }
 
+/// Any channel can say that somebody types: what is due meanwhile waits, and the others are told.
+#[test]
+fn a_channel_tells_who_types() {
+    let talk = Talk::begun();
+    let token = talk.product.token("acme");
+    let path = format!("{}/typing", talk.path);
+    let call = |body: &Value| talk.product.tcp.call("POST", &path, &token, &body.to_string());
+    for author in ["contact", "agent"] {
+        for typing in [true, false] {
+            let told = call(&json!({"typing": typing, "author": author, "agent": "Sara"}));
+            assert_eq!(told.status, 204, "{told:?}");
+        }
+    }
+    for (body, why) in
+        [(json!({"typing": true}), "author"), (json!({"typing": true, "author": "note"}), "unknown variant")]
+    {
+        let refused = call(&body);
+        assert_eq!(refused.status, 422, "{refused:?}");
+        assert!(refused.error_message().contains(why), "{refused:?}");
+    }
+    let foreign =
+        talk.product.tcp.call("POST", &path, &talk.product.token("bolt"), r#"{"typing":true,"author":"contact"}"#);
+    assert_eq!(foreign.status, 404);
+    talk.product.stop();
+}
+
+#[test]
+fn seen_names_messages_of_its_conversation_and_needs_no_body() {
+    let talk = Talk::begun();
+    let theirs = talk.product.begin(&kettle()).json()["messages"][1]["id"].clone();
+    let token = talk.product.token("acme");
+    let call = |body: &str| talk.product.tcp.call("POST", &format!("{}/seen", talk.path), &token, body);
+    for body in [json!({"up_to": theirs}), json!({"ids": [theirs]}), json!({"up_to": "aaaaaaaaaaaak"})] {
+        let refused = call(&body.to_string());
+        assert_eq!((refused.status, refused.error_message().contains("message")), (404, true), "{refused:?}");
+    }
+    assert_eq!(call(&json!({"up_to": theirs, "ids": []}).to_string()).status, 422);
+    let first = talk.shown()["messages"][1]["id"].clone();
+    assert_eq!(call(&json!({"ids": [first]}).to_string()).json(), json!({"seen": [first]}));
+    assert_eq!(call("").json(), json!({"seen": []}), "no body is as an empty one");
+    talk.product.stop();
+}
+
 #[test]
 fn a_channel_tells_who_is_there_and_the_timer_follows() {
     let talk = Talk::begun();

@@ -181,6 +181,16 @@ fn what_keeps_mail_from_going_out_well_is_found() {
     let place = Place::new("data", "[outbound]\nport = 2526\nallow_private = true");
     place.finds(&[], "warning", &["outbound.port 2526", "port 25"]);
     place.finds(&[], "warning", &["outbound.allow_private", "set it to false"]);
+    place.configure(
+        "data",
+        "[outbound]\nsource_ipv4 = \"192.0.2.1\"\nallow_private = true\nsource_ipv6 = \"2001:db8::25\"",
+    );
+    place.finds(&[], "error", &["outbound.source_ipv4 192.0.2.1", "ip address"]);
+    place.finds(&[], "error", &["outbound.source_ipv6 2001:db8::25", "ip address"]);
+    place.configure("data", "[outbound]\nsource_ipv4 = \"127.0.0.1\"\nallow_private = true");
+    place.finds(&[], "ok", &["outbound.source_ipv4 127.0.0.1", "of this machine"]);
+    place.configure("data", "[outbound]\nfallback = { host = \"relay.shop.test\", tls = \"none\" }");
+    place.finds(&[], "warning", &["outbound.fallback", "relay.shop.test", "in the clear"]);
     place.configure("data", "[outbound]\nroute = \"smarthost\"\nhost = \"relay.shop.test\"\ntls = \"none\"");
     place.finds(&[], "warning", &["relay.shop.test", "in the clear", "required"]);
     let config = std::fs::read_to_string(place.path("replyd.toml")).expect("the config");

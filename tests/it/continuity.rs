@@ -284,13 +284,84 @@ async fn a_restart_ends_tabs_and_keeps_what_another_channel_said() {
     bench.say("one").await;
     let bench = bench.reopened();
     bench.clock.set(UnixMs(NOW.0 + 3_600_000));
-    assert_eq!(bench.store.end_tabs().await.expect("ended"), 1);
-    assert_eq!(bench.store.end_tabs().await.expect("ended"), 0);
+    let started = bench.clock.now();
+    assert_eq!(bench.store.end_tabs(started).await.expect("ended"), 1);
+    assert_eq!(bench.store.end_tabs(started).await.expect("ended"), 0);
     let presence = async |id| bench.store.conversation(id).await.expect("a conversation").presence;
     assert_eq!((presence(bench.talk).await, presence(other).await), (Presence::Absent, Presence::Visible));
     assert_eq!(bench.mails().await, ["waiting 3720: 1"], "whoever is still there has time to connect again");
     bench.store.api_presence(other, Presence::Absent).await.expect("noted");
     assert_eq!(presence(other).await, Presence::Absent);
+}
+
+/// More conversations than one commit ends: who connects between the commits is here, and what is due for them is not mailed.
+#[tokio::test]
+async fn who_connects_while_an_earlier_runs_tabs_end_is_there() {
+    let bench = Bench::new().await;
+    let mut talks = vec![bench.talk];
+    for _ in 0..500 {
+        talks.push(begin(&bench.store, Some(ANN), Channel::Widget).await.id);
+    }
+    for talk in &talks {
+        bench.store.presence(*talk, "a".into(), Some(TabState::Connected)).await.expect("noted");
+    }
+    let bench = bench.reopened();
+    let started = UnixMs(NOW.0 + 3_600_000);
+    bench.clock.set(started);
+    for talk in &talks {
+        bench.store.presence(*talk, "a".into(), Some(TabState::Connected)).await.expect("back");
+        bench.store.presence(*talk, "old".into(), None).await.expect("noted");
+    }
+    let last = begin(&bench.store, Some(ANN), Channel::Widget).await.id;
+    bench.clock.set(NOW);
+    bench.store.presence(last, "a".into(), Some(TabState::Connected)).await.expect("of the earlier run");
+    bench.clock.set(UnixMs(started.0 + 5));
+    while bench.store.end_tabs(started).await.expect("ended") > 0 {}
+    for talk in talks {
+        let shown = bench.store.conversation(talk).await.expect("a conversation");
+        assert_eq!(shown.presence, Presence::Connected, "{talk}");
+    }
+    assert_eq!(bench.store.conversation(last).await.expect("it").presence, Presence::Absent);
+}
+
+#[tokio::test]
+async fn a_tab_of_a_time_yet_to_come_is_an_earlier_runs() {
+    let bench = Bench::new().await;
+    bench.clock.set(UnixMs(NOW.0 + 3_600_000));
+    bench.tab("a", Some(TabState::Reading)).await;
+    let bench = bench.reopened();
+    bench.clock.set(NOW);
+    assert_eq!(bench.store.end_tabs(NOW).await.expect("ended"), 1, "the clock was put back between the runs");
+}
+
+#[tokio::test]
+async fn a_tab_whose_connection_lives_is_known_again() {
+    let bench = Bench::new().await;
+    let keep = async || bench.store.keep_tab(bench.talk, "a".into()).await.expect("kept");
+    bench.tab("a", Some(TabState::Visible)).await;
+    assert_eq!(keep().await, None, "it is known, and stays as it is");
+    assert_eq!(bench.store.conversation(bench.talk).await.expect("it").presence, Presence::Visible);
+    bench.tab("a", None).await;
+    bench.say("one").await;
+    assert_eq!(bench.mails().await, ["waiting 120: 1"]);
+    assert_eq!(keep().await, Some(Presence::Connected));
+    assert_eq!(bench.mails().await, ["waiting 600: 1"]);
+}
+
+#[tokio::test]
+async fn what_was_not_on_the_screen_is_not_seen() {
+    let bench = Bench::new().await;
+    let (first, second, third) = (bench.say("one").await, bench.say("two").await, bench.say("three").await);
+    let seen = async |ids| bench.store.seen_these(bench.talk, ids).await;
+    assert_eq!(seen(vec![third.id, third.id]).await.expect("seen"), [third.id]);
+    assert_eq!((bench.unseen().await, bench.mails().await), (2, vec!["waiting 120: 2".to_owned()]));
+    assert_eq!(bench.entries().await[0].messages, [first.id, second.id]);
+    let elsewhere = begin(&bench.store, Some(ANN), Channel::Widget).await.id;
+    let theirs = bench.store.append_message(elsewhere, answer("x", posting())).await.expect("appended").id;
+    for refused in [seen(vec![first.id, theirs]).await, bench.store.seen(bench.talk, Some(theirs)).await] {
+        assert!(matches!(refused, Err(StoreError::NotFound("message"))), "{refused:?}");
+    }
+    assert_eq!(bench.unseen().await, 2, "all of a call or nothing");
 }
 
 #[tokio::test]
@@ -403,9 +474,48 @@ async fn who_turned_mail_off_gets_none() {
     bench.store.set_mail(bench.talk, MailWish::On).await.expect("noted");
     assert_eq!(
         bench.mails().await,
-        ["cancelled: 1", "queued 9000: 1"],
-        "what came meanwhile goes, what was stopped does not"
+        ["cancelled: 1", "queued 9000: 2"],
+        "whoever turns mail on again wants what is unseen, whether it waited then or came meanwhile"
     );
+}
+
+#[tokio::test]
+async fn what_was_stopped_goes_once_and_not_what_was_seen_or_what_an_operator_cancelled() {
+    let bench = Bench::new().await;
+    let (seen, by_hand) = (bench.say("seen meanwhile").await, bench.say("cancelled by hand").await);
+    bench.store.set_mail(bench.talk, MailWish::Off).await.expect("noted");
+    bench.store.seen_these(bench.talk, vec![seen.id]).await.expect("noted");
+    bench.store.set_mail(bench.talk, MailWish::On).await.expect("noted");
+    let entry = bench.entries().await.pop().expect("a mail");
+    assert_eq!((entry.messages, entry.state), (vec![by_hand.id], DeliveryState::Waiting));
+    bench.store.cancel_mail(entry.id).await.expect("cancelled");
+    for wish in [MailWish::Off, MailWish::On, MailWish::Off, MailWish::On] {
+        bench.store.set_mail(bench.talk, wish).await.expect("noted");
+        bench.at(9000).await;
+    }
+    assert_eq!(bench.mails().await, ["cancelled: 2", "cancelled: 1"]);
+}
+
+#[tokio::test]
+async fn one_click_stops_the_mails_of_its_chat_and_the_chat_turns_them_on_again() {
+    let bench = Bench::new().await;
+    let other = begin(&bench.store, Some(ANN), Channel::Widget).await.id;
+    bench.store.append_message(other, answer("elsewhere", posting())).await.expect("appended");
+    bench.say("one").await;
+    bench.at(120).await;
+    let entry = bench.entries().await.into_iter().find(|entry| entry.conversation_id == bench.talk).expect("a mail");
+    for _ in 0..2 {
+        bench.store.unsubscribe(entry.id).await.expect("done");
+    }
+    let state = async |id| bench.store.queue_entry(id).await.expect("the entry").state;
+    assert_eq!(state(entry.id).await, DeliveryState::Cancelled, "it was on its way, and no host had it");
+    bench.say("two").await;
+    bench.at(9000).await;
+    assert!(bench.store.conversation(bench.talk).await.expect("it").mail_off);
+    assert_eq!(bench.mails().await, ["queued 120: 1", "cancelled: 1"], "nothing more of this chat");
+    assert_eq!(bench.store.suppressions(None).await.expect("listed"), [], "the address is good for everything else");
+    bench.store.set_mail(bench.talk, MailWish::On).await.expect("noted");
+    assert_eq!(bench.mails().await, ["queued 120: 1", "cancelled: 1", "queued 9000: 2"]);
 }
 
 #[tokio::test]

@@ -72,7 +72,9 @@ const TWO_INBOXES: &str =
 
 #[test]
 fn an_agent_sees_who_gets_no_mail_and_why_and_sends_it_again() {
-    let product = Product::with(&CONFIG.replacen("[[account]]\nname = \"bolt\"", TWO_INBOXES, 1));
+    // Of a chat its contact would turn off the mail of that chat alone.
+    let by_mail = CONFIG.replacen("name = \"website\"\n", "name = \"website\"\nchannel = \"email\"\n", 1);
+    let product = Product::with(&by_mail.replacen("[[account]]\nname = \"bolt\"", TWO_INBOXES, 1));
     agent(&product, "acme", SARA, Some(&["website"]));
     agent(&product, "acme", "bob@agents.example", Some(&["shop"]));
     let begun = product.begin(&kettle()).json();

@@ -96,7 +96,7 @@ fn half_a_character_a_byte_order_mark_and_an_empty_body_are_read() {
     ] {
         assert_eq!(posted(Door::Postmark, json.as_bytes()).send(&product).status, status, "{json}");
     }
-    let shown = ledger(&product).iter().filter(|entry| entry["raw_id"].is_string()).last().expect("the first").clone();
+    let shown = ledger(&product).iter().rfind(|entry| entry["raw_id"].is_string()).expect("the first").clone();
     let id = shown["id"].as_str().expect("an id");
     assert!(product.owner.get(&format!("/api/v1/inbound/{id}/raw"), "").body.ends_with("cut \u{fffd} here"));
     let events = format!("[{{\"event\":\"inbound\",\"msg\":{{\"raw_msg\":\"{raw}\\ud83d of Mandrill\"}}}}]");

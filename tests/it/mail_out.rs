@@ -36,10 +36,10 @@ const ZONE: &str = r#"{
 }"#;
 
 /// A replyd with mail hosts at `127.0.0.1` and `127.0.0.2`.
-struct Post {
+pub struct Post {
     stage: Stage,
-    store: Store,
-    clock: Clock,
+    pub store: Store,
+    pub clock: Clock,
     port: u16,
     dir: tempfile::TempDir,
     _zone: ZoneServer,
@@ -51,7 +51,7 @@ enum Stage {
 }
 
 /// Listeners at both addresses under one number, which is what the config can say.
-async fn listeners() -> (TcpListener, TcpListener) {
+pub async fn listeners() -> (TcpListener, TcpListener) {
     loop {
         let one = TcpListener::bind("127.0.0.1:0").await.expect("a port");
         let number = one.local_addr().expect("an address").port();
@@ -101,8 +101,19 @@ impl Post {
     }
 
     async fn start_in(dir: tempfile::TempDir, port: u16, clock: Clock) -> Post {
-        let text = config_text(port);
-        let config = replyd::config::parse(&dir.path().join("replyd.toml"), &text, Surroundings::SYSTEM);
+        Post::configured(dir, port, clock, &config_text(port)).await
+    }
+
+    /// With these lines in `[outbound]`.
+    pub async fn with_outbound(port: u16, lines: &str) -> Post {
+        let dir = tempfile::tempdir().expect("a temporary directory");
+        crate::certificates::write(dir.path(), "tls", &["mx.reply.example"]);
+        let text = config_text(port).replace("[outbound]\n", &format!("[outbound]\n{lines}\n"));
+        Post::configured(dir, port, Clock::fixed(NOW), &text).await
+    }
+
+    async fn configured(dir: tempfile::TempDir, port: u16, clock: Clock, text: &str) -> Post {
+        let config = replyd::config::parse(&dir.path().join("replyd.toml"), text, Surroundings::SYSTEM);
         let config = config.expect("a good config");
         let zone = ZoneServer::start(Zone::parse(ZONE).expect("a zone")).await.expect("a zone server");
         let store = Store::open(&config.server.data_dir, clock.clone()).expect("the store opens");
@@ -132,7 +143,7 @@ impl Post {
     }
 
     /// As SIGTERM does.
-    async fn stop(self) {
+    pub async fn stop(self) {
         match self.stage {
             Stage::Everything(running) => running.stop().await,
             Stage::SendingOnly(_, handle, stop) => {
@@ -181,7 +192,7 @@ impl Post {
     }
 
     /// An answer in a conversation of its own; its entry in the queue.
-    async fn answer(&self, email: &str) -> QueueEntry {
+    pub async fn answer(&self, email: &str) -> QueueEntry {
         let conversation = self.conversation(email).await;
         self.answer_in(conversation).await;
         self.queue().await.into_iter().find(|entry| entry.conversation_id == conversation).expect("it is queued")
@@ -216,12 +227,12 @@ impl Post {
         }
     }
 
-    async fn settled(&self, id: Id, state: DeliveryState) -> QueueEntry {
+    pub async fn settled(&self, id: Id, state: DeliveryState) -> QueueEntry {
         self.until(id, |entry| entry.state == state && entry.phase.is_none()).await
     }
 
     /// The time at which the entry is due comes, and the worker learns of it.
-    async fn when_due(&self, entry: &QueueEntry) {
+    pub async fn when_due(&self, entry: &QueueEntry) {
         self.clock.set(entry.due_at.expect("it is tried again"));
         for held in [true, false] {
             self.store.hold_mail(entry.id, held).await.expect("held and released");

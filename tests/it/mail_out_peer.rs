@@ -6,7 +6,7 @@ use data_encoding::BASE64;
 use replyd::net::tls::Tls;
 use rustls::RootCertStore;
 use std::collections::{HashMap, VecDeque};
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
@@ -137,6 +137,7 @@ pub struct Received {
 #[derive(Default)]
 struct Memory {
     connections: usize,
+    peers: Vec<IpAddr>,
     commands: Vec<String>,
     received: Vec<Received>,
     /// Octets of content without their final dot so far.
@@ -197,6 +198,11 @@ impl MailHost {
         self.shared.memory.lock().expect("no panic").connections
     }
 
+    /// From where each connection came.
+    pub fn peers(&self) -> Vec<IpAddr> {
+        self.shared.memory.lock().expect("no panic").peers.clone()
+    }
+
     /// Octets of content that came, of all mails.
     pub fn content_octets(&self) -> usize {
         self.shared.memory.lock().expect("no panic").content_octets
@@ -233,8 +239,11 @@ impl MailHost {
 
 async fn accept(listener: TcpListener, shared: Arc<Shared>) {
     let mut sessions = tokio::task::JoinSet::new();
-    while let Ok((stream, _)) = listener.accept().await {
-        shared.remember(|memory| memory.connections += 1);
+    while let Ok((stream, peer)) = listener.accept().await {
+        shared.remember(|memory| {
+            memory.connections += 1;
+            memory.peers.push(peer.ip());
+        });
         sessions.spawn(serve(stream, Arc::clone(&shared)));
         while sessions.try_join_next().is_some() {}
     }

@@ -122,6 +122,48 @@ fn notes_and_other_peoples_business_are_not_heard() {
     product.stop();
 }
 
+/// How agents are told is no visitor's business: each change of such a mail would count them.
+#[test]
+fn what_becomes_of_agents_notifications_is_not_heard() {
+    let product = Product::with(CONFIG);
+    for email in ["sara@agents.example", "tom@agents.example"] {
+        let agent = json!({"account": "acme", "email": email, "name": "A", "by_mail": true}).to_string();
+        assert_eq!(product.owner.call("POST", "/api/v1/agents", "", &agent).status, 201);
+    }
+    let ann = Browser::visitor(&product, "acme/website");
+    let (conversation, _) = ann.say("Hello");
+    let mut feed = ann.listen(&conversation, "tab", None);
+    let queue = product.owner.get(&format!("/api/v1/queue?conversation={conversation}"), "").json()["items"].clone();
+    let told = queue.as_array().expect("items");
+    assert!(told.len() == 2 && told.iter().all(|entry| entry["recipient_kind"] == "agent"), "{queue}");
+    for entry in told {
+        let path = format!("/api/v1/queue/{}/cancel", entry["id"].as_str().expect("an id"));
+        assert_eq!(product.owner.call("POST", &path, "", "").status, 200);
+    }
+    answer(&product, &conversation, "Hi");
+    let first = feed.next();
+    assert_eq!((first.name.as_str(), &first.data["text"]), ("message", &json!("Hi")), "{first:?}");
+    product.stop();
+}
+
+/// An account's last event tells when somebody else was busy.
+#[test]
+fn where_a_listener_begins_says_nothing_of_others() {
+    let product = Product::with(CONFIG);
+    let ann = Browser::visitor(&product, "acme/website");
+    let (conversation, _) = ann.say("Hello");
+    let begun = || ann.get("state").json()["last_event_id"].as_str().expect("a word").to_owned();
+    let (first, second) = (begun(), begun());
+    assert_ne!(first, second, "the same place looks different each time");
+    Browser::visitor(&product, "acme/website").say("Somebody else");
+    answer(&product, &conversation, "Hi");
+    for from in [first, second] {
+        assert!(from.parse::<Id>().is_err(), "{from}");
+        assert_eq!(ann.listen(&conversation, "tab", Some(&from)).next_of("message").data["text"], "Hi");
+    }
+    product.stop();
+}
+
 #[test]
 fn what_was_seen_in_one_tab_is_not_new_in_the_other() {
     let product = Product::with(CONFIG);

@@ -93,8 +93,6 @@ fn only_an_identity_that_the_site_signed_counts() {
     let code = |answer: &Answer| (answer.status, answer.json()["error"]["code"].as_str().unwrap_or("").to_owned());
     let wrong = (401, "identity_hash_wrong".to_owned());
     for identity in [
-        json!({"identifier": "ann"}),
-        json!({"identifier": "ann", "identifier_hash": ""}),
         json!({"identifier": "ann", "identifier_hash": hash("ben")}),
         json!({"identifier": "Ann", "identifier_hash": hash("ann")}),
         json!({"identifier": "ann", "identifier_hash": &hash("ann")[..63]}),
@@ -108,10 +106,47 @@ fn only_an_identity_that_the_site_signed_counts() {
         assert_eq!(code(&visitor.post("identity", &identity)), wrong);
         assert_eq!(visitor.get("state").json()["visitor"]["identified"], false);
     }
+    for unsigned in [json!({"identifier": "ann"}), json!({"identifier": "ann", "identifier_hash": ""})] {
+        let refused = enter("acme/club", unsigned);
+        assert_eq!(code(&refused), wrong, "where proof is required, none is as good as a wrong one");
+    }
     assert_eq!(code(&enter("acme/website", identity("ann"))), (401, "identity_not_configured".to_owned()));
     let nameless = stranger.post("visitors", &json!({"inbox": "acme/club"}));
     assert_eq!(code(&nameless), (401, "identity_required".to_owned()));
     assert_eq!(enter("acme/club", identity("ann")).status, 201);
+    product.stop();
+}
+
+/// A site without a server of its own says who is signed in, and nobody has to believe it.
+#[test]
+fn what_a_page_says_without_a_signature_is_a_claim() {
+    let product = Product::with(CONFIG);
+    let ann = identified(&product, "ann");
+    ann.say("Where is my kettle?");
+    let said = json!({"identifier": "ann", "email": "ann@example.org", "name": "Ann"});
+    for inbox in ["acme/shop", "acme/website"] {
+        let stranger = Browser::stranger(&product);
+        let entered = stranger.post("visitors", &json!({"inbox": inbox, "identity": said.clone()}));
+        assert_eq!(entered.status, 201, "{entered:?}");
+        let token = entered.json()["token"].as_str().expect("a token").to_owned();
+        let visitor = Browser { token, ..stranger };
+        let known = entered.json()["visitor"].clone();
+        assert_eq!(
+            (&known["identified"], &known["name"], &known["email"]),
+            (&json!(false), &json!("Ann"), &json!("ann@example.org"))
+        );
+        assert_eq!(visitor.get("state").json()["conversations"], json!([]), "it opens nothing of Ann's");
+        let contact = shown(&product, &visitor.say("Hello").0)["contact"].clone();
+        assert_eq!((&contact["identifier"], &contact["email"]), (&json!(null), &json!(null)), "{contact}");
+        assert_eq!(contact["claimed_email"], "ann@example.org");
+    }
+    let visitor = Browser::visitor(&product, "acme/shop");
+    assert_eq!(visitor.post("identity", &said).json()["visitor"]["email"], "ann@example.org");
+    visitor.call("PATCH", "/widget/v1/contact", &json!({"email": "better@example.org"}).to_string());
+    let again = visitor.post("identity", &said).json();
+    assert_eq!((&again["token"], &again["visitor"]["email"]), (&json!(null), &json!("better@example.org")));
+    let nonsense = json!({"identifier": "x", "email": "not an address", "name": "Bo"});
+    assert_eq!(Browser::visitor(&product, "acme/shop").post("identity", &nonsense).json()["visitor"]["name"], "Bo");
     product.stop();
 }
 
@@ -122,6 +157,39 @@ fn identified<'a>(product: &'a Product, identifier: &str) -> Browser<'a> {
     assert_eq!(entered.status, 201, "{entered:?}");
     let token = entered.json()["token"].as_str().expect("a token").to_owned();
     Browser { token, ..stranger }
+}
+
+/// Two identifiers that a site tells apart are two people, addresses as well.
+#[test]
+fn an_identifier_is_compared_octet_by_octet() {
+    let product = Product::with(CONFIG);
+    let begun = json!({"account": "acme", "inbox": "shop", "contact": {"email": "ann@x.example"},
+        "messages": [{"author": "contact", "text": "By mail"}]});
+    let known = shown(&product, product.begin(&begun).json()["id"].as_str().expect("an id"))["contact"]["id"].clone();
+    let contact = |identifier: &str| {
+        let browser = identified(&product, identifier);
+        shown(&product, &browser.say("Hello").0)["contact"]["id"].clone()
+    };
+    let (other, same) = (contact("Ann@X.example"), contact("ann@x.example"));
+    assert_eq!(same, known, "the site vouches for the address");
+    assert_ne!(other, known, "and for nobody who is spelled otherwise");
+    assert_eq!((contact("Ann@X.example"), contact("ann@x.example")), (other, same), "on every device");
+    product.stop();
+}
+
+#[test]
+fn what_is_too_long_is_refused_before_it_is_sent_and_a_widget_without_an_inbox_is_told() {
+    let product = Product::with(CONFIG);
+    let ann = Browser::visitor(&product, "acme/shop");
+    let head = format!(
+        "POST /widget/v1/messages HTTP/1.1\r\nHost: x\r\nConnection: close\r\nAuthorization: Bearer {}\r\n\
+         Content-Length: 20000000\r\n\r\n",
+        ann.token
+    );
+    assert_eq!(product.tcp.exchange(&head).status, 413, "no octet of the body was sent");
+    let told = Browser::stranger(&product).get("config");
+    assert_eq!((told.status, told.error_message().contains("?inbox=ACCOUNT/INBOX")), (422, true), "{told:?}");
+    product.stop();
 }
 
 #[test]
@@ -239,6 +307,32 @@ fn a_link_opens_its_conversation_and_nothing_else() {
     assert_eq!(phone.call("GET", "/resume/x?until=1&signature=x", "").status, 403);
     assert_eq!(phone.call("GET", &format!("/resume/{conversation}"), "").status, 403);
     product.stop();
+}
+
+/// The mail of an inbox without a widget has the link only because its config names a page.
+#[test]
+fn a_link_of_another_channel_leads_to_the_page_that_its_inbox_names() {
+    let page = "name = \"other\"\nchannel = \"api\"\nresume_url = \"https://app.example/chat?x=1#top\"\n";
+    for (config, expected) in [
+        (CONFIG.to_owned(), (403, String::new())),
+        (
+            CONFIG.replacen("name = \"other\"\nchannel = \"api\"\n", page, 1),
+            (302, "https://app.example/chat?x=1&replyd_resume=LINK#top".to_owned()),
+        ),
+    ] {
+        let product = Product::with(&config);
+        let begun = product.begin(&json!({"account": "bolt", "inbox": "other", "contact": {"email": "ann@x.example"},
+            "messages": [{"author": "contact", "text": "Hi"}]}));
+        let conversation = begun.json()["id"].as_str().expect("an id").to_owned();
+        let id: Id = conversation.parse().expect("an id");
+        let link = resume_url(product.store.keys(), "", id, UnixMs(4_000_000_000_000));
+        let led = Browser::stranger(&product).call("GET", &link, "");
+        let location = led.head.lines().find_map(|line| line.strip_prefix("location: ")).unwrap_or("").to_owned();
+        let signature = link.rsplit_once('=').expect("a signature").1;
+        let words = format!("{conversation}.4000000000.{signature}");
+        assert_eq!((led.status, location.replace(&words, "LINK")), expected, "{led:?}");
+        product.stop();
+    }
 }
 
 #[test]

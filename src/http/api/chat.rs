@@ -32,6 +32,9 @@ pub struct SeenBody {
     /// The last message that was seen; without one all of them were.
     #[schema(value_type = Option<String>)]
     up_to: Option<Id>,
+    /// Instead: the messages that were seen, and no others.
+    #[schema(value_type = Option<Vec<String>>)]
+    ids: Option<Vec<Id>>,
 }
 
 /// What was not seen before.
@@ -69,8 +72,9 @@ pub async fn presence(
     Ok(Json(PresenceShape { state: now.word(), since: since.map(UnixMs::rfc3339) }))
 }
 
-#[utoipa::path(post, path = "/api/v1/conversations/{id}/seen", params(("id" = String, Path)), request_body = SeenBody,
-    responses((status = 200, description = "what was not seen before", body = SeenShape)))]
+#[utoipa::path(post, path = "/api/v1/conversations/{id}/seen", params(("id" = String, Path)), request_body = Option<SeenBody>,
+    responses((status = 200, description = "what was not seen before", body = SeenShape),
+        (status = 404, description = "no such conversation, or a message that it has not")))]
 pub async fn seen(
     State(surface): State<Surface>,
     caller: Caller,
@@ -79,7 +83,13 @@ pub async fn seen(
 ) -> Result<Json<SeenShape>, ApiError> {
     visible(&surface, &caller, id).await?;
     caller.no_agent()?;
-    Ok(Json(SeenShape { seen: surface.store.seen(id, body.up_to).await? }))
+    let seen = match (body.up_to, body.ids) {
+        (up_to, None) => surface.store.seen(id, up_to).await?,
+        (None, Some(ids)) if ids.len() <= SEEN_MAX => surface.store.seen_these(id, ids).await?,
+        (None, Some(_)) => return Err(ApiError::invalid("ids", &format!("{SEEN_MAX} at most"))),
+        (Some(_), Some(_)) => return Err(ApiError::invalid("ids", "either ids or up_to is expected")),
+    };
+    Ok(Json(SeenShape { seen }))
 }
 
 #[utoipa::path(get, path = "/api/v1/conversations/{id}/forecast", params(("id" = String, Path), ForecastQuery),
@@ -139,3 +149,5 @@ async fn one(surface: &Surface, message: Message) -> Result<Json<MessageShape>, 
     let shape = shown(surface, vec![message]).await?.pop();
     shape.map(Json).ok_or_else(|| ApiError::not_found("message"))
 }
+
+const SEEN_MAX: usize = 1000;

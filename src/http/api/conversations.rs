@@ -5,6 +5,7 @@ use super::messages::{Cast, Written, shown, via};
 use super::shape::{ConversationShape, List};
 use super::{continuity, suppressions};
 use crate::conversation::agent::Agent;
+use crate::conversation::continuity::MailWish;
 use crate::conversation::id::Id;
 use crate::conversation::model::{Conversation, Status};
 use crate::http::caller::Caller;
@@ -55,6 +56,9 @@ pub struct Changes {
     subject: Option<String>,
     /// Snoozes it until then; a new message wakes it earlier.
     snooze_until: Option<String>,
+    /// `on` or `off`: whether its contact wants what stays unseen by mail, as a channel without our widget is told it.
+    #[schema(value_type = Option<String>)]
+    mail: Option<MailWish>,
 }
 
 /// Tells null from what is not there.
@@ -222,7 +226,15 @@ pub async fn change(
     Body(changes): Body<Changes>,
 ) -> Result<Json<ConversationShape>, ApiError> {
     let conversation = visible(&surface, &caller, id).await?;
+    let mail = changes.mail;
+    if mail.is_some() {
+        // The contact's wish is not an agent's.
+        caller.no_agent()?;
+    }
     let changes = changes_of(&surface, conversation.account, changes).await?;
+    if let Some(wish) = mail {
+        surface.store.set_mail(id, wish).await?;
+    }
     let changed = surface.store.change_conversation(id, changes).await?;
     Ok(Json(shape(&surface, Some(&caller), changed).await?))
 }

@@ -33,12 +33,15 @@
     return answer.json();
   }
 
+  const BEGUN_WITH = 2;
+
   /** What has come of the conversation: the step that is next, where, and in words. */
   function next(conversation, away) {
     const said = conversation.messages.filter(({ direction }) => direction === "incoming" || direction === "outgoing");
     const last = said.at(-1), due = conversation.continuity?.due_at;
     const state = last?.delivery?.state;
-    if (!last) return ["chat", "site", ["Write to the shop as Jane, in the chat on its page."]];
+    // The demo begins with a question and its answer; the story begins with what the newcomer does.
+    if (said.length <= BEGUN_WITH) return ["chat", "site", ["Write to the shop as Jane, in the chat on its page."]];
     if (last.direction === "incoming" && last.via === "email") {
       return ["back", away ? "site" : "desk", ["Jane’s answer came by mail, and stands in the desk with its mark. ", away ? "Open the shop again: the chat has it too." : "The chat in the shop has it too."]];
     }

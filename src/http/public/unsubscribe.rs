@@ -1,13 +1,15 @@
-//! `/unsubscribe/{id}`: no more mail to whoever got this one. A page with a button for people; RFC 8058's one click for
-//! their mail clients, which post without showing anything.
+//! `/unsubscribe/{id}`: no more mail of the chat that this one is about; to whoever is not its contact, none at all. A page
+//! with a button for people; RFC 8058's one click for their mail clients, which post without showing anything.
 
 use super::page::{Note, no_such_link, try_again};
+use crate::conversation::delivery::RecipientKind;
 use crate::conversation::id::Id;
 use crate::conversation::links::opens_unsubscribe;
 use crate::http::error::ApiError;
 use crate::http::input::{PathId, Query};
 use crate::http::surface::Surface;
 use crate::store::StoreError;
+use crate::store::outgoing::QueueEntry;
 use axum::extract::{Request, State};
 use axum::http::StatusCode;
 use axum::response::Response;
@@ -35,11 +37,14 @@ pub async fn ask(
     id: Result<PathId, ApiError>,
     link: Result<Query<Link>, ApiError>,
 ) -> Response {
-    if named(&surface, id, link).is_none() {
-        return no_such_link();
+    let Some(entry) = named(&surface, id, link) else { return no_such_link() };
+    match surface.store.queue_entry(entry).await {
+        Ok(entry) => {
+            Note { button: "Stop the mails", ..Note::new("No more mail?", consequence(&entry)) }.shown(StatusCode::OK)
+        }
+        Err(StoreError::NotFound(_)) => no_such_link(),
+        Err(error) => try_again(&error.into()),
     }
-    let sentence = "No more mail will come to this address from here. What you are answered stays in the chat.";
-    Note { button: "Stop the mails", ..Note::new("No more mail?", sentence) }.shown(StatusCode::OK)
 }
 
 #[utoipa::path(post, path = "/unsubscribe/{id}", params(("id" = String, Path), Link), security(()),
@@ -59,13 +64,24 @@ pub async fn unsubscribe(
         let sentence = "Open the link in a browser, and press the button there.";
         return Note::new("Nothing was changed", sentence).shown(StatusCode::UNPROCESSABLE_ENTITY);
     }
-    match surface.store.unsubscribe(entry).await {
-        Ok(()) => {
-            let sentence = "No more mail will come to this address from here. What you are answered stays in the chat.";
-            Note::new("Done", sentence).shown(StatusCode::OK)
-        }
+    let done = match surface.store.queue_entry(entry).await {
+        Ok(of) => surface.store.unsubscribe(entry).await.map(|()| of),
+        Err(error) => Err(error),
+    };
+    match done {
+        Ok(entry) => Note::new("Done", consequence(&entry)).shown(StatusCode::OK),
         Err(StoreError::NotFound(_)) => no_such_link(),
         Err(error) => try_again(&error.into()),
+    }
+}
+
+/// What it means to whoever got the mail. The link stands in mails about a chat alone.
+fn consequence(entry: &QueueEntry) -> &'static str {
+    match entry.recipient_kind {
+        RecipientKind::Contact => {
+            "No more mail will come about this chat. What you are answered stays in the chat, and there you can turn the mails on again."
+        }
+        RecipientKind::Participant | RecipientKind::Agent => "No more mail will come to this address from here.",
     }
 }
 

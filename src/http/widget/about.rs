@@ -17,7 +17,8 @@ use utoipa::{IntoParams, ToSchema};
 #[into_params(parameter_in = Query)]
 pub struct Which {
     /// `account/inbox`, or the inbox alone where only one account has it.
-    inbox: String,
+    #[param(required = true)]
+    inbox: Option<String>,
 }
 
 #[derive(Debug, Serialize, ToSchema)]
@@ -66,7 +67,8 @@ pub async fn show(
     headers: HeaderMap,
     Query(which): Query<Which>,
 ) -> Result<([(HeaderName, &'static str); 1], Json<AboutShape>), Refused> {
-    let place = Place::named(&surface.config.load(), &which.inbox)?;
+    let inbox = which.inbox.ok_or_else(|| Refused::field("inbox", NO_INBOX))?;
+    let place = Place::named(&surface.config.load(), &inbox)?;
     place.admits(&surface, &headers)?;
     let Place { account, inbox } = place;
     let widget = inbox.widget;
@@ -87,5 +89,8 @@ pub async fn show(
     Ok((FOR_A_MINUTE, Json(shape)))
 }
 
+/// Read on the console of a site's page, by whoever put the script there.
+const NO_INBOX: &str = "the script's address names none: add ?inbox=ACCOUNT/INBOX to it, as in \
+    <script src=\"…/widget/v1/widget.js?inbox=acme/website\"></script>";
 /// Every page of a site asks; an operator who changes the config waits so long.
 const FOR_A_MINUTE: [(HeaderName, &str); 1] = [(header::CACHE_CONTROL, "public, max-age=60")];

@@ -22,16 +22,9 @@ pub struct Changes {
     name: Option<String>,
     /// `on` or `off`: whether what stays unseen of this conversation goes out by mail.
     #[schema(value_type = Option<String>)]
-    mail: Option<Mail>,
+    mail: Option<MailWish>,
     /// Needed with `mail` where the visitor has more than one.
     conversation: Option<String>,
-}
-
-#[derive(Debug, Clone, Copy, Deserialize)]
-#[serde(rename_all = "lowercase")]
-enum Mail {
-    On,
-    Off,
 }
 
 #[utoipa::path(patch, path = "/widget/v1/contact", request_body = Changes,
@@ -64,7 +57,6 @@ pub async fn change(
     };
     let claim = Claim { email: email(&surface, changes.email)?, name: line("name", changes.name)?, fields: None };
     weigh(&surface, &visitor, &claim)?;
-    let mail = mail.map(|(id, wish)| (id, if matches!(wish, Mail::On) { MailWish::On } else { MailWish::Off }));
     let visitor = surface.store.change_visitor(visitor.id, ContactChanges { claim, mail }).await?;
     Ok(Json(EntryShape { token: None, visitor: VisitorShape::of(&visitor) }))
 }

@@ -12,6 +12,7 @@ use super::signs;
 use super::tabs::OpenTab;
 use crate::conversation::event::EventKind;
 use crate::conversation::id::Id;
+use crate::conversation::keys::Keys;
 use crate::conversation::model::{AuthorKind, Direction, Message};
 use crate::conversation::presence::TabState;
 use crate::http::error::ApiError;
@@ -62,7 +63,7 @@ pub async fn listen(
     surface.widget.feed(guest.visitor.id, surface.clock.monotonic())?;
     let conversation = id_of(&from.conversation)?;
     let tab = tab_of(&from.tab)?;
-    let last = last_event(&headers)?;
+    let last = last_event(&headers, surface.store.keys())?;
     let visitor = guest.visitor;
     surface.store.visitor_grounds(visitor.id, conversation).await?;
     let open = open(&surface, &visitor.account, visitor.id, conversation, &tab)?;
@@ -89,6 +90,7 @@ pub async fn listen(
         tuned,
         missed: VecDeque::new(),
         waiting: VecDeque::from([Bytes::from_static(RETRY)]),
+        beats: 0,
         _tab: open,
         _place: place,
     };
@@ -124,10 +126,18 @@ pub fn tab_of(text: &str) -> Result<String, Refused> {
     Err(Refused::field("tab", "1 to 64 letters, digits, - and _ are expected"))
 }
 
-fn last_event(headers: &HeaderMap) -> Result<Option<Id>, Refused> {
+fn last_event(headers: &HeaderMap, keys: &Keys) -> Result<Option<Id>, Refused> {
     let Some(id) = headers.get("last-event-id") else { return Ok(None) };
-    let id = id.to_str().ok().and_then(|id| id.parse().ok());
+    let id = id.to_str().ok().and_then(|id| id.parse().ok().or_else(|| keys.position(id)));
     id.map(Some).ok_or_else(|| Refused::field("Last-Event-ID", "the id of an event is expected"))
+}
+
+/// A place in the account's order of events, for a visitor, whose conversation may have none there; `None` without random
+/// octets: then the listener begins where it is.
+pub fn sealed(keys: &Keys, position: Id) -> Option<String> {
+    let mut salt = [0; 8];
+    aws_lc_rs::rand::fill(&mut salt).ok()?;
+    Some(keys.sealed_position(position, salt))
 }
 
 /// The account's last event.
@@ -150,6 +160,8 @@ struct Listener {
     /// reader that takes nothing must not make us hold all of it.
     missed: VecDeque<Event>,
     waiting: VecDeque<Bytes>,
+    /// Heartbeats so far.
+    beats: u8,
     _tab: OpenTab,
     _place: FeedPlace,
 }
@@ -183,7 +195,8 @@ impl Listener {
         }
     }
 
-    /// A tab that says nothing more may be on a computer that sleeps: nobody reads there.
+    /// A tab that says nothing more may be on a computer that sleeps: nobody reads there. One in the background says nothing
+    /// either, so that what is known of it is mended from here.
     async fn look_for_life(&mut self) {
         let (surface, tab) = (&self.surface, &self.tab);
         if surface.widget.tabs.lapsed(self.conversation, tab, surface.clock.monotonic()) {
@@ -191,6 +204,12 @@ impl Listener {
             if let Err(error) = told {
                 tracing::debug!(%error, "a tab's silence could not be noted");
             }
+        }
+        self.beats = self.beats.wrapping_add(1);
+        if self.beats % BEATS_TO_A_LOOK == 1
+            && let Err(error) = signs::keep(surface, &self.account, self.conversation, tab).await
+        {
+            tracing::debug!(%error, "whether a tab is known could not be looked up");
         }
     }
 
@@ -213,7 +232,8 @@ impl Listener {
     /// Everything is read anew; what happens after `latest` is heard again.
     fn reset(&mut self, latest: Option<Id>) {
         self.position = latest.unwrap_or(self.position);
-        let id = latest.map(|id| format!("id: {id}\n")).unwrap_or_default();
+        let sealed = latest.and_then(|id| sealed(self.surface.store.keys(), id));
+        let id = sealed.map(|id| format!("id: {id}\n")).unwrap_or_default();
         self.waiting.push_back(Bytes::from(format!("{id}event: reset\ndata: {{}}\n\n")));
     }
 
@@ -295,4 +315,6 @@ const HEADERS: [(HeaderName, &str); 2] =
 const RETRY: &[u8] = b"retry: 2000\n\n";
 /// A widget takes three of them that do not come for a broken connection.
 const HEARTBEAT: Duration = Duration::from_secs(15);
+/// Once in a minute: ten thousand feeds ask the store 170 times a second.
+const BEATS_TO_A_LOOK: u8 = 4;
 const TABS_RETRY_SECONDS: u64 = 10;

@@ -2,7 +2,7 @@
 //! from Chatwoot make it already. Pure.
 
 use super::refused::Refused;
-use crate::config::checked::Widget;
+use crate::config::checked::{IdentityRule, Widget};
 use aws_lc_rs::hmac;
 use axum::http::StatusCode;
 use data_encoding::HEXLOWER_PERMISSIVE;
@@ -22,13 +22,25 @@ pub struct Identity {
     pub name: Option<String>,
 }
 
-/// Refuses what the site did not sign.
-pub fn check(widget: &Widget, identity: &Identity) -> Result<(), Refused> {
+/// What an identity is worth.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Worth {
+    /// The site signed it: the visitor is who it says.
+    Signed,
+    /// Nobody signed it, and nobody has to: name and address are claims as if they were typed, and the identifier is nothing.
+    Claim,
+}
+
+/// Refuses what is signed wrongly, and what is not signed where it has to be.
+pub fn check(widget: &Widget, identity: &Identity) -> Result<Worth, Refused> {
+    let given = identity.identifier_hash.as_deref().unwrap_or_default();
+    if given.is_empty() && widget.identity == IdentityRule::Optional {
+        return Ok(Worth::Claim);
+    }
     let Some(secret) = &widget.identity_secret else {
         let message = "this inbox has no identity_secret in the config, so nobody can be vouched for";
         return Err(Refused::new(StatusCode::UNAUTHORIZED, "identity_not_configured", message));
     };
-    let given = identity.identifier_hash.as_deref().unwrap_or_default();
     if given.is_empty() {
         return Err(wrong("identifier_hash is missing"));
     }
@@ -41,7 +53,7 @@ pub fn check(widget: &Widget, identity: &Identity) -> Result<(), Refused> {
     if identity.identifier.trim() != identity.identifier {
         return Err(Refused::field("identifier", "it begins or ends with a space; sign and send it without"));
     }
-    Ok(())
+    Ok(Worth::Signed)
 }
 
 fn wrong(what: &str) -> Refused {
@@ -58,8 +70,17 @@ mod tests {
     use crate::config::secret::Secret;
 
     fn check_with(secret: Option<&str>, identifier: &str, hash: Option<&str>) -> Result<(), &'static str> {
-        let widget =
-            Widget { identity_secret: secret.map(|secret| Secret::from(secret.to_owned())), ..Widget::default() };
+        worth(IdentityRule::Required, secret, identifier, hash).map(|worth| assert_eq!(worth, Worth::Signed))
+    }
+
+    fn worth(
+        rule: IdentityRule,
+        secret: Option<&str>,
+        identifier: &str,
+        hash: Option<&str>,
+    ) -> Result<Worth, &'static str> {
+        let identity_secret = secret.map(|secret| Secret::from(secret.to_owned()));
+        let widget = Widget { identity: rule, identity_secret, ..Widget::default() };
         let identity = Identity {
             identifier: identifier.into(),
             identifier_hash: hash.map(str::to_owned),
@@ -83,6 +104,24 @@ mod tests {
             let hash = HEXLOWER_PERMISSIVE.encode(hmac::sign(&key, identifier.as_bytes()).as_ref());
             assert_eq!(check_with(Some("Jefe"), identifier, Some(&hash)), expected, "{identifier:?}");
         }
+    }
+
+    #[test]
+    fn where_nobody_has_to_be_vouched_for_what_is_unsigned_is_a_claim() {
+        let optional = |secret, hash| worth(IdentityRule::Optional, secret, "ann", hash);
+        for secret in [None, Some("Jefe")] {
+            assert_eq!((optional(secret, None), optional(secret, Some(""))), (Ok(Worth::Claim), Ok(Worth::Claim)));
+        }
+        assert_eq!(
+            optional(Some("Jefe"), Some("00")),
+            Err("identity_hash_wrong"),
+            "a wrong signature is no missing one"
+        );
+        assert_eq!(optional(None, Some("00")), Err("identity_not_configured"));
+        assert_eq!(
+            worth(IdentityRule::Optional, Some("Jefe"), "what do ya want for nothing?", Some(JEFE)),
+            Ok(Worth::Signed)
+        );
     }
 
     /// RFC 4231 §4.3, whose key and data are words.

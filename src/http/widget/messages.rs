@@ -18,7 +18,7 @@ use crate::store::unit::NewMessage;
 use crate::store::visitors::{Claim, Proof, Range, Saying, Target, Visitor};
 use axum::Json;
 use axum::extract::{FromRequest, Request, State};
-use axum::http::{StatusCode, header};
+use axum::http::StatusCode;
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 use tokio::sync::OwnedSemaphorePermit;
@@ -76,9 +76,9 @@ impl FromRequest<Surface> for VisitorsBody {
     type Rejection = Refused;
 
     async fn from_request(request: Request, surface: &Surface) -> Result<VisitorsBody, Refused> {
-        let length =
-            request.headers().get(header::CONTENT_LENGTH).and_then(|length| length.to_str().ok()?.parse().ok());
-        let is_usual = length.is_some_and(|length: usize| length <= USUAL_OCTETS);
+        // Before a place is waited for: what is too long never gets one.
+        input::fits(&request, BODY_OCTETS_MAX)?;
+        let is_usual = input::content_length(&request).is_some_and(|length| length <= USUAL_OCTETS);
         let place = if is_usual {
             None
         } else {

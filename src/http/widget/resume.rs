@@ -1,6 +1,7 @@
 //! The link back into a chat: `GET` changes nothing, because scanners fetch what they find in mails. It leads to the page the
 //! visitor was on, with the link's words in the query; the widget there brings them to `POST /widget/v1/resume`, which alone
-//! opens the conversation. Where no page may be trusted our own page shows the chat.
+//! opens the conversation. Where no page may be trusted our own page shows the chat. An inbox without a widget has only the
+//! page that its `resume_url` names; what that makes of the words is its own business.
 
 use super::guest::{Stranger, fresh_token};
 use super::place::Place;
@@ -158,8 +159,13 @@ async fn lead(surface: &Surface, link: &Link) -> Response {
         Err(crate::store::StoreError::NotFound(_)) => return no_such_link(),
         Err(error) => return try_again(&error.into()),
     };
-    let Some(place) = Place::of(&surface.config.load(), &conversation.account, &conversation.inbox) else {
-        return no_such_link();
+    let config = surface.config.load_full();
+    let Some(place) = Place::of(&config, &conversation.account, &conversation.inbox) else {
+        // Another channel's: the chat is on the operator's own page, or nowhere that a link leads to.
+        return match config.inbox_of(&conversation.account, &conversation.inbox) {
+            Some(inbox) if !inbox.resume_url.is_empty() => found(&with_link(&inbox.resume_url, &link.words())),
+            Some(_) | None => no_such_link(),
+        };
     };
     match target(&place, conversation.page.as_deref()) {
         Some(page) => found(&with_link(page, &link.words())),

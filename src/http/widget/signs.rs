@@ -41,10 +41,12 @@ enum Sign {
 
 #[derive(Debug, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
-pub struct Seen {
+pub struct SeenSign {
     conversation: String,
-    /// A message; it and everything before it was seen.
-    up_to: String,
+    /// Messages that were seen, 100 at most: those that stayed on the screen.
+    ids: Option<Vec<String>>,
+    /// Instead: a message; it and everything before it was seen.
+    up_to: Option<String>,
 }
 
 #[derive(Debug, Deserialize, ToSchema)]
@@ -80,6 +82,7 @@ pub async fn presence(
         surface.store.visitor_page(visitor.id, conversation, page).await?;
     }
     let state = sign.state.state();
+    surface.widget.tabs.left(conversation, &tab, state.is_none());
     // What outlives its connection would be there for ever.
     if state.is_none() || surface.widget.tabs.is_open(conversation, &tab) {
         let is_watched = matches!(state, Some(TabState::Visible | TabState::Reading));
@@ -92,14 +95,39 @@ pub async fn presence(
     Ok(StatusCode::NO_CONTENT)
 }
 
-#[utoipa::path(post, path = "/widget/v1/seen", request_body = Seen, responses((status = 204, description = "noted")))]
-pub async fn seen(State(surface): State<Surface>, guest: Guest, Body(seen): Body<Seen>) -> Result<StatusCode, Refused> {
+#[utoipa::path(post, path = "/widget/v1/seen", request_body = SeenSign,
+    responses((status = 204, description = "noted"), (status = 404, description = "a message that this conversation has not")))]
+pub async fn seen(
+    State(surface): State<Surface>,
+    guest: Guest,
+    Body(seen): Body<SeenSign>,
+) -> Result<StatusCode, Refused> {
     let (visitor, conversation) = (&guest.visitor, id_of(&seen.conversation)?);
     surface.widget.sign(visitor.id, surface.clock.monotonic())?;
-    let up_to: Id = seen.up_to.parse().map_err(|_| Refused::field("up_to", "the id of a message is expected"))?;
+    let which = which(seen)?;
     surface.store.visitor_grounds(visitor.id, conversation).await?;
-    surface.store.seen(conversation, Some(up_to)).await?;
+    match which {
+        Which::UpTo(last) => surface.store.seen(conversation, Some(last)).await?,
+        Which::These(messages) => surface.store.seen_these(conversation, messages).await?,
+    };
     Ok(StatusCode::NO_CONTENT)
+}
+
+enum Which {
+    UpTo(Id),
+    These(Vec<Id>),
+}
+
+fn which(sign: SeenSign) -> Result<Which, Refused> {
+    let id = |field: &str, id: &str| id.parse().map_err(|_| Refused::field(field, "the id of a message is expected"));
+    match (sign.ids, sign.up_to) {
+        (None, Some(last)) => Ok(Which::UpTo(id("up_to", &last)?)),
+        (Some(ids), None) if ids.len() <= SEEN_MAX => {
+            Ok(Which::These(ids.iter().map(|one| id("ids", one)).collect::<Result<_, _>>()?))
+        }
+        (Some(_), None) => Err(Refused::field("ids", &format!("{SEEN_MAX} at most"))),
+        (None, None) | (Some(_), Some(_)) => Err(Refused::field("ids", "either ids or up_to is expected")),
+    }
 }
 
 #[utoipa::path(post, path = "/widget/v1/typing", request_body = TypingSign,
@@ -120,6 +148,17 @@ pub async fn typing(
     Ok(StatusCode::NO_CONTENT)
 }
 
+/// A tab whose connection lives is there: one that is not known any more becomes so again.
+pub async fn keep(surface: &Surface, account: &str, conversation: Id, tab: &str) -> Result<(), StoreError> {
+    if !surface.widget.tabs.is_there(conversation, tab) {
+        return Ok(());
+    }
+    if let Some(presence) = surface.store.keep_tab(conversation, tab.to_owned()).await? {
+        surface.live.whisper(account, conversation, Whisper::Presence { state: presence.word() });
+    }
+    Ok(())
+}
+
 /// Notes what a tab says of itself, and tells the desks what all tabs come to.
 pub async fn tell(
     surface: &Surface,
@@ -132,3 +171,6 @@ pub async fn tell(
     surface.live.whisper(account, conversation, Whisper::Presence { state: presence.word() });
     Ok(())
 }
+
+/// More than a screen holds.
+const SEEN_MAX: usize = 100;

@@ -1,5 +1,6 @@
 //! `/widget/v1/state`: what a widget begins with.
 
+use super::feed::sealed;
 use super::guest::Guest;
 use super::refused::Refused;
 use super::shape::{ListedConversationShape, OpenConversationShape, VisitorShape};
@@ -27,9 +28,8 @@ pub struct StateShape {
     conversation: Option<OpenConversationShape>,
     /// Latest activity first.
     conversations: Vec<ListedConversationShape>,
-    /// Where a listener goes on who has read all this.
-    #[schema(value_type = Option<String>)]
-    last_event_id: Option<Id>,
+    /// Where a listener goes on who has read all this: a word for `Last-Event-ID`, and nothing else.
+    last_event_id: Option<String>,
 }
 
 #[utoipa::path(get, path = "/widget/v1/state", params(Which),
@@ -47,7 +47,7 @@ pub async fn show(
     Ok(Json(StateShape {
         visitor: VisitorShape::of(&guest.visitor),
         conversation: shown.map(OpenConversationShape::of),
-        last_event_id: state.last_event,
+        last_event_id: state.last_event.and_then(|position| sealed(surface.store.keys(), position)),
         conversations: state.conversations.into_iter().map(ListedConversationShape::from).collect(),
     }))
 }

@@ -26,6 +26,8 @@ struct Tab {
     connections: usize,
     /// It is looked at, and said so then.
     watched: Option<Instant>,
+    /// It said goodbye: its connection is only not known to be dead yet.
+    left: bool,
 }
 
 /// A tab's connection, until it is dropped.
@@ -53,7 +55,9 @@ impl Tabs {
         {
             return None;
         }
-        open.tabs.entry((conversation, tab.to_owned())).or_default().connections += 1;
+        let entry = open.tabs.entry((conversation, tab.to_owned())).or_default();
+        entry.connections += 1;
+        entry.left = false;
         *open.visitors.entry(visitor).or_default() += 1;
         *open.conversations.entry(conversation).or_default() += 1;
         drop(open);
@@ -71,6 +75,18 @@ impl Tabs {
         if let Some(tab) = self.lock().tabs.get_mut(&(conversation, tab.to_owned())) {
             tab.watched = watched;
         }
+    }
+
+    /// Notes whether the tab said goodbye.
+    pub fn left(&self, conversation: Id, tab: &str, left: bool) {
+        if let Some(tab) = self.lock().tabs.get_mut(&(conversation, tab.to_owned())) {
+            tab.left = left;
+        }
+    }
+
+    /// Whether a tab has a connection and did not say goodbye.
+    pub fn is_there(&self, conversation: Id, tab: &str) -> bool {
+        self.lock().tabs.get(&(conversation, tab.to_owned())).is_some_and(|tab| !tab.left)
     }
 
     /// Whether a tab that was looked at has been silent for so long that nobody may be there; told once.
@@ -147,6 +163,20 @@ mod tests {
         assert!(!tabs.is_open(Id(2), "a") && tabs.is_open(Id(2), "b") && ended.load(Ordering::SeqCst) == 1);
         drop(other);
         assert!(tabs.lock().visitors.is_empty() && tabs.lock().conversations.is_empty());
+    }
+
+    #[test]
+    fn who_said_goodbye_is_not_there_until_it_comes_again() {
+        let tabs = Arc::new(Tabs::default());
+        let held = tabs.open(Id(1), Id(2), "a", || ()).expect("a place");
+        assert!(tabs.is_there(Id(2), "a") && !tabs.is_there(Id(2), "b"));
+        tabs.left(Id(2), "a", true);
+        assert!(!tabs.is_there(Id(2), "a"));
+        let again = tabs.open(Id(1), Id(2), "a", || ()).expect("a place");
+        drop(held);
+        assert!(tabs.is_there(Id(2), "a"), "by its new connection");
+        drop(again);
+        assert!(!tabs.is_there(Id(2), "a"));
     }
 
     #[test]

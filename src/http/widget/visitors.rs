@@ -2,7 +2,8 @@
 //! for.
 
 use super::guest::{Stranger, fresh_token, identity_required};
-use super::identity::{self, Identity};
+use super::identity::{self, Identity, Worth};
+use super::messages::{email, weigh};
 use super::place::Place;
 use super::refused::Refused;
 use super::shape::{EntryShape, VisitorShape};
@@ -10,7 +11,7 @@ use crate::config::checked::IdentityRule;
 use crate::http::input::{Body, line};
 use crate::http::surface::Surface;
 use crate::mail::address::Address;
-use crate::store::visitors::{Identification, NewVisitor, Proof, Surroundings};
+use crate::store::visitors::{Claim, ContactChanges, Identification, NewVisitor, Proof, Surroundings, Visitor};
 use axum::Json;
 use axum::extract::State;
 use axum::http::{HeaderMap, StatusCode};
@@ -45,10 +46,17 @@ pub async fn enter(
     let surroundings = Surroundings { language: tag(body.language), time_zone: tag(body.time_zone) };
     let (token, sha256) = fresh_token()?;
     let visitor = match body.identity {
-        Some(identity) => {
-            let new = vouched(&place, identity, sha256, surroundings)?;
-            surface.store.identify_visitor(new).await?.visitor
-        }
+        Some(identity) => match identity::check(&place.inbox.widget, &identity)? {
+            Worth::Signed => {
+                let new = vouched(&place, identity, sha256, surroundings)?;
+                surface.store.identify_visitor(new).await?.visitor
+            }
+            Worth::Claim => {
+                let new = NewVisitor { account: place.account, inbox: place.inbox.name, sha256, surroundings };
+                let visitor = surface.store.add_visitor(new).await?;
+                claimed(&surface, visitor, identity).await?
+            }
+        },
         None if place.inbox.widget.identity == IdentityRule::Required => return Err(identity_required()),
         None => {
             let new = NewVisitor { account: place.account, inbox: place.inbox.name, sha256, surroundings };
@@ -71,11 +79,32 @@ pub async fn identify(
     let visitor = visitor.ok_or_else(Refused::stranger)?;
     let place = Place::of(&surface.config.load(), &visitor.account, &visitor.inbox).ok_or_else(Refused::stranger)?;
     place.admits(&surface, &headers)?;
+    if identity::check(&place.inbox.widget, &identity)? == Worth::Claim {
+        let visitor = claimed(&surface, visitor, identity).await?;
+        return Ok(Json(EntryShape { token: None, visitor: VisitorShape::of(&visitor) }));
+    }
     let (token, sha256) = fresh_token()?;
     let new = vouched(&place, identity, sha256, Surroundings::default())?;
     let became = surface.store.identify_visitor(Identification { present: Some(visitor.id), ..new }).await?;
     let token = became.is_new.then_some(token);
     Ok(Json(EntryShape { token, visitor: VisitorShape::of(&became.visitor) }))
+}
+
+/// What a page says of its visitor without a signature is worth what the visitor types: a name, and an address where none is
+/// known yet, because the page says it again at each visit and the visitor may have corrected it.
+async fn claimed(surface: &Surface, visitor: Visitor, identity: Identity) -> Result<Visitor, Refused> {
+    if !owns_contact(visitor.proof) {
+        return Ok(visitor);
+    }
+    let knows_none = visitor.contact.email.is_none() && visitor.contact.claimed_email.is_none();
+    // What the page has may be no address; the chat begins all the same.
+    let email = email(surface, identity.email.filter(|_| knows_none)).unwrap_or_default();
+    let claim = Claim { email, name: line("name", identity.name)?, fields: None };
+    if claim == Claim::default() {
+        return Ok(visitor);
+    }
+    weigh(surface, &visitor, &claim)?;
+    Ok(surface.store.change_visitor(visitor.id, ContactChanges { claim, mail: None }).await?)
 }
 
 /// What the site vouches for, once its signature was checked.
@@ -85,7 +114,6 @@ fn vouched(
     sha256: [u8; 32],
     surroundings: Surroundings,
 ) -> Result<Identification, Refused> {
-    identity::check(&place.inbox.widget, &identity)?;
     let identifier = line("identifier", Some(identity.identifier))?;
     let identifier = identifier.ok_or_else(|| Refused::field("identifier", "it is empty"))?;
     Ok(Identification {

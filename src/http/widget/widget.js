@@ -17,6 +17,7 @@
   const DWELL_MS = 600; // shorter in view than this is scrolled past, not read
   const BACKGROUND_FEEDS = 2; // a browser opens six connections to a host; hidden tabs may hold this many
   const PAGE_OF_MESSAGES = 40;
+  const TEXT_OCTETS_MAX = 32768;
 
   // ---- Words ---------------------------------------------------------------------------------------------------
 
@@ -36,7 +37,7 @@
       emailMe: "Email me answers I have not seen", notHere: "This can be changed only where the chat was started.",
       back: "Back", required: "Please fill this in.", badEmail: "Please write it like name@example.com.",
       badPhone: "Please write a phone number.", badValue: "Please check this.", message: "Your message", start: "Start chat", choose: "Please choose",
-      optional: "optional", tooBig: "{name} is too large: {max} together at most.", tooMany: "{n} files at most.", empty: "{name} is empty.",
+      optional: "optional", tooBig: "{name} is too large: {max} together at most.", tooMany: "{n} files at most.", empty: "{name} is empty.", tooLong: "This is too long for one message.",
       lost: "The file is gone. Please attach it again.", list: "Your conversations", fresh: "New conversation", untitled: "Conversation",
       resolved: "This conversation is closed. Write to open it again.", typing: "{name} is typing", below: "New messages",
       you: "You", team: "Team", signIn: "Please sign in on this site to chat with us.", expired: "That link no longer works. You can write to us here.", log: "Messages",
@@ -56,7 +57,7 @@
       emailMe: "Ungelesene Antworten per E-Mail schicken", notHere: "Das lässt sich nur dort ändern, wo der Chat begonnen wurde.",
       back: "Zurück", required: "Bitte ausfüllen.", badEmail: "Bitte in der Form name@example.com.",
       badPhone: "Bitte eine Telefonnummer angeben.", badValue: "Bitte prüfen.", message: "Ihre Nachricht", start: "Chat beginnen", choose: "Bitte wählen",
-      optional: "freiwillig", tooBig: "{name} ist zu groß: zusammen höchstens {max}.", tooMany: "Höchstens {n} Dateien.", empty: "{name} ist leer.",
+      optional: "freiwillig", tooBig: "{name} ist zu groß: zusammen höchstens {max}.", tooMany: "Höchstens {n} Dateien.", empty: "{name} ist leer.", tooLong: "Das ist zu lang für eine Nachricht.",
       lost: "Die Datei ist nicht mehr da. Bitte noch einmal anhängen.", list: "Ihre Unterhaltungen", fresh: "Neue Unterhaltung", untitled: "Unterhaltung",
       resolved: "Diese Unterhaltung ist geschlossen. Schreiben Sie, um sie wieder zu öffnen.", typing: "{name} schreibt", below: "Neue Nachrichten",
       you: "Sie", team: "Team", signIn: "Bitte melden Sie sich auf dieser Seite an, um zu chatten.", expired: "Der Link gilt nicht mehr. Sie können uns hier schreiben.", log: "Nachrichten",
@@ -76,7 +77,7 @@
       emailMe: "M’envoyer les réponses non lues", notHere: "Modifiable seulement là où le chat a commencé.",
       back: "Retour", required: "Veuillez remplir ce champ.", badEmail: "Écrivez-la comme nom@example.com.",
       badPhone: "Indiquez un numéro de téléphone.", badValue: "Veuillez vérifier.", message: "Votre message", start: "Commencer", choose: "Choisissez",
-      optional: "facultatif", tooBig: "{name} est trop volumineux : {max} en tout au maximum.", tooMany: "{n} fichiers au maximum.", empty: "{name} est vide.",
+      optional: "facultatif", tooBig: "{name} est trop volumineux : {max} en tout au maximum.", tooMany: "{n} fichiers au maximum.", empty: "{name} est vide.", tooLong: "C’est trop long pour un message.",
       lost: "Le fichier n’est plus là. Joignez-le de nouveau.", list: "Vos conversations", fresh: "Nouvelle conversation", untitled: "Conversation",
       resolved: "Cette conversation est close. Écrivez pour la rouvrir.", typing: "{name} écrit", below: "Nouveaux messages",
       you: "Vous", team: "Équipe", signIn: "Connectez-vous sur ce site pour discuter avec nous.", expired: "Ce lien n’est plus valable. Vous pouvez nous écrire ici.", log: "Messages",
@@ -96,7 +97,7 @@
       emailMe: "Enviarme las respuestas que no he visto", notHere: "Solo se puede cambiar donde se inició el chat.",
       back: "Volver", required: "Rellene este campo.", badEmail: "Escríbalo como nombre@example.com.",
       badPhone: "Escriba un número de teléfono.", badValue: "Revise este campo.", message: "Su mensaje", start: "Iniciar chat", choose: "Elija una opción",
-      optional: "opcional", tooBig: "{name} es demasiado grande: {max} en total como máximo.", tooMany: "{n} archivos como máximo.", empty: "{name} está vacío.",
+      optional: "opcional", tooBig: "{name} es demasiado grande: {max} en total como máximo.", tooMany: "{n} archivos como máximo.", empty: "{name} está vacío.", tooLong: "Es demasiado largo para un mensaje.",
       lost: "El archivo ya no está. Adjúntelo de nuevo.", list: "Sus conversaciones", fresh: "Nueva conversación", untitled: "Conversación",
       resolved: "Esta conversación está cerrada. Escriba para reabrirla.", typing: "{name} está escribiendo", below: "Mensajes nuevos",
       you: "Usted", team: "Equipo", signIn: "Inicie sesión en este sitio para hablar con nosotros.", expired: "Ese enlace ya no vale. Puede escribirnos aquí.", log: "Mensajes",
@@ -116,7 +117,7 @@
       emailMe: "أرسلوا إليّ الردود التي لم أرها", notHere: "لا يمكن تغيير هذا إلا حيث بدأت المحادثة.",
       back: "رجوع", required: "يرجى ملء هذا الحقل.", badEmail: "اكتبه مثل name@example.com.",
       badPhone: "اكتب رقم هاتف.", badValue: "يرجى التحقق.", message: "رسالتك", start: "ابدأ المحادثة", choose: "اختر",
-      optional: "اختياري", tooBig: "{name} كبير جدًا: الحد {max} معًا.", tooMany: "{n} ملفات كحد أقصى.", empty: "{name} فارغ.",
+      optional: "اختياري", tooBig: "{name} كبير جدًا: الحد {max} معًا.", tooMany: "{n} ملفات كحد أقصى.", empty: "{name} فارغ.", tooLong: "هذا أطول من أن يكون رسالة واحدة.",
       lost: "لم يعد الملف موجودًا. أرفقه مجددًا.", list: "محادثاتك", fresh: "محادثة جديدة", untitled: "محادثة",
       resolved: "أُغلقت هذه المحادثة. اكتب لفتحها من جديد.", typing: "{name} يكتب", below: "رسائل جديدة",
       you: "أنت", team: "الفريق", signIn: "سجّل الدخول إلى الموقع للتحدث معنا.", expired: "لم يعد هذا الرابط صالحًا. يمكنك مراسلتنا هنا.", log: "الرسائل",
@@ -244,6 +245,7 @@
     emit("error", { code, message });
   };
   const fromUs = (message) => message.author.kind === "agent" || message.author.kind === "participant";
+  const fresh = (message) => fromUs(message) && !message.seen_at;
   const page = () => (settings.layout === "page" ? undefined : location.href.slice(0, 2000)); // our own page is none to come back to
 
   // ---- Calls -------------------------------------------------------------------------------------------------------
@@ -593,10 +595,10 @@
 
   let told = null; // what the server knows of this tab on this connection
   let touched = Date.now();
-  const inView = new Set(); // ids of messages whose end is on the screen
+  const inView = new Map(); // ids of messages whose end is on the screen, and since when
   const sight = new IntersectionObserver((changes) => {
     for (const change of changes) {
-      if (change.isIntersecting) inView.add(change.target.dataset.id);
+      if (change.isIntersecting) inView.set(change.target.dataset.id, Date.now());
       else inView.delete(change.target.dataset.id);
     }
     present();
@@ -628,19 +630,19 @@
 
   function markSeen() {
     if (!conversation || presence() !== "reading") return;
-    const last = messages.findLastIndex((message) => inView.has(message.id));
-    const unseen = messages.slice(0, last + 1).filter((message) => fromUs(message) && !message.seen_at);
+    const there = messages.filter((message) => inView.has(message.id) && fresh(message));
+    const unseen = there.filter(({ id }) => Date.now() - inView.get(id) >= DWELL_MS);
+    if (there.length > unseen.length) present(); // again
     if (!unseen.length) return;
     const now = new Date().toISOString();
     for (const message of unseen) message.seen_at = now;
-    const up_to = messages[last].id;
-    ask("POST", "seen", { conversation: conversation.id, up_to }).catch(() => {
+    ask("POST", "seen", { conversation: conversation.id, ids: unseen.map(({ id }) => id) }).catch(() => {
       for (const message of unseen) message.seen_at = null; // told again at the next sign of life
     });
     draw();
   }
 
-  const unread = () => (loaded ? messages.filter((message) => fromUs(message) && !message.seen_at).length : conversation?.unread || 0);
+  const unread = () => (loaded ? messages.filter(fresh).length : conversation?.unread || 0);
 
   let saidTyping = 0, quiet = 0;
   function typed() {
@@ -776,6 +778,9 @@
     reader.readAsDataURL(blob);
   });
 
+  // The server counts octets, of which a Chinese letter has three.
+  const tooLong = (text) => new TextEncoder().encode(text).length > TEXT_OCTETS_MAX;
+
   function addFiles(list) {
     note = "";
     for (const file of list) {
@@ -874,12 +879,12 @@
   const host = document.createElement("replyd-chat");
   const shadow = host.attachShadow({ mode: "open" });
   const root = make("div.root");
-  const area = make("textarea", { rows: 1, maxlength: 20000 });
+  const area = make("textarea", { rows: 1 });
   const picker = make("input", { type: "file", multiple: true, hidden: true, tabindex: -1 });
   const log = make("div.log", { role: "log", tabindex: 0 });
   const paint = new CSSStyleSheet();
   let launcher, badge, preview, panel, head, titles, banner, body, other, pill, composer, chips, noteLine, sendButton, mailLine, live;
-  let follow = true;
+  let follow = true, passed = null;
 
   function build() {
     const sheet = new CSSStyleSheet();
@@ -927,7 +932,7 @@
   function submit(event) {
     event.preventDefault();
     const text = area.value.trim();
-    if (!text && !files.length) return;
+    if ((!text && !files.length) || tooLong(text)) return;
     const chosen = files;
     files = [];
     area.value = "";
@@ -959,6 +964,7 @@
     });
     log.addEventListener("scroll", () => {
       follow = log.scrollHeight - log.scrollTop - log.clientHeight < 60;
+      if (follow && opened && document.hasFocus()) passed = messages.at(-1)?.id;
       pill.hidden = follow;
       if (log.scrollTop < 80) loadOlder();
     });
@@ -992,8 +998,16 @@
   }
 
   function toEnd() {
+    passed = messages.at(-1)?.id;
     log.scrollTop = log.scrollHeight;
     area.focus({ preventScroll: true });
+  }
+
+  // To the end, but not past what was not read; who went to the end by hand stays there.
+  function toNews() {
+    const since = messages.findIndex(({ id }) => id === passed) + 1;
+    const first = drawn.get(messages.slice(since).find(fresh)?.id)?.element;
+    log.scrollTop = Math.min(log.scrollHeight, first ? first.offsetTop - log.offsetTop - 40 : Infinity);
   }
 
   // ---- Colour --------------------------------------------------------------------------------------------------------
@@ -1047,7 +1061,7 @@
     const style = paint.cssRules[0].style;
     style.setProperty("--height", `${seen.height}px`);
     style.setProperty("--top", `${Math.max(0, seen.offsetTop)}px`);
-    if (follow) log.scrollTop = log.scrollHeight;
+    if (follow) toNews();
   }
 
   // ---- Drawing -------------------------------------------------------------------------------------------------------
@@ -1123,8 +1137,9 @@
     const appears = composer.hidden && stage === "chat";
     composer.hidden = stage !== "chat";
     if (appears) grow();
-    sendButton.disabled = !area.value.trim() && !files.length;
-    noteLine.textContent = note;
+    const long = tooLong(area.value);
+    sendButton.disabled = long || (!area.value.trim() && !files.length);
+    noteLine.textContent = long ? t("tooLong") : note;
     arrange(chips, files.map((file) => (file.chip ||= chip(file))));
     const line = mailWords();
     if (mailLine.textContent !== line.map((part) => part.textContent ?? part).join("")) mailLine.replaceChildren(...line);
@@ -1150,7 +1165,7 @@
   }
 
   function drawPreview() {
-    const last = !opened && unread() && messages.findLast((message) => fromUs(message) && !message.seen_at);
+    const last = !opened && unread() && messages.findLast(fresh);
     if (!last || passing.read().dismissed === last.id) return preview.replaceChildren();
     if (preview.dataset.id === last.id && preview.firstChild) return;
     preview.dataset.id = last.id;
@@ -1182,7 +1197,7 @@
     arrange(log, wanted);
     const staying = new Set(wanted);
     for (const [key, { element }] of drawn) if (!staying.has(element)) (sightOff(element), drawn.delete(key));
-    if (stay) log.scrollTop = log.scrollHeight;
+    if (stay) toNews();
     pill.hidden = follow || log.hidden;
     pill.firstChild.hidden = !unread();
   }
@@ -1374,7 +1389,7 @@
     const shared = { id, name, "aria-describedby": `${id}-wrong`, "aria-required": required ? "true" : null };
     const input =
       kind === "select" ? make("select", shared, make("option", { value: "" }, t("choose")), ...(options || []).map((option) => make("option", { value: option }, option)))
-      : kind === "message" ? make("textarea", { ...shared, rows: 4, maxlength: 20000 })
+      : kind === "message" ? make("textarea", { ...shared, rows: 4 })
       : make("input", { ...shared, type: { email: "email", phone: "tel", checkbox: "checkbox" }[kind] || "text", maxlength: 500, dir: { email: "ltr", phone: "ltr" }[kind] || "auto",
         autocomplete: autocomplete || { email: "email", phone: "tel" }[kind] || (name === "name" ? "name" : null) });
     if (value) input.value = value;
@@ -1391,6 +1406,7 @@
 
   function fault(value, { kind, required, pattern, options }) {
     if (!value) return required ? t("required") : "";
+    if (kind === "message" && tooLong(value)) return t("tooLong");
     if (kind === "email" && !plausible(value)) return t("badEmail");
     if (kind === "phone" && !/^[+()\d\s./-]{5,40}$/.test(value)) return t("badPhone");
     if (kind === "select" && options && !options.includes(value)) return t("choose");
@@ -1457,10 +1473,11 @@
     if (opened || !panel) return;
     opened = true;
     follow = true;
+    passed = null;
     passing.write({ open: true });
     drawNow();
     grow();
-    log.scrollTop = log.scrollHeight;
+    toNews();
     if (conversation && !loaded) load().catch(() => {});
     if (focus) focusInside();
     emit("open", {});
@@ -1566,7 +1583,7 @@
     phone.addEventListener("change", draw);
     for (const kind of ["resize", "scroll"]) window.visualViewport?.addEventListener(kind, fit);
     fit();
-    new ResizeObserver(() => follow && (log.scrollTop = log.scrollHeight)).observe(log);
+    new ResizeObserver(() => follow && toNews()).observe(log);
     setInterval(beat, 15000);
   }
 
@@ -1691,7 +1708,8 @@
     .head { flex: none; display: flex; align-items: center; gap: 12px; padding: 14px 16px; background: var(--accent); color: var(--on); }
     .mark, .face { flex: none; display: grid; place-items: center; border-radius: 50%; font-weight: 600; }
     .mark { width: 40px; height: 40px; background: color-mix(in srgb, var(--away) 14%, transparent); font-size: 15px; }
-    .titles { flex: 1; min-width: 0; }
+    .titles { flex: 1; min-width: 0; text-align: left; }
+    [dir=rtl] .titles { text-align: right; }
     h2 { font-size: 16px; font-weight: 650; line-height: 1.3; overflow: hidden; text-overflow: ellipsis; white-space: nowrap; }
     .titles p { font-size: 13px; line-height: 1.35; }
     .tool { flex: none; display: grid; place-items: center; width: 36px; height: 36px; border-radius: 10px; }

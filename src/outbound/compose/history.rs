@@ -9,7 +9,7 @@ use super::hypertext;
 use super::view::Quoted;
 use super::words::Words;
 use crate::config::checked::{History, Voice};
-use crate::conversation::delivery::MailKind;
+use crate::conversation::delivery::{MailKind, RecipientKind};
 use crate::conversation::model::{AuthorKind, Message};
 use crate::store::outgoing::{QUOTED_OCTETS_MAX, ToCompose};
 use minijinja::Value;
@@ -56,16 +56,27 @@ fn quoted(to: &ToCompose, message: &Message, voice: &Voice, words: &Words) -> Qu
             let contact = to.conversation.contact.name.as_deref();
             let contact = contact.filter(|_| message.author.kind == AuthorKind::Contact);
             let name = message.author.name.as_deref().or(contact);
-            name.or(message.author.email.as_deref()).unwrap_or(words.someone)
+            name.or(message.author.email.as_deref()).unwrap_or(words.visitor)
         }
     };
-    let name = super::fields::name(name).unwrap_or_else(|| words.someone.to_owned());
+    let name = super::fields::name(name).unwrap_or_else(|| words.visitor.to_owned());
     let text = hypertext::clean(&message.text);
     Quoted {
-        attribution: words.attribution(&name, message.created_at),
+        attribution: if is_nameless_recipients(to, message) {
+            words.own_attribution(message.created_at)
+        } else {
+            words.attribution(&name, message.created_at)
+        },
         html: Value::from_safe_string(hypertext::of_text(&text)),
         text: marked(&text),
     }
+}
+
+/// Who gave no name is told what it wrote itself.
+fn is_nameless_recipients(to: &ToCompose, message: &Message) -> bool {
+    let named =
+        message.author.name.as_ref().or(message.author.email.as_ref()).or(to.conversation.contact.name.as_ref());
+    to.entry.recipient_kind == RecipientKind::Contact && message.author.kind == AuthorKind::Contact && named.is_none()
 }
 
 fn marked(text: &str) -> String {

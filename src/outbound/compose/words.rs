@@ -23,9 +23,11 @@ pub struct Words {
     /// ours know where the quotation begins.
     #[serde(skip)]
     wrote: (&'static str, &'static str, &'static str),
-    /// A person without a name.
     #[serde(skip)]
-    pub someone: &'static str,
+    you_wrote: (&'static str, &'static str),
+    /// A person who gave neither a name nor an address.
+    #[serde(skip)]
+    pub visitor: &'static str,
 }
 
 impl Words {
@@ -51,6 +53,12 @@ impl Words {
         let (before, between, behind) = self.wrote;
         format!("{before}{}{between}{name}{behind}", time(at))
     }
+
+    /// The same of what the recipient wrote, who gave no name.
+    pub fn own_attribution(&self, at: UnixMs) -> String {
+        let (before, behind) = self.you_wrote;
+        format!("{before}{}{behind}", time(at))
+    }
 }
 
 /// `2026-11-20 10:04 UTC`: read the same everywhere.
@@ -72,7 +80,8 @@ const EN: Words = Words {
     unsubscribe: "No more mails about this",
     subject: ("Your conversation with ", ""),
     wrote: ("On ", ", ", " wrote:"),
-    someone: "someone",
+    you_wrote: ("On ", ", you wrote:"),
+    visitor: "a visitor",
 };
 
 const DE: Words = Words {
@@ -83,7 +92,8 @@ const DE: Words = Words {
     unsubscribe: "Keine Mails mehr dazu",
     subject: ("Ihr Gespräch mit ", ""),
     wrote: ("Am ", " schrieb ", ":"),
-    someone: "jemand",
+    you_wrote: ("Am ", " schrieben Sie:"),
+    visitor: "ein Besucher",
 };
 
 const FR: Words = Words {
@@ -94,7 +104,8 @@ const FR: Words = Words {
     unsubscribe: "Ne plus recevoir de messages à ce sujet",
     subject: ("Votre conversation avec ", ""),
     wrote: ("Le ", ", ", " a écrit :"),
-    someone: "quelqu’un",
+    you_wrote: ("Le ", ", vous avez écrit :"),
+    visitor: "un visiteur",
 };
 
 const ES: Words = Words {
@@ -105,7 +116,8 @@ const ES: Words = Words {
     unsubscribe: "No recibir más correos sobre esto",
     subject: ("Su conversación con ", ""),
     wrote: ("El ", ", ", " escribió:"),
-    someone: "alguien",
+    you_wrote: ("El ", ", usted escribió:"),
+    visitor: "un visitante",
 };
 
 const NL: Words = Words {
@@ -116,7 +128,8 @@ const NL: Words = Words {
     unsubscribe: "Geen mails meer hierover",
     subject: ("Uw gesprek met ", ""),
     wrote: ("Op ", " schreef ", ":"),
-    someone: "iemand",
+    you_wrote: ("Op ", " schreef u:"),
+    visitor: "een bezoeker",
 };
 
 const IT: Words = Words {
@@ -127,7 +140,8 @@ const IT: Words = Words {
     unsubscribe: "Non ricevere più mail su questo",
     subject: ("La sua conversazione con ", ""),
     wrote: ("Il ", ", ", " ha scritto:"),
-    someone: "qualcuno",
+    you_wrote: ("Il ", ", lei ha scritto:"),
+    visitor: "un visitatore",
 };
 
 const PT: Words = Words {
@@ -138,5 +152,6 @@ const PT: Words = Words {
     unsubscribe: "Não receber mais e-mails sobre isto",
     subject: ("A sua conversa com ", ""),
     wrote: ("Em ", ", ", " escreveu:"),
-    someone: "alguém",
+    you_wrote: ("Em ", ", escreveu:"),
+    visitor: "um visitante",
 };

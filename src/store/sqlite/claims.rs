@@ -4,8 +4,9 @@
 use super::super::StoreError;
 use super::begin::email_key;
 use super::units::Writing;
-use super::{continuity, events};
-use crate::conversation::continuity::MailWish;
+use super::{continuity, events, queue};
+use crate::conversation::continuity::{MailWish, Reason};
+use crate::conversation::delivery::{DeliveryState, Phase};
 use crate::conversation::id::Id;
 use crate::conversation::model::Email;
 use crate::mail::automatic::Class;
@@ -45,7 +46,26 @@ pub fn wish(writing: &Writing<'_>, conversation: Id, wish: MailWish) -> Result<(
         return super::conversations::exists(writing.connection, conversation);
     }
     events::of_conversation(writing, conversation, serde_json::json!({"mail": word}))?;
+    if wish == MailWish::Off {
+        call_off(writing, conversation)?;
+    }
     continuity::redecide(writing, conversation)
+}
+
+/// Mail that is on its way to whoever wants none: as long as no host has it, it does not arrive.
+fn call_off(writing: &Writing<'_>, conversation: Id) -> Result<(), StoreError> {
+    let mut find = writing.connection.prepare_cached(
+        "SELECT id FROM queue INDEXED BY queue_open WHERE conversation_id = ? AND state IN ('waiting', 'queued', 'deferred')
+           AND state <> 'waiting' AND kind = 'answer' AND recipient_kind = 'contact'",
+    )?;
+    let rows = find.query_map([conversation], |row| row.get(0))?;
+    let found: Vec<Id> = rows.collect::<Result<_, _>>()?;
+    for entry in found {
+        if queue::entry(writing.connection, entry)?.phase != Some(Phase::DataSent) {
+            continuity::end(writing, entry, DeliveryState::Cancelled, &Reason::MailOff.to_string())?;
+        }
+    }
+    Ok(())
 }
 
 /// Whether a mail proves that its author has the address: a person's, and the domain vouches for it.

@@ -6,7 +6,7 @@ use super::enqueue::Waiting;
 use super::suppressions;
 use super::words::{Json, Stored};
 use crate::clock::UnixMs;
-use crate::conversation::continuity::{AddressState, Facts, LastWord, MailWish, Rules, Unseen};
+use crate::conversation::continuity::{AddressState, Facts, LastWord, MailWish, Reason, Rules, Unseen};
 use crate::conversation::delivery::{DeliveryState, MailChoice, Posting};
 use crate::conversation::id::Id;
 use crate::conversation::model::Via;
@@ -134,6 +134,8 @@ struct Candidate {
 }
 
 /// The latest first. A mail that failed brought its messages nowhere: they are unmailed again once there is another address.
+/// So are those of one that its contact did not want, or that had lost its address: whoever turns mail on again wants what
+/// they have not seen. What an operator cancelled stays so.
 /// Messages of a time before this rule go only if they waited already.
 ///
 /// What is unmailed is mostly the latest. Where much of what was looked at is, there may be more before it: a contact
@@ -144,7 +146,8 @@ fn unseen(connection: &Connection, conversation: Id, recipient: Option<&str>) ->
     let mut before = Id(i64::MAX);
     while let Some(last) = last_of_window(connection, conversation, before)? {
         let known = found.len();
-        let rows = find.query_map(params![conversation, last, before, recipient], |row| {
+        let [off, nowhere] = [&Reason::MailOff, &Reason::NoAddress].map(Reason::to_string);
+        let rows = find.query_map(params![conversation, last, before, recipient, off, nowhere], |row| {
             let posting: Option<Json<Posting>> = row.get(3)?;
             let posting = posting.map_or_else(waited, |posting| posting.0);
             Ok(Candidate { id: row.get(0)?, at: UnixMs(row.get(1)?), require_tls: row.get(2)?, posting })
@@ -186,7 +189,8 @@ const UNSEEN: &str = "SELECT m.id, m.created_at, m.require_tls, m.posting FROM m
       AND NOT EXISTS (
         SELECT 1 FROM queue_messages x JOIN queue q ON q.id = x.queue_id
         WHERE x.message_id = m.id AND q.kind = 'answer' AND q.recipient_kind = 'contact' AND q.state <> 'waiting'
-          AND NOT (q.state = 'failed' AND q.recipient <> ifnull(?4, q.recipient)))
+          AND NOT (q.state = 'failed' AND q.recipient <> ifnull(?4, q.recipient))
+          AND NOT (q.state = 'cancelled' AND ifnull(q.reason, '') IN (?5, ?6)))
     ORDER BY m.id DESC";
 /// Unseen messages that are looked at together: in a conversation by mail nothing is ever seen, and all of it is mailed.
 const WINDOW: usize = 200;

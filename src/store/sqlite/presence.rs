@@ -6,10 +6,11 @@ use super::events::Happening;
 use super::units::Writing;
 use super::words::{Stored, Word};
 use super::{continuity, conversations, events, queue};
+use crate::clock::UnixMs;
 use crate::conversation::delivery::{DeliveryState, Phase};
 use crate::conversation::id::Id;
-use crate::conversation::presence::{Presence, TYPING_LIFE, TabState, TypingState, Typist};
-use rusqlite::{OptionalExtension, params};
+use crate::conversation::presence::{Presence, Seen, TYPING_LIFE, TabState, TypingState, Typist};
+use rusqlite::{Connection, OptionalExtension, params};
 
 /// What one tab says of itself; `None`: it is gone. Answers what all of them come to.
 pub fn tab(
@@ -41,19 +42,40 @@ pub fn of_channel(writing: &Writing<'_>, conversation: Id, presence: Presence) -
     tab(writing, conversation, CHANNEL, presence.tab())
 }
 
-/// At the start: whoever had a tab open connects again, or is gone. Answers how many conversations that changed.
-pub fn end_tabs(writing: &Writing<'_>, limit: usize) -> Result<usize, StoreError> {
-    let mut find =
-        writing.connection.prepare_cached("SELECT DISTINCT conversation_id FROM tabs WHERE tab <> ? LIMIT ?")?;
-    let rows = find.query_map(params![CHANNEL, limit], |row| row.get(0))?;
+/// At the start: whoever had a tab open connects again, or is gone. Some connect before all that was left is gone, so only what
+/// is not of this run ends: what was said before it began, or (a clock that was put back meanwhile) at a time yet to come.
+/// Answers how many conversations that changed.
+pub fn end_tabs(writing: &Writing<'_>, started: UnixMs, limit: usize) -> Result<usize, StoreError> {
+    let mut find = writing.connection.prepare_cached(
+        "SELECT DISTINCT conversation_id FROM tabs WHERE tab <> ? AND (since < ? OR since > ?) LIMIT ?",
+    )?;
+    let now = writing.now.0.max(started.0);
+    let rows = find.query_map(params![CHANNEL, started.0, now, limit], |row| row.get(0))?;
     let found: Vec<Id> = rows.collect::<Result<_, _>>()?;
     for conversation in &found {
         let before = standing(writing, *conversation)?;
-        let gone = "DELETE FROM tabs WHERE conversation_id = ? AND tab <> ?";
-        writing.execute(gone, params![conversation, CHANNEL])?;
+        let gone = "DELETE FROM tabs WHERE conversation_id = ? AND tab <> ? AND (since < ? OR since > ?)";
+        writing.execute(gone, params![conversation, CHANNEL, started.0, now])?;
         settle(writing, *conversation, before)?;
     }
     Ok(found.len())
+}
+
+/// A tab whose connection lives is there, whatever became of what is known of it; one that is known stays as it is.
+pub fn keep_tab(writing: &Writing<'_>, conversation: Id, tab: &str) -> Result<Presence, StoreError> {
+    let before = standing(writing, conversation)?;
+    writing.execute(
+        "INSERT INTO tabs (conversation_id, tab, state, since) VALUES (?, ?, ?, ?) ON CONFLICT DO NOTHING",
+        params![conversation, tab, Stored(TabState::Connected), writing.now.0],
+    )?;
+    forget_surplus(writing, conversation)?;
+    settle(writing, conversation, before)
+}
+
+/// Whether a tab is known.
+pub fn is_known(connection: &Connection, conversation: Id, tab: &str) -> Result<bool, StoreError> {
+    let mut find = connection.prepare_cached("SELECT 1 FROM tabs WHERE conversation_id = ? AND tab = ?")?;
+    Ok(find.exists(params![conversation, tab])?)
 }
 
 /// Somebody types, or stopped. What is due meanwhile is looked at when it is due; only an end may bring that moment nearer.
@@ -69,15 +91,24 @@ pub fn typing(writing: &Writing<'_>, conversation: Id, typist: Typist, on: Typin
     if on == TypingState::Off { continuity::redecide_chat(writing, conversation) } else { Ok(()) }
 }
 
-/// The contact has seen everything up to a message, or all of it; answers what was not seen before.
-pub fn seen(writing: &Writing<'_>, conversation: Id, up_to: Option<Id>) -> Result<Vec<Id>, StoreError> {
+/// What the contact has seen; answers what of it was not seen before.
+pub fn seen(writing: &Writing<'_>, conversation: Id, which: &Seen) -> Result<Vec<Id>, StoreError> {
     conversations::exists(writing.connection, conversation)?;
-    let mut mark = writing.connection.prepare_cached(
-        "UPDATE messages SET seen_at = ? WHERE conversation_id = ? AND direction = 'outgoing' AND seen_at IS NULL
-           AND id <= ? AND held_until IS NULL RETURNING id",
-    )?;
-    let rows = mark.query_map(params![writing.now.0, conversation, up_to.unwrap_or(Id(i64::MAX))], |row| row.get(0))?;
-    let mut ids: Vec<Id> = rows.collect::<Result<_, _>>()?;
+    let mut ids = match which {
+        Seen::All => mark_range(writing, conversation, Id(i64::MIN), Id(i64::MAX))?,
+        Seen::UpTo(last) => {
+            is_of(writing, conversation, *last)?;
+            mark_range(writing, conversation, Id(i64::MIN), *last)?
+        }
+        Seen::These(messages) => {
+            let mut marked = Vec::new();
+            for message in messages {
+                is_of(writing, conversation, *message)?;
+                marked.extend(mark_range(writing, conversation, *message, *message)?);
+            }
+            marked
+        }
+    };
     if ids.is_empty() {
         return Ok(ids);
     }
@@ -94,6 +125,20 @@ pub fn seen(writing: &Writing<'_>, conversation: Id, up_to: Option<Id>) -> Resul
     call_back(writing, conversation)?;
     continuity::redecide(writing, conversation)?;
     Ok(ids)
+}
+
+fn mark_range(writing: &Writing<'_>, conversation: Id, first: Id, last: Id) -> Result<Vec<Id>, StoreError> {
+    let mut mark = writing.connection.prepare_cached(
+        "UPDATE messages SET seen_at = ? WHERE conversation_id = ? AND direction = 'outgoing' AND seen_at IS NULL
+           AND id BETWEEN ? AND ? AND held_until IS NULL RETURNING id",
+    )?;
+    let rows = mark.query_map(params![writing.now.0, conversation, first, last], |row| row.get(0))?;
+    Ok(rows.collect::<Result<_, _>>()?)
+}
+
+fn is_of(writing: &Writing<'_>, conversation: Id, message: Id) -> Result<(), StoreError> {
+    let mut find = writing.connection.prepare_cached("SELECT 1 FROM messages WHERE id = ? AND conversation_id = ?")?;
+    if find.exists(params![message, conversation])? { Ok(()) } else { Err(StoreError::NotFound("message")) }
 }
 
 /// Mail that is on its way and whose every word was seen meanwhile: as long as no host has it, it need not arrive.

@@ -4,9 +4,11 @@
 use super::super::StoreError;
 use super::super::outgoing::{QueueEntry, SuppressionRow};
 use super::begin::email_key;
+use super::claims;
 use super::units::Writing;
 use super::words::Stored;
 use crate::clock::UnixMs;
+use crate::conversation::continuity::MailWish;
 use crate::conversation::delivery::{RecipientKind, SuppressionReason, suppressed_words};
 use crate::conversation::id::Id;
 use rusqlite::{Connection, OptionalExtension, Row, params};
@@ -118,9 +120,15 @@ pub fn clear(writing: &Writing<'_>, account: &str, email: &str) -> Result<(), St
     if cleared == 0 { Err(StoreError::NotFound("suppressed address")) } else { Ok(()) }
 }
 
-/// One-click unsubscribe (RFC 8058 §3.1): done at once, and doing it again changes nothing.
+/// One-click unsubscribe (RFC 8058 §3.1): done at once, and doing it again changes nothing. The contact of a chat is done
+/// with the mails of this chat, and turns them on again there; whoever has no chat to say so in gets no mail of the account.
 pub fn unsubscribe(writing: &Writing<'_>, entry: Id) -> Result<(), StoreError> {
     let entry = super::queue::entry(writing.connection, entry)?;
+    let is_chat = "SELECT 1 FROM conversations WHERE id = ? AND channel <> 'email'";
+    let is_chat = writing.connection.prepare_cached(is_chat)?.exists([entry.conversation_id])?;
+    if entry.recipient_kind == RecipientKind::Contact && is_chat {
+        return claims::wish(writing, entry.conversation_id, MailWish::Off);
+    }
     suppress(writing, &entry, SuppressionReason::Unsubscribed, None)
 }
 

@@ -207,7 +207,9 @@ fn begin(writing: &Writing<'_>, speaker: &Visitor, saying: &Saying) -> Result<Id
     Ok(conversation)
 }
 
-/// An identifier that is an address leads to who is known by that address: the site vouches for it.
+/// An identifier that is an address leads to who is known by that address: the site vouches for it. Identifiers are compared
+/// octet by octet, also these: two that the site tells apart (`Ann@…`, `ann@…`) are two people, and the one who took the other
+/// spelling is not led to what was said before.
 fn contact_of_identifier(writing: &Writing<'_>, account: &str, identifier: &str) -> Result<Option<Id>, StoreError> {
     let find = |sql: &str, key: &str| -> Result<Option<Id>, StoreError> {
         let mut find = writing.connection.prepare_cached(sql)?;
@@ -216,7 +218,9 @@ fn contact_of_identifier(writing: &Writing<'_>, account: &str, identifier: &str)
     if let Some(found) = find("SELECT id FROM contacts WHERE account = ? AND identifier = ?", identifier)? {
         return Ok(Some(found));
     }
-    let Ok(address) = Address::parse(identifier) else { return Ok(None) };
+    let Some(address) = Address::parse(identifier).ok().filter(|address| address.key() == identifier) else {
+        return Ok(None);
+    };
     find("SELECT id FROM contacts WHERE account = ? AND email = ? AND identifier IS NULL", &address.key())
 }
 
