@@ -1,6 +1,6 @@
 //! Which mail has to wait because too many of its kind went within the hour, and until when.
 //!
-//! A loop needs mail that comes in, so only mails that incoming mail caused are counted for it: two machines that answer each
+//! A loop needs mail that comes in, so only mails that it caused count for it, or as many as came: two machines that answer each
 //! other stop until a person looks. Everything else goes by itself once there is room again: what people write, chats that
 //! anybody may begin with any address typed into them, notifications of a busy chat.
 
@@ -57,14 +57,30 @@ pub fn verdict(writing: &Writing<'_>, account: &str, mail: &Mail<'_>) -> Result<
     Ok(Verdict::Go)
 }
 
-/// Whether it looks like two machines that answer each other.
+/// Whether it looks like two machines that answer each other: incoming mail caused as many mails like this one as may go in
+/// an hour; or as many answers went, however written, to somebody who sent as many mails themselves, as two programs do
+/// that answer over the API.
 pub fn looping(writing: &Writing<'_>, account: &str, mail: &Mail<'_>) -> Result<Option<Held>, StoreError> {
-    if !came_by_mail(writing, mail)? {
+    let most = writing.outgoing.budgets.looping;
+    let by_mail = came_by_mail(writing, mail)?;
+    if !by_mail && mail.kind != MailKind::Answer {
         return Ok(None);
     }
-    let most = writing.outgoing.budgets.looping;
-    let full = full_until(writing, account, mail, Among { by_mail: true, ..CONVERSATION }, most)?;
-    Ok(full.map(|_| Held { words: too_many_words(mail.kind, mail.recipient, most), free_at: None }))
+    let full = full_until(writing, account, mail, Among { by_mail, ..CONVERSATION }, most)?.is_some();
+    let loops = full && (by_mail || sent_as_many(writing, mail, most)?);
+    Ok(loops.then(|| Held { words: too_many_words(mail.kind, mail.recipient, most), free_at: None }))
+}
+
+/// Whether so many mails of the recipient came into the conversation within the hour.
+fn sent_as_many(writing: &Writing<'_>, mail: &Mail<'_>, most: usize) -> Result<bool, StoreError> {
+    let mut count = writing.connection.prepare_cached(
+        "SELECT count(*) FROM (SELECT 1 FROM messages WHERE conversation_id = ? AND id >= ? AND direction = 'incoming'
+           AND via = ? AND author_email = ? COLLATE NOCASE LIMIT ?)",
+    )?;
+    let since = Id::first_of(UnixMs(writing.now.0 - HOUR_MS));
+    let key = params![mail.conversation, since, Stored(Via::Email), mail.recipient, most];
+    let came: usize = count.query_row(key, |row| row.get(0))?;
+    Ok(came >= most)
 }
 
 /// Whether something but a loop keeps it.
