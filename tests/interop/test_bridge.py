@@ -33,6 +33,8 @@ class Helpdesk:
                 with desk.lock:
                     mood = "take" if desk.calm else desk.chance.choices(
                         ["take", "refuse", "wrong", "drop", "taken and dropped", "hang"], [80, 6, 3, 3, 6, 2])[0]
+                    if not desk.hung and len(desk.taken) > 20:
+                        mood = "hang"
                 if self.path != "/rails/action_mailbox/relay/inbound_emails" or self.headers["Content-Type"] != "message/rfc822":
                     return self.send_error(404)
                 if len(octets) < int(self.headers["Content-Length"]):

@@ -2,11 +2,13 @@
 what is brought while replyd is away waits, and comes once."""
 
 import base64
+import grp
 import hashlib
 import hmac
 import json
 import os
 import pathlib
+import pwd
 import shutil
 import smtplib
 import socket
@@ -23,6 +25,7 @@ import requests
 import test_clients
 from harness import REPLYD, Replyd, mail, until
 from hosts import Exim, Postfix
+from printed import printed, printed_words, with_own
 
 SECRETS = {"relay": "relay-secret-0123", "postmark": "postmark-secret-0123", "sendgrid": "sendgrid-secret-0123",
            "mailgun": "mailgun-signing-key-0123", "mandrill": "mandrill-webhook-key-0123"}
@@ -180,13 +183,37 @@ class Pipes(House):
     def variables(self):
         return f"URL={self.url('relay')} INGRESS_PASSWORD={SECRETS['relay']}"
 
-    def postfix(self, more=""):
-        return Postfix("replyd:", settings="replyd_destination_recipient_limit = 1",
-                       services=f"replyd unix - n n - - pipe\n  flags=DORhu user=nobody argv={self.binary} relay postfix {self.variables()} {more}")
+    def script(self, mta, user, spool=None):
+        """The wrapper that DOORS.md prints, at its own place; without its spool the MTA's own queue is seen."""
+        text = printed("#!/bin/sh\nexport URL=")
+        line = text.splitlines()[-1]
+        if mta != "postfix":
+            line = printed_words(f"exec /usr/bin/replyd relay {mta}")
+        elif spool:
+            line = with_own(line, spool=("/var/spool/replyd-relay", str(spool)))
+        else:
+            line = with_own(line, spool=(" --spool /var/spool/replyd-relay", ""))
+        text = "\n".join([*text.splitlines()[:-1], line]) + "\n"
+        text = with_own(text, url=("https://chat.example.com/rails/action_mailbox/relay/inbound_emails", self.url("relay")),
+                        secret=("INGRESS_PASSWORD=…", f"INGRESS_PASSWORD={SECRETS['relay']}"), binary=("/usr/bin/replyd", str(self.binary)))
+        path = self.folder / "replyd-relay"
+        path.write_text(text)
+        shutil.chown(path, group=grp.getgrgid(pwd.getpwnam(user).pw_gid).gr_name)
+        path.chmod(0o750)
+        return str(path)
 
-    def exim(self):
-        return Exim(f"driver = pipe\n  command = /usr/bin/env {self.variables()} {self.binary} relay exim\n  user = Debian-exim\n"
-                    "  message_prefix =\n  message_suffix =\n  envelope_to_add\n  return_path_add\n  log_output\n  return_fail_output")
+    def printed_postfix(self, spool=None):
+        places = {"user": ("user=replyd-pipe", "user=nobody"), "script": ("/usr/local/bin/replyd-relay", self.script("postfix", "nobody", spool))}
+        maps = with_own(printed("transport_maps = inline:{reply.acme.example=replyd:}"), domain=("reply.acme.example", "reply.example"))
+        return Postfix("error:not by the printed map", settings=maps, services=with_own(printed("replyd  unix"), **places))
+
+    def printed_exim(self):
+        places = {"user": ("user = replyd-pipe", "user = Debian-exim"), "script": ("/usr/local/bin/replyd-relay", self.script("exim", "Debian-exim"))}
+        return Exim(with_own(printed("replyd_pipe:\n"), **places).split("\n", 1)[1].strip())
+
+    def postfix(self):
+        return Postfix("replyd:", settings="replyd_destination_recipient_limit = 1",
+                       services=f"replyd unix - n n - - pipe\n  flags=DORhu user=nobody argv={self.binary} relay postfix {self.variables()}")
 
     def send(self, server, text, identity=None):
         with smtplib.SMTP("127.0.0.1", server.port) as client:
@@ -211,10 +238,10 @@ class Pipes(House):
             self.assertEqual((entry["ingress"], entry["outcome"], entry["envelope_from"]), ("pipe", "filed", "jane@customer.example"), entry)
 
     def test_postfix(self):
-        self.arrives(self.postfix(), "Network error relaying to ingress")
+        self.arrives(self.printed_postfix(), "Network error relaying to ingress")
 
     def test_exim(self):
-        self.arrives(self.exim(), "defer")
+        self.arrives(self.printed_exim(), "defer")
 
     def test_a_wrong_password_defers_and_bounces_nothing(self):
         server = Postfix("replyd:", services=f"replyd unix - n n - - pipe\n  user=nobody argv={self.binary} relay postfix URL={self.url('relay')} INGRESS_PASSWORD=wrong")
@@ -228,7 +255,7 @@ class Pipes(House):
         spool = self.folder / "spool"
         spool.mkdir()
         shutil.chown(spool, "nobody")
-        server = self.postfix(f"--spool {spool}")
+        server = self.printed_postfix(spool)
         self.addCleanup(server.close)
         self.replyd.stop()
         for number in range(3):

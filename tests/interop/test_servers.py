@@ -5,6 +5,7 @@ import unittest
 
 from harness import Replyd, mail, until
 from hosts import Exim, Postfix
+from printed import printed, printed_words, with_own
 
 
 class Servers(unittest.TestCase):
@@ -37,6 +38,15 @@ class Servers(unittest.TestCase):
 
     def test_postfix_over_lmtp_by_unix_socket(self):
         self.relay(Postfix(f"lmtp:unix:{self.replyd.lmtp_socket}"))
+
+    def test_postfix_over_lmtp_as_printed(self):
+        maps = with_own(printed_words("transport_maps = inline:{reply.acme.example=lmtp:"), domain=("reply.acme.example", "reply.example"),
+                        socket=("/run/replyd/lmtp.sock", str(self.replyd.lmtp_socket)))
+        self.relay(Postfix("error:not by the printed map", settings=maps))
+
+    def test_exim_over_lmtp_as_printed(self):
+        transport = with_own(printed("replyd_lmtp:\n"), port=("port = 2424", f"port = {self.replyd.lmtp_port}"))
+        self.relay(Exim(transport.split("\n", 1)[1].strip()))
 
     def test_postfix_over_lmtp_by_tcp(self):
         self.relay(Postfix(f"lmtp:inet:127.0.0.1:{self.replyd.lmtp_port}"))
