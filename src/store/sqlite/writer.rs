@@ -20,15 +20,14 @@ use rusqlite::Connection;
 use std::cell::Cell;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
-use std::sync::mpsc::{Receiver, RecvTimeoutError, TryRecvError};
+use std::sync::mpsc::{Receiver, RecvTimeoutError};
 use std::time::Duration;
 use tokio::sync::oneshot;
 
 /// What the writer is told.
 pub enum Order {
     Unit(Box<dyn Unit>),
-    /// Units that were decided together: one hand-over, each with its own answer. No peer waits for them, so they are
-    /// given company for a moment.
+    /// Units that were decided together: one hand-over, each with its own answer.
     Units(Vec<Box<dyn Unit>>),
     /// Something changed that is not in the queue: refusals wait, or the checkpointer met an error.
     Look,
@@ -129,48 +128,30 @@ impl Writer {
         self.orders.recv().map_err(|_| RecvTimeoutError::Disconnected)
     }
 
-    /// What is queued, up to the bounds of a batch. While there is nothing in it that a peer waits for, a little more is
-    /// waited for: the sync of a filing would else be in the way of the next mail's.
+    /// What is queued, up to the bounds of a batch.
     fn gather(&mut self, first: Order) -> Vec<Box<dyn Unit>> {
         let mut units = Vec::new();
         let mut octets = 0;
         let mut next = Some(first);
-        let mut patient = true;
-        let begun = self.shared.clock.monotonic();
         while let Some(order) = next {
             match order {
                 Order::Unit(unit) => {
                     octets += unit.octets();
                     units.push(unit);
-                    patient = false;
                 }
                 Order::Units(several) => {
                     octets += several.iter().map(|unit| unit.octets()).sum::<usize>();
                     units.extend(several);
                 }
                 Order::Look => {}
-                Order::Index(asked) => {
-                    self.searching.push(asked);
-                    patient = false;
-                }
+                Order::Index(asked) => self.searching.push(asked),
                 Order::Fault(fault) => self.inject(fault),
                 Order::Close => self.closing = true,
             }
             let room = units.len() < BATCH_UNITS_MAX && octets < BATCH_OCTETS_MAX && !self.closing;
-            let company = (patient && !units.is_empty()).then(|| self.shared.clock.monotonic().duration_since(begun));
-            next = room.then(|| self.next(company)).flatten();
+            next = if room { self.orders.try_recv().ok() } else { None };
         }
         units
-    }
-
-    /// The next order of a batch, if it is there or comes before the batch has had company for long enough.
-    fn next(&self, waited: Option<Duration>) -> Option<Order> {
-        match (self.orders.try_recv(), waited) {
-            (Err(TryRecvError::Empty), Some(waited)) => {
-                self.orders.recv_timeout(COMPANY_WAIT.saturating_sub(waited)).ok()
-            }
-            (found, _) => found.ok(),
-        }
     }
 
     fn commit(&mut self, mut units: Vec<Box<dyn Unit>>) {
@@ -362,9 +343,6 @@ const BATCH_UNITS_MAX: usize = 128;
 const BATCH_OCTETS_MAX: usize = 16 * 1024 * 1024;
 /// How long refusals alone wait for a commit that somebody needs: a flood of refusals must not cost a sync each.
 const REFUSALS_WAIT: Duration = Duration::from_millis(200);
-/// How long what no peer waits for is kept back for an acceptance to share its sync with: a sender with one session has
-/// its next mail here in less.
-const COMPANY_WAIT: Duration = Duration::from_millis(1);
 /// For one who searches: about half a second.
 const INDEX_STEPS_FOR_SEARCH: usize = 32;
 /// How often an ill store is tried.
