@@ -13,7 +13,7 @@ use std::borrow::Cow;
 
 /// Commits what filing decided; an entry that is no longer accepted is answered as it ended before.
 pub fn file(writing: &Writing<'_>, result: &FilingResult) -> Result<Filed, StoreError> {
-    let Found { before, proof } = found(writing, result.ledger_id)?;
+    let Found { before, proof, raw } = found(writing, result.ledger_id)?;
     if let Some(before) = before {
         return Ok(before);
     }
@@ -56,17 +56,25 @@ pub fn file(writing: &Writing<'_>, result: &FilingResult) -> Result<Filed, Store
         "UPDATE ledger SET outcome = 'filed', reason = ?, conversation_id = ?, stored_message_id = ? WHERE id = ?",
         params![result.reason, filed.conversation_id, filed.message_id, result.ledger_id],
     )?;
-    tell_copies(writing, result.ledger_id, filed)?;
+    if let Some(raw) = raw {
+        tell_copies(writing, result.ledger_id, raw, filed)?;
+    }
     Ok(filed)
 }
 
-/// Copies that came before the mail was filed show where it is, as later ones do.
-fn tell_copies(writing: &Writing<'_>, entry: Id, filed: Filed) -> Result<(), StoreError> {
-    writing.execute(
-        "UPDATE ledger SET conversation_id = ?, stored_message_id = ?
-         WHERE outcome = 'duplicate' AND (raw_id, envelope_to) = (SELECT raw_id, envelope_to FROM ledger WHERE id = ?)",
-        params![filed.conversation_id, filed.message_id, entry],
+/// Copies that came before the mail was filed show where it is, as later ones do. Hardly any mail has one, and looking
+/// costs less than a change of nothing.
+fn tell_copies(writing: &Writing<'_>, entry: Id, raw: Id, filed: Filed) -> Result<(), StoreError> {
+    let mut any = writing.connection.prepare_cached(
+        "SELECT 1 FROM ledger INDEXED BY ledger_duplicates WHERE outcome = 'duplicate' AND raw_id = ? LIMIT 1",
     )?;
+    if any.exists([raw])? {
+        writing.execute(
+            "UPDATE ledger INDEXED BY ledger_duplicates SET conversation_id = ?, stored_message_id = ?
+             WHERE outcome = 'duplicate' AND raw_id = ? AND envelope_to = (SELECT envelope_to FROM ledger WHERE id = ?)",
+            params![filed.conversation_id, filed.message_id, raw, entry],
+        )?;
+    }
     Ok(())
 }
 
@@ -76,17 +84,18 @@ struct Found {
     before: Option<Filed>,
     /// What a later copy of the mail has proven since.
     proof: Option<Value>,
+    raw: Option<Id>,
 }
 
 fn found(writing: &Writing<'_>, entry: Id) -> Result<Found, StoreError> {
     let mut find = writing
         .connection
-        .prepare_cached("SELECT outcome, conversation_id, stored_message_id, proof FROM ledger WHERE id = ?")?;
+        .prepare_cached("SELECT outcome, conversation_id, stored_message_id, proof, raw_id FROM ledger WHERE id = ?")?;
     let row = find.query_row([entry], |row| {
         let outcome: Outcome = row.get::<_, Stored<_>>(0)?.0;
         let filed = Filed { conversation_id: row.get(1)?, message_id: row.get(2)? };
         let proof = row.get::<_, Option<Json<Value>>>(3)?.map(|json| json.0);
-        Ok(Found { before: (outcome != Outcome::Accepted).then_some(filed), proof })
+        Ok(Found { before: (outcome != Outcome::Accepted).then_some(filed), proof, raw: row.get(4)? })
     });
     row.optional()?.ok_or(StoreError::NotFound("ledger entry"))
 }
