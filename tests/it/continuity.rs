@@ -116,7 +116,8 @@ impl Bench {
     }
 }
 
-async fn begin(store: &Store, email: Option<&str>, channel: Channel) -> Conversation {
+/// A conversation of the inbox `website` without a word in it.
+pub async fn begin(store: &Store, email: Option<&str>, channel: Channel) -> Conversation {
     let new = NewConversation {
         account: "acme".into(),
         inbox: "website".into(),

@@ -1,6 +1,7 @@
 //! How many mails go within an hour: a loop of machines ends, and nothing that people write is lost, held for good or held
 //! without their knowing.
 
+use super::continuity::begin;
 use replyd::clock::{Clock, UnixMs};
 use replyd::conversation::agent::Agent;
 use replyd::conversation::delivery::{DeliveryState, MailChoice, MailKind, Posting};
@@ -8,7 +9,7 @@ use replyd::conversation::id::Id;
 use replyd::conversation::model::{Author, AuthorKind, Channel, Conversation, Direction, Via};
 use replyd::limits::MailBudgets;
 use replyd::store::outgoing::{OutgoingSettings, QueueEntry, QueueQuery};
-use replyd::store::unit::{NewConversation, NewMessage};
+use replyd::store::unit::NewMessage;
 use replyd::store::{NewAgent, Store};
 use std::time::Duration;
 
@@ -39,17 +40,7 @@ impl Bench {
     }
 
     async fn talk(&self, channel: Channel, email: Option<&str>) -> Conversation {
-        let new = NewConversation {
-            account: "acme".into(),
-            inbox: "website".into(),
-            channel,
-            contact_name: None,
-            contact_email: email.map(str::to_owned),
-            contact_identifier: None,
-            subject: None,
-            messages: Vec::new(),
-        };
-        self.store.new_conversation(new).await.expect("begun")
+        begin(&self.store, email, channel).await
     }
 
     async fn agent(&self) -> Agent {

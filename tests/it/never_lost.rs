@@ -1,6 +1,7 @@
 //! No answer is ever without its mail: however many are written, to whomever, over whichever way, each is in exactly one
 //! mail that may still go, or its delivery says how it ended or why it does not go.
 
+use super::continuity::begin;
 use replyd::clock::{Clock, UnixMs};
 use replyd::conversation::continuity::MailWish;
 use replyd::conversation::delivery::{DeliveryState, MailChoice, Posting, RecipientKind};
@@ -8,7 +9,7 @@ use replyd::conversation::id::Id;
 use replyd::conversation::model::{Author, AuthorKind, Channel, Direction, Via};
 use replyd::store::Store;
 use replyd::store::outgoing::{AttemptEnd, AttemptOutcome, Claim, QueueEntry, QueueQuery};
-use replyd::store::unit::{NewConversation, NewMessage};
+use replyd::store::unit::NewMessage;
 use std::path::Path;
 use std::time::Duration;
 
@@ -28,17 +29,7 @@ impl Bench {
     async fn new(channel: Channel, email: Option<&str>) -> Bench {
         let (dir, clock) = (tempfile::tempdir().expect("a temporary directory"), Clock::fixed(NOW));
         let store = Store::open(dir.path(), clock.clone()).expect("the store opens");
-        let new = NewConversation {
-            account: "acme".into(),
-            inbox: "website".into(),
-            channel,
-            contact_name: None,
-            contact_email: email.map(str::to_owned),
-            contact_identifier: None,
-            subject: None,
-            messages: Vec::new(),
-        };
-        let talk = store.new_conversation(new).await.expect("begun");
+        let talk = begin(&store, email, channel).await;
         Bench { dir, clock, store, talk: talk.id, contact: talk.contact.id }
     }
 
